@@ -1,0 +1,1 @@
+"""Drones: live telemetry, flight logs, photos, point clouds, registration, scan against plan."""

@@ -1,0 +1,1 @@
+"""Inference: detectors as ONNX graphs, training, calibration, evaluation, model bundles."""
