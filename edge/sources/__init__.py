@@ -1,0 +1,160 @@
+"""What a source is. One protocol = one file beside this one, with its config, its class and its `SOURCE` row.
+
+A kind is found in `BUILT_IN` or in the entry point group `aid4.sources`; its module is imported when a config
+names it and not before, so a gateway without OPC UA never loads an OPC UA library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+
+import msgspec
+
+from wire.errors import Aid4Error
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from wire.catalogue import Point
+    from wire.clock import Clock
+
+__all__ = [
+    "BUILT_IN",
+    "Batch",
+    "Source",
+    "SourceConfig",
+    "SourceContext",
+    "SourceError",
+    "SourceHealth",
+    "SourceKind",
+    "kinds",
+    "load_kind",
+]
+
+ENTRY_POINT_GROUP = "aid4.sources"
+BUILT_IN = {
+    "modbus": "edge.sources.modbus:SOURCE",
+    "opcua": "edge.sources.opcua:SOURCE",
+    "mqtt": "edge.sources.mqtt:SOURCE",
+    "replay": "edge.sources.replay:SOURCE",
+}
+
+State = Literal["starting", "running", "waiting", "failed", "ended"]
+
+
+class SourceError(Aid4Error):
+    """A device or its connection failed. `stage` names where (connect, read, decode, write); a restart may help."""
+
+    def __init__(self, stage: str, detail: str) -> None:
+        super().__init__(f"{stage}: {detail}")
+        self.stage = stage
+        self.detail = detail
+
+
+class SourceConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
+    """One `[[source]]` table. A kind derives its own with `class ModbusConfig(SourceConfig, tag="modbus")`."""
+
+    name: str
+    device: str = ""
+    enabled: bool = True
+
+
+@dataclass(slots=True)
+class SourceHealth:
+    """The counters that every source keeps, in readings; `errors` counts by stage. `why` explains a silence."""
+
+    received: int = 0
+    sent: int = 0
+    discarded: int = 0
+    errors: dict[str, int] = field(default_factory=dict)
+    state: State = "starting"
+    last_us: int = 0
+    why: str = ""
+
+    def error(self, stage: str, why: str) -> None:
+        """Count one error at `stage` and keep its reason for the person who asks."""
+        self.errors[stage] = self.errors.get(stage, 0) + 1
+        self.why = why
+
+    @contextmanager
+    def counting(self, stage: str) -> Iterator[None]:
+        """Count what the block raises under `stage`, then let it pass."""
+        try:
+            yield
+        except Exception as error:
+            self.error(stage, str(error) or type(error).__name__)
+            raise
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows of one schema (`wire.schemas`), with ids that index the source's own `points()`.
+
+    `accepted(refused)` is called once, on the event loop, when every row is durable on disk (after fdatasync) or
+    refused; `refused` counts readings that the spool had no room for. Only then may a source acknowledge upstream.
+    """
+
+    schema_id: int
+    rows: pa.RecordBatch
+    accepted: Callable[[int], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceContext:
+    """What the agent lends a source: the clock and the folder of the config file, for relative paths."""
+
+    clock: Clock
+    folder: Path
+
+
+class Source(Protocol):
+    """One connection to the field. The agent enters it, reads `batches()`, and restarts it with backoff when it raises.
+
+    `points()[i].id == i`; the list only grows. A source that discovers a point appends it before it yields the first
+    batch that uses its id. `batches()` is advanced only while earlier batches are being accepted, which is the
+    back-pressure; it ends only for a finite source. `write` raises `SourceError` when the device did not take it.
+    """
+
+    health: SourceHealth
+
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> bool | None: ...
+    def points(self) -> list[Point]: ...
+    def batches(self) -> AsyncIterator[Batch]: ...
+    async def write(self, point: Point, value: float | str | bool) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SourceKind:
+    """A row of the registry: the config of a kind and how a source is made from it (nothing is opened yet)."""
+
+    config: type[SourceConfig]
+    create: Callable[[Any, SourceContext], Source]
+
+
+def kinds() -> list[str]:
+    """Names of all kinds that a config may use, without importing any of them."""
+    return sorted({*BUILT_IN, *(entry.name for entry in entry_points(group=ENTRY_POINT_GROUP))})
+
+
+def load_kind(kind: str) -> SourceKind:
+    """Import the module of one kind. Raises KeyError for an unknown one, ImportError when its extra is missing."""
+    if target := BUILT_IN.get(kind):
+        module, _, attribute = target.partition(":")
+        row = getattr(import_module(module), attribute)
+    else:
+        found = list(entry_points(group=ENTRY_POINT_GROUP, name=kind))
+        if not found:
+            raise KeyError(kind)
+        row = found[0].load()
+    assert isinstance(row, SourceKind), f"{kind}: the entry point must name a SourceKind"
+    return row
