@@ -1,0 +1,158 @@
+"""Control messages between agent and twin: small frozen structs, JSON on the wire, bounded and checked."""
+
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from wire.errors import MessageError
+from wire.limits import ACK_RANGES_MAX, HELLO_EPOCHS_MAX, MESSAGE_BYTES_MAX
+
+__all__ = [
+    "Ack", "Command", "Desired", "DownHello", "EpochSpan", "Health", "Hello", "Reply", "SourceFigures",
+    "SpoolFigures", "Status", "UplinkFigures", "decode", "encode",
+]  # fmt: skip
+
+EpochHex = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+Seq = Annotated[int, Meta(ge=0, lt=2**63)]
+Text = Annotated[str, Meta(max_length=2_000)]
+M = TypeVar("M", bound=msgspec.Struct)
+
+
+class EpochSpan(msgspec.Struct, frozen=True):
+    """What the agent still holds of one epoch: records `floor..head`, and its catalogue records at any seq."""
+
+    epoch: EpochHex
+    floor: Seq
+    head: Seq
+    catalogues: Annotated[list[Seq], Meta(max_length=1_024)] = []
+
+
+class Hello(msgspec.Struct, frozen=True):
+    """up/hello: who is there and what it holds. `boot` identifies this start of the agent process."""
+
+    boot: Seq
+    epochs: Annotated[list[EpochSpan], Meta(max_length=HELLO_EPOCHS_MAX)]
+    generation: int = 0
+    agent: Text = ""
+
+
+class DownHello(msgspec.Struct, frozen=True):
+    """down/hello: the twin asks for an up/hello. `boot` identifies this start of the twin process."""
+
+    boot: Seq
+    refused: Text = ""  # why this agent is not served, e.g. another one with its name is alive
+
+
+class Ack(msgspec.Struct, frozen=True):
+    """down/ack: the committed ranges of one epoch, ascending; `complete` is False when the list was cut."""
+
+    epoch: EpochHex
+    ranges: Annotated[list[tuple[Seq, Seq]], Meta(max_length=ACK_RANGES_MAX)]
+    boot: Seq
+    window_bytes: int | None = None
+    complete: bool = True
+
+
+class Status(msgspec.Struct, frozen=True):
+    """up/status, retained; with `online=False` it is also the last will."""
+
+    online: bool
+    boot: Seq
+    since_us: int
+    agent: Text = ""
+
+
+class SourceFigures(msgspec.Struct, frozen=True):
+    """The same counters for every source, in readings."""
+
+    kind: str
+    state: str
+    received: int = 0
+    sent: int = 0
+    discarded: int = 0
+    errors: dict[str, int] = {}
+    last_us: int | None = None
+    why: Text = ""
+
+
+class SpoolFigures(msgspec.Struct, frozen=True):
+    """The spool's depth and what it refused or thinned, in readings."""
+
+    bytes: int = 0
+    records: int = 0
+    readings_accepted: int = 0
+    pending_records: int = 0
+    pending_bytes: int = 0
+    epochs: int = 0
+    oldest_pending_us: int | None = None
+    refused: int = 0
+    thinned: int = 0
+    free_bytes: int = 0
+
+
+class UplinkFigures(msgspec.Struct, frozen=True):
+    """The uplink's counters, in records."""
+
+    connected: bool = False
+    sent: int = 0
+    resent: int = 0
+    acked: int = 0
+    window_bytes: int = 0
+    last_ack_us: int | None = None
+
+
+class Health(msgspec.Struct, frozen=True):
+    """up/health: how the agent does."""
+
+    ts_us: int
+    sources: dict[str, SourceFigures]
+    spool: SpoolFigures
+    uplink: UplinkFigures
+    host: dict[str, float | int | str] = {}
+
+
+class Command(msgspec.Struct, frozen=True):
+    """down/cmd: write `value` to the point `device/metric`, before `expires_us`, once (`counter` grows)."""
+
+    id: Annotated[str, Meta(max_length=64)]
+    point: Annotated[str, Meta(max_length=160)]
+    value: bool | float | Text
+    issued_us: int
+    expires_us: int
+    counter: int
+    by: Annotated[str, Meta(max_length=120)] = ""
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """up/reply: what became of a command."""
+
+    id: Annotated[str, Meta(max_length=64)]
+    status: Literal["accepted", "refused", "done", "failed", "expired"]
+    ts_us: int
+    detail: Text = ""
+
+
+class Desired(msgspec.Struct, frozen=True):
+    """down/desired: the state the agent should reach; `revision` grows."""
+
+    revision: int
+    state: dict[str, Any] = {}
+
+
+_ENCODER = msgspec.json.Encoder()
+
+
+def encode(message: msgspec.Struct) -> bytes:
+    """The bytes that go on the wire."""
+    return _ENCODER.encode(message)
+
+
+def decode(kind: type[M], data: bytes | bytearray | memoryview) -> M:
+    """Read a message of one kind; MessageError when it is too large or not valid."""
+    if len(data) > MESSAGE_BYTES_MAX:
+        raise MessageError("size", f"{kind.__name__} of {len(data)} bytes, at most {MESSAGE_BYTES_MAX}")
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise MessageError("form", f"{kind.__name__}: {error}") from error
