@@ -29,8 +29,8 @@ HEALTH_PERIOD_S = 10.0  # an operator notices a gateway's trouble within ten sec
 READING_WAIT_S_MAX = 0.1  # default bound of a reading's wait in the batcher
 TIME_AHEAD_S_MAX = 86_400  # a reading stamped later than a day from now is flagged
 CLOCK_TRUSTED_FROM_US = 1_704_067_200_000_000  # 2024-01-01: a gateway clock before that was never set
-TIMESTAMP_US_MIN = -(2**62)  # room for arithmetic without overflow
-TIMESTAMP_US_MAX = 2**62
+TIMESTAMP_US_MIN = -2_208_988_800_000_000  # 1900-01-01: what lies outside is moved to the bound and flagged
+TIMESTAMP_US_MAX = 7_258_118_400_000_000  # 2200-01-01: nanoseconds still fit 64 bits
 
 # Link to a broker
 PACKET_BYTES_MAX = 1_048_576  # what NATS passes by default; a broker that sends more is not ours

@@ -1,0 +1,207 @@
+"""The `packed` body of readings: plain columns, each as narrow as it can be without loss.
+
+A body is a 24-byte descriptor and four columns, all little-endian:
+
+| field | bytes | meaning |
+|---|---|---|
+| `point_base` | 4 | added to every point offset |
+| `ts_unit` | 4 | microseconds a time step |
+| `ts_base` | 8 | added to every time offset, µs since 1970 |
+| `value_code` | 1 | 8: float64, 4: float32 (only when every value survives the round trip bit for bit) |
+| `ts_code` | 1 | bytes of a time offset: 0 (all equal `ts_base`), 2, 4 or 8 (signed) |
+| `point_code` | 1 | bytes of a point offset: 0 (all equal `point_base`), 2 or 4 |
+| `quality_code` | 1 | 1: a byte a reading, 0: all equal `quality` |
+| `quality` | 1 | the one quality |
+| reserved | 3 | zero |
+| columns | n × code | value, time, point, quality |
+
+Records of one shape are packed and unpacked together, as one structured numpy array, so that a hundred
+small records cost little more than one large one.
+"""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from wire.errors import RecordError
+from wire.limits import RECORD_ROWS_MAX
+
+__all__ = ["DESCRIPTOR_BYTES", "Columns", "Layout", "body_bytes", "columns_of", "choose", "fill", "layouts_of", "read"]
+
+DESCRIPTOR_BYTES = 24
+_DESCRIPTOR = np.dtype(
+    [
+        ("point_base", "<u4"), ("ts_unit", "<u4"), ("ts_base", "<i8"), ("value_code", "u1"), ("ts_code", "u1"),
+        ("point_code", "u1"), ("quality_code", "u1"), ("quality", "u1"), ("reserved", "u1", 3),
+    ]
+)  # fmt: skip
+_VALUE = {8: "<f8", 4: "<f4"}
+_TS = {0: None, 2: "<u2", 4: "<u4", 8: "<i8"}
+_POINT = {0: None, 2: "<u2", 4: "<u4"}
+_QUALITY = {0: None, 1: "u1"}
+assert _DESCRIPTOR.itemsize == DESCRIPTOR_BYTES
+
+
+class Columns(NamedTuple):
+    """Readings as four arrays of one length: uint32, int64 (µs), float64, uint8."""
+
+    point: NDArray[np.uint32]
+    ts: NDArray[np.int64]
+    value: NDArray[np.float64]
+    quality: NDArray[np.uint8]
+
+
+class Layout(NamedTuple):
+    """The widths of a body's columns, and its row count."""
+
+    rows: int
+    value: int
+    ts: int
+    point: int
+    quality: int
+    ts_unit: int
+
+
+def columns_of(batch: pa.RecordBatch) -> Columns:
+    """The columns of a readings@1 batch without copying; RecordError when it holds nulls."""
+    if any(column.null_count for column in batch.columns):
+        raise RecordError("body", "a reading may not be null")
+    point, ts, value, quality = batch.columns
+    return Columns(
+        point.to_numpy(zero_copy_only=False),
+        ts.view(pa.int64()).to_numpy(zero_copy_only=False),
+        value.to_numpy(zero_copy_only=False),
+        quality.to_numpy(zero_copy_only=False),
+    )
+
+
+def body_bytes(layout: Layout) -> int:
+    """Size of a body of this layout."""
+    return DESCRIPTOR_BYTES + layout.rows * (layout.value + layout.ts + layout.point + layout.quality)
+
+
+def choose(columns: Columns, rows: int) -> Layout:
+    """The narrowest lossless layout that fits every run of `rows` readings (the row count divides evenly)."""
+    point, ts = columns.point.reshape(-1, rows), columns.ts.reshape(-1, rows)
+    point_span = int((point.max(axis=1) - point.min(axis=1)).max())
+    low = ts.min(axis=1)
+    spans = ts.max(axis=1) - low
+    ts_span = int(spans.max()) if (spans >= 0).all() else 2**63  # a span that overflows needs all eight bytes
+    quality = columns.quality
+    ts_code, ts_unit = _ts_code(ts, low, ts_span)
+    return Layout(
+        rows=rows,
+        value=4 if _fits_float32(columns.value) else 8,
+        ts=ts_code,
+        point=0 if point_span == 0 else 2 if point_span < 2**16 else 4,
+        quality=0 if (quality == quality[0]).all() else 1,
+        ts_unit=ts_unit,
+    )
+
+
+def fill(out: NDArray[np.void], columns: Columns, layout: Layout) -> None:
+    """Write the bodies of k records; `out` is a (k,) array of `body_dtype(layout)`."""
+    shape = (len(out), layout.rows)
+    point, ts = columns.point.reshape(shape), columns.ts.reshape(shape)
+    out["point_base"], out["ts_base"], out["ts_unit"] = point.min(axis=1), ts.min(axis=1), layout.ts_unit
+    out["value_code"], out["ts_code"] = layout.value, layout.ts
+    out["point_code"], out["quality_code"] = layout.point, layout.quality
+    out["value"] = columns.value.reshape(shape)
+    if layout.ts:
+        offset = ts - out["ts_base"][:, None]
+        out["ts"] = offset if layout.ts_unit == 1 else offset // layout.ts_unit
+    if layout.point:
+        out["point"] = point - out["point_base"][:, None]
+    if layout.quality:
+        out["quality_column"] = columns.quality.reshape(shape)
+    else:
+        out["quality"] = columns.quality[0]
+
+
+def layouts_of(body: bytes | memoryview, rows: int) -> Layout:
+    """The layout that a body claims; RecordError when it claims what cannot be or its size does not match."""
+    if len(body) < DESCRIPTOR_BYTES or not 0 < rows <= RECORD_ROWS_MAX:
+        raise RecordError("body", f"packed body of {len(body)} bytes, {rows} rows")
+    claim = np.frombuffer(body, _DESCRIPTOR, 1)[0]
+    layout = Layout(
+        rows, int(claim["value_code"]), int(claim["ts_code"]), int(claim["point_code"]), int(claim["quality_code"]),
+        int(claim["ts_unit"]),
+    )  # fmt: skip
+    known = layout.value in _VALUE and layout.ts in _TS and layout.point in _POINT and layout.quality in _QUALITY
+    if not known or layout.ts_unit == 0 or body_bytes(layout) != len(body):
+        raise RecordError("body", f"packed body of {len(body)} bytes does not fit its descriptor {tuple(layout)}")
+    return layout
+
+
+def read(bodies: NDArray[np.void], layout: Layout) -> Columns:
+    """The readings of k bodies of one layout, end to end; `bodies` is a (k,) array of `body_dtype(layout)`."""
+    count = len(bodies) * layout.rows
+    point = np.empty((len(bodies), layout.rows), np.uint32)
+    ts = np.empty((len(bodies), layout.rows), np.int64)
+    point[:] = bodies["point_base"][:, None]
+    ts[:] = bodies["ts_base"][:, None]
+    if layout.point:
+        point += bodies["point"]
+    if layout.ts:
+        step = bodies["ts"] if layout.ts_unit == 1 else bodies["ts"] * np.int64(layout.ts_unit)
+        np.add(ts, step, out=ts, casting="unsafe")
+    value = np.ascontiguousarray(bodies["value"], dtype=np.float64).reshape(count)
+    if layout.quality:
+        quality = np.ascontiguousarray(bodies["quality_column"]).reshape(count)
+    else:
+        quality = np.repeat(bodies["quality"], layout.rows)
+    return Columns(point.reshape(count), ts.reshape(count), value, quality)
+
+
+@lru_cache(maxsize=256)
+def body_dtype(layout: Layout, offset: int = 0) -> np.dtype[np.void]:
+    """Structured type of a whole record whose body starts `offset` bytes in."""
+    names, formats, offsets = [], [], []
+    for name in _DESCRIPTOR.names or ():
+        field, at = _DESCRIPTOR.fields[name][:2]  # type: ignore[index]
+        names.append(name)
+        formats.append(field)
+        offsets.append(offset + at)
+    at = offset + DESCRIPTOR_BYTES
+    for name, code, table in (
+        ("value", layout.value, _VALUE),
+        ("ts", layout.ts, _TS),
+        ("point", layout.point, _POINT),
+        ("quality_column", layout.quality, _QUALITY),
+    ):
+        kind = table[code]  # type: ignore[index]
+        if kind is not None:
+            names.append(name)
+            formats.append(np.dtype((kind, (layout.rows,))))
+            offsets.append(at)
+            at += code * layout.rows
+    return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": at})
+
+
+def _fits_float32(value: NDArray[np.float64]) -> bool:
+    """Whether every value survives float32 bit for bit; a few samples decide most cases."""
+    for part in (value[:16], value):
+        with np.errstate(over="ignore", invalid="ignore"):
+            back = part.astype(np.float32).astype(np.float64)
+        if not np.array_equal(back.view(np.uint64), part.view(np.uint64)):
+            return False
+    return True
+
+
+def _ts_code(ts: NDArray[np.int64], low: NDArray[np.int64], span_us: int) -> tuple[int, int]:
+    """Bytes and unit of the time offsets: milliseconds where they are exact and save bytes."""
+    if span_us == 0:
+        return 0, 1
+    if span_us < 2**16:
+        return 2, 1
+    narrow = 2 if span_us < 2**16 * 1_000 else 4 if 2**32 <= span_us < 2**32 * 1_000 else 0
+    if narrow and _whole_ms(ts[:, :16] - low[:, None]) and _whole_ms(ts - low[:, None]):
+        return narrow, 1_000
+    return (4, 1) if span_us < 2**32 else (8, 1)
+
+
+def _whole_ms(offset: NDArray[np.int64]) -> bool:
+    return not (offset % 1_000).any()
