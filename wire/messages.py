@@ -14,7 +14,7 @@ __all__ = [
 ]  # fmt: skip
 
 EpochHex = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
-Seq = Annotated[int, Meta(ge=0, lt=2**63)]
+Seq = Annotated[int, Meta(ge=0)]  # msgspec itself refuses what does not fit 64 bits
 Text = Annotated[str, Meta(max_length=2_000)]
 M = TypeVar("M", bound=msgspec.Struct)
 

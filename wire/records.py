@@ -114,7 +114,7 @@ def pack(batch: pa.RecordBatch, *, schema_id: int, stamp: Stamp, seq: int, codec
     if codec == PACKED:
         return _pack_even(packed.columns_of(batch), batch.num_rows, stamp, seq)[0]
     plain = _packed_body(batch) if codec == PACKED_ZSTD else _arrow_body(batch, schema_id)
-    body = pa.compress(plain, codec=_zstd(), asbytes=True) if codec in (ARROW_ZSTD, PACKED_ZSTD) else plain
+    body = _zstd().compress(plain, asbytes=True) if codec in (ARROW_ZSTD, PACKED_ZSTD) else plain
     return _frame(body, len(plain), batch.num_rows, schema_id, codec, stamp, seq)
 
 
@@ -270,7 +270,7 @@ def _batch_of(columns: Columns) -> pa.RecordBatch:
 def _inflate(header: Header, body: memoryview) -> bytes:
     """Decompress into exactly the announced size, which read_header has bounded."""
     try:
-        plain: bytes = pa.decompress(pa.py_buffer(body), decompressed_size=header.raw, codec=_zstd(), asbytes=True)
+        plain: bytes = _zstd().decompress(pa.py_buffer(body), decompressed_size=header.raw, asbytes=True)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise RecordError("body", f"zstd: {str(error)[:200]}") from error
     if len(plain) != header.raw:

@@ -1,0 +1,58 @@
+# `make run` and `make test` set up what they need by themselves: python3 with venv, and make, are enough.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+SOURCES := aid4 wire edge twin bim drone_ingest inference sim_devices tests
+WEB    := $(wildcard web/*.json web/*.ts web/*.html web/build.py) $(shell find web/src web/public -type f 2>/dev/null)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format bench clean
+
+help: ## show this
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+run: $(VENV)/.park twin/static/index.html ## bring a living park up: broker, devices, agent, twin, page
+	$(BIN)/aid4 run $(ARGS)
+
+test: $(VENV)/.dev twin/static/index.html web/node_modules/.dev ## run every test
+	$(BIN)/python -m pytest -q $(ARGS)
+	cd web && ../$(BIN)/python build.py npm test --silent
+
+check: $(VENV)/.dev web/node_modules/.dev ## format, lint, types, floors of the house
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	cd web && ../$(BIN)/python build.py npm run check --silent
+
+format: $(VENV)/.dev ## format and mend what the linter can
+	$(BIN)/ruff check --fix-only --quiet $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+bench: $(VENV)/.park ## prove the promises: storm, spine, query
+	$(BIN)/aid4 bench storm --seed 7 --seconds 60 --json
+	$(BIN)/aid4 bench spine --json
+	$(BIN)/aid4 bench query --json
+
+clean: ## remove what was built and installed here
+	rm -rf $(VENV) build dist *.egg-info twin/static web/node_modules .mypy_cache .ruff_cache .pytest_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(BIN)/pip:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.park: pyproject.toml constraints.txt | $(BIN)/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[park]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/.park
+
+twin/static/index.html: $(WEB) | $(BIN)/pip
+	cd web && ../$(BIN)/python build.py
+	@touch $@
+
+web/node_modules/.dev: web/package-lock.json | $(BIN)/pip
+	cd web && ../$(BIN)/python build.py npm ci --silent
+	@touch $@
