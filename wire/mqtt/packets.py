@@ -102,7 +102,7 @@ def connect(client_id: str, *, user: str, password: str, keepalive_s: int, will:
 
 def publish_head(topic: str, payload_bytes: int, *, qos: int = 0, retain: bool = False, mid: int = 0) -> bytes:
     """PUBLISH up to its payload of `size` bytes."""
-    middle = _text(topic) + (mid.to_bytes(2) if _qos(qos) else b"")
+    middle = _text(check_topic(topic)) + (mid.to_bytes(2) if _qos(qos) else b"")
     remaining = len(middle) + payload_bytes
     if remaining > PACKET_BYTES_MAX - 5:
         raise LinkError(f"publish to {topic}: {remaining:,} bytes, at most {PACKET_BYTES_MAX - 5:,} fit a packet")
