@@ -14,7 +14,16 @@ Rooms hang their own leaves below these.
 
 from typing import Literal
 
-__all__ = ["Aid4Error", "ConfigError", "InputError", "LinkError", "MessageError", "RecordError", "RecordReason", "UserError"]
+__all__ = [
+    "Aid4Error",
+    "ConfigError",
+    "InputError",
+    "LinkError",
+    "MessageError",
+    "RecordError",
+    "RecordReason",
+    "UserError",
+]
 
 RecordReason = Literal["magic", "version", "header", "crc", "size", "schema", "codec", "body", "bomb"]
 

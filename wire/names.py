@@ -8,7 +8,7 @@ from wire.limits import NAME_CHARS_MAX
 
 __all__ = ["check_name", "is_name", "slug"]
 
-_LEGAL = re.compile(r"[a-z0-9_-]{1,%d}\Z" % NAME_CHARS_MAX)
+_LEGAL = re.compile(rf"[a-z0-9_-]{{1,{NAME_CHARS_MAX}}}\Z")
 
 
 def is_name(name: str) -> bool:

@@ -29,7 +29,17 @@ from numpy.typing import NDArray
 from wire.errors import RecordError
 from wire.limits import RECORD_ROWS_MAX
 
-__all__ = ["DESCRIPTOR_BYTES", "Columns", "Layout", "body_bytes", "columns_of", "choose", "fill", "layouts_of", "read"]
+__all__ = [
+    "DESCRIPTOR_BYTES",
+    "Columns",
+    "Layout",
+    "body_bytes",
+    "columns_of",
+    "choose",
+    "fill",
+    "layouts_of",
+    "read",
+]
 
 DESCRIPTOR_BYTES = 24
 _DESCRIPTOR = np.dtype(
@@ -52,6 +62,10 @@ class Columns(NamedTuple):
     ts: NDArray[np.int64]
     value: NDArray[np.float64]
     quality: NDArray[np.uint8]
+
+    def part(self, start: int, stop: int) -> "Columns":
+        """Rows `start` to `stop`, without copying."""
+        return Columns(self.point[start:stop], self.ts[start:stop], self.value[start:stop], self.quality[start:stop])
 
 
 class Layout(NamedTuple):
@@ -172,7 +186,7 @@ def body_dtype(layout: Layout, offset: int = 0) -> np.dtype[np.void]:
         ("point", layout.point, _POINT),
         ("quality_column", layout.quality, _QUALITY),
     ):
-        kind = table[code]  # type: ignore[index]
+        kind = table[code]
         if kind is not None:
             names.append(name)
             formats.append(np.dtype((kind, (layout.rows,))))

@@ -30,8 +30,9 @@ only) is described in `wire.packed`.
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from fastcrc import crc32
@@ -69,7 +70,7 @@ _CRC_FROM: Final = 8
 _ZSTD_LEVEL: Final = 1
 
 
-class Header(NamedTuple):
+class Header(msgspec.Struct, frozen=True, gc=False):
     """A record's header, decoded; field meanings stand in the module's table."""
 
     crc: int
@@ -125,9 +126,9 @@ def pack_split(
     if schema_id == READINGS and codec in (None, PACKED):
         columns = packed.columns_of(batch)
         even = batch.num_rows // rows * rows
-        records = _pack_even(Columns(*(c[:even] for c in columns)), rows, stamp, first_seq) if even else []
+        records = _pack_even(columns.part(0, even), rows, stamp, first_seq) if even else []
         if even < batch.num_rows:
-            rest = Columns(*(c[even:] for c in columns))
+            rest = columns.part(even, batch.num_rows)
             records += _pack_even(rest, batch.num_rows - even, stamp, first_seq + len(records))
         return records
     return [
@@ -218,7 +219,7 @@ def _pack_even(columns: Columns, rows: int, stamp: Stamp, first_seq: int) -> lis
 
 
 def _padded_header(itemsize: int) -> np.dtype[np.void]:
-    fields = HEADER_DTYPE.fields or {}
+    fields: dict[str, Any] = dict(HEADER_DTYPE.fields or {})
     return np.dtype(
         {
             "names": list(fields),
@@ -264,7 +265,9 @@ def _read_packed(header: Header, body: memoryview | bytes) -> Columns:
 
 def _batch_of(columns: Columns) -> pa.RecordBatch:
     point, ts, value, quality = (pa.array(column) for column in columns)
-    return pa.RecordBatch.from_arrays([point, ts.view(pa.timestamp("us", tz="UTC")), value, quality], schema=schema(READINGS))
+    return pa.RecordBatch.from_arrays(
+        [point, ts.view(pa.timestamp("us", tz="UTC")), value, quality], schema=schema(READINGS)
+    )
 
 
 def _inflate(header: Header, body: memoryview) -> bytes:

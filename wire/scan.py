@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from wire import packed
 from wire.errors import RecordError
+from wire.limits import RECORD_RAW_BYTES_MAX, RECORD_ROWS_MAX
 from wire.packed import Columns
 from wire.records import (
     HEADER_BYTES,
@@ -54,11 +55,11 @@ def scan(payloads: Sequence[bytes]) -> Scan:
     sizes = np.fromiter(map(len, payloads), np.int64, len(payloads))
     good = (headers["crc"] == crcs) & (sizes == headers["size"].astype(np.int64) + HEADER_BYTES)
     good &= (headers["magic"] == b"AID4") & (headers["version"] == 1)
-    for position in np.flatnonzero(~good | _out_of_bounds(headers)):
+    for position in np.flatnonzero(~good | _out_of_bounds(headers)).tolist():
         try:
             check(payloads[position])
         except RecordError as error:
-            errors[int(position)] = error
+            errors[position] = error
             headers[position] = np.zeros(1, HEADER_DTYPE)[0]
     return Scan(headers, errors)
 
@@ -110,9 +111,10 @@ def _headers(payloads: Sequence[bytes]) -> NDArray[np.void]:
 
 
 def _out_of_bounds(headers: NDArray[np.void]) -> NDArray[np.bool_]:
-    from wire.limits import RECORD_RAW_BYTES_MAX, RECORD_ROWS_MAX
-
-    return (headers["count"] == 0) | (headers["count"] > RECORD_ROWS_MAX) | (headers["raw"] > RECORD_RAW_BYTES_MAX)
+    outside: NDArray[np.bool_] = (
+        (headers["count"] == 0) | (headers["count"] > RECORD_ROWS_MAX) | (headers["raw"] > RECORD_RAW_BYTES_MAX)
+    )
+    return outside
 
 
 def _runs(payloads: Sequence[bytes], headers: NDArray[np.void], positions: Sequence[int]) -> list[list[int]]:

@@ -24,7 +24,10 @@ _TS = pa.timestamp("us", tz="UTC")
 
 def _table(**columns: pa.DataType) -> pa.Schema:
     optional = {"low", "high", "period_s", "readings", "point_or_null"}
-    return pa.schema([pa.field(name.removesuffix("_or_null"), kind, nullable=name in optional) for name, kind in columns.items()])
+    fields = [
+        pa.field(name.removesuffix("_or_null"), kind, nullable=name in optional) for name, kind in columns.items()
+    ]
+    return pa.schema(fields)
 
 
 _SCHEMAS: Final = MappingProxyType(
@@ -42,7 +45,8 @@ _SCHEMAS: Final = MappingProxyType(
         (CATALOGUE, 1): _table(
             point=pa.uint32(), device=pa.string(), metric=pa.string(), kind=pa.string(), unit=pa.string(),
             point_class=pa.string(), low=pa.float64(), high=pa.float64(), declared=pa.string(), writable=pa.bool_(),
-            element_hint=pa.string(), space_hint=pa.string(), label=pa.string(), period_s=pa.float64(), meta=pa.string(),
+            element_hint=pa.string(), space_hint=pa.string(), label=pa.string(), period_s=pa.float64(),
+            meta=pa.string(),
         ),
         (GAP, 1): _table(
             epoch=pa.binary(16), lo=pa.uint64(), hi=pa.uint64(), reason=pa.string(), readings=pa.uint64(),

@@ -1,5 +1,7 @@
 """Committed ranges behave as the sets of numbers they stand for."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,7 +28,7 @@ def test_adding_returns_exactly_what_was_not_there(before: list[tuple[int, int]]
 @given(st.lists(SPAN))
 def test_ranges_stay_sorted_disjoint_and_never_adjacent(spans: list[tuple[int, int]]) -> None:
     found = Ranges(spans).to_list()
-    assert all(later[0] > earlier[1] + 1 for earlier, later in zip(found, found[1:], strict=False))
+    assert all(later[0] > earlier[1] + 1 for earlier, later in itertools.pairwise(found))
     assert Ranges(found) == Ranges(reversed(found))
 
 

@@ -32,7 +32,8 @@ def test_a_topic_is_taken_apart_as_it_was_made(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "topic", ["", "aid4/1/s/n/up", "aid4/2/s/n/up/data", "aid4/1/s/n/up/ack", "aid4/1/s/N/up/data", "aid4/1/s/n/up/data/x"]
+    "topic",
+    ["", "aid4/1/s/n/up", "aid4/2/s/n/up/data", "aid4/1/s/n/up/ack", "aid4/1/s/N/up/data", "aid4/1/s/n/up/data/x"],
 )
 def test_a_foreign_topic_is_refused(topic: str) -> None:
     with pytest.raises(MessageError):
@@ -47,7 +48,15 @@ def test_messages_survive_the_wire() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"{", b"[]", b'{"boot":-1,"epochs":[]}', b'{"boot":1,"epochs":[{"epoch":"x","floor":0,"head":0}]}', b"\xff\xfe"]
+    "data",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"boot":-1,"epochs":[]}',
+        b'{"boot":1,"epochs":[{"epoch":"x","floor":0,"head":0}]}',
+        b"\xff\xfe",
+    ],
 )
 def test_a_message_that_is_not_valid_is_refused(data: bytes) -> None:
     with pytest.raises(MessageError):
@@ -83,7 +92,9 @@ def test_a_catalogue_that_names_a_point_twice_is_refused() -> None:
 
 def test_a_catalogue_round_trips_with_its_digest() -> None:
     points = [
-        catalogue.Point(id=0, device="ahu", metric="t", unit="Cel", low=-40.0, high=120.0, period_s=1.0, meta={"reg": [1, 2]}),
+        catalogue.Point(
+            id=0, device="ahu", metric="t", unit="Cel", low=-40.0, high=120.0, period_s=1.0, meta={"reg": [1, 2]}
+        ),
         catalogue.Point(id=5, device="ahu", metric="mode", kind="state", declared="enum", label="Betriebsart 模式"),
     ]
     again = catalogue.from_batch(catalogue.to_batch(points))

@@ -69,9 +69,7 @@ class FastSession(asyncio.BufferedProtocol):
                 self._write(hello)
                 await self._accepted
         except TimeoutError as error:
-            raise LinkError(
-                f"no answer from {config.host}:{config.port} in {config.connect_timeout_s:g} s"
-            ) from error
+            raise LinkError(f"no answer from {config.host}:{config.port} in {config.connect_timeout_s:g} s") from error
         except OSError as error:
             raise LinkError(f"{config.host}:{config.port} cannot be reached: {error}") from error
         self._tick = self._loop.call_later(config.keepalive_s / 2, self._keep_alive)
