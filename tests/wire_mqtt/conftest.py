@@ -41,7 +41,7 @@ class RealBroker:
         subprocess.run(["mosquitto_passwd", "-b", str(passwords), USER, PASSWORD], check=True)
         path.write_text(
             f"listener {self.port} 127.0.0.1\nallow_anonymous false\npassword_file {passwords}\n"
-            f"persistence false\nuser root\nmax_packet_size 1048576\n"
+            f"persistence false\nuser root\nmax_packet_size 1048576\nmax_queued_messages 5000\n"
         )
         return ["/usr/sbin/mosquitto", "-c", str(path)]
 

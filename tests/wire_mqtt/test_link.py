@@ -1,6 +1,7 @@
 """The promises of a link, kept by both transports against both brokers."""
 
 import asyncio
+import random
 import sys
 from pathlib import Path
 
@@ -53,25 +54,23 @@ async def test_qos_1_is_acknowledged_both_ways(broker: RealBroker, transport: st
     assert all(message.qos == 1 and message.mid for message in got)
 
 
-async def test_what_was_not_acknowledged_by_hand_stays_unacknowledged(
-    broker: RealBroker, transport: str
-) -> None:
+async def test_what_was_not_acknowledged_by_hand_stays_unacknowledged(broker: RealBroker, transport: str) -> None:
     link, got, _ = listening(broker.config(transport, manual_ack=True))
     async with link:
         await link.up()
         await link.subscribe([("m/#", 1)])
-        for n in range(900):  # more than either broker leaves unacknowledged
+        for n in range(1_500):  # more than either broker leaves unacknowledged
             while not link.publish("m/one", str(n).encode(), qos=1):
                 await link.drained()
-        await eventually(lambda: link.stats.acknowledged == 900)
+        await eventually(lambda: link.stats.acknowledged == 1_500)
         held = len(got)
-        assert held < 900
+        assert held < 1_500
         done = 0
-        while done < 900:
+        while done < 1_500:
             batch, done = got[done:], len(got)
             link.ack(batch)
-            await eventually(lambda d=done: len(got) > d or d == 900)
-    assert [message.payload for message in got] == [str(n).encode() for n in range(900)]
+            await eventually(lambda d=done: len(got) > d or d == 1_500)
+    assert [message.payload for message in got] == [str(n).encode() for n in range(1_500)]
 
 
 async def test_a_retained_message_reaches_a_later_subscriber(broker: RealBroker, transport: str) -> None:
@@ -87,9 +86,7 @@ async def test_a_retained_message_reaches_a_later_subscriber(broker: RealBroker,
     assert (got[0].topic, got[0].payload, got[0].retain) == ("r/birth", b"newest", True)
 
 
-async def test_the_will_speaks_for_the_dead_and_not_for_the_stopped(
-    broker: RealBroker, transport: str
-) -> None:
+async def test_the_will_speaks_for_the_dead_and_not_for_the_stopped(broker: RealBroker, transport: str) -> None:
     watcher, got, _ = listening(broker.config("fast"))
     will = Will("w/status", b"gone")
     async with watcher:
@@ -113,7 +110,9 @@ _DYING = """
 import asyncio, sys
 from wire.mqtt import Link, LinkConfig, Will
 async def main():
-    config = LinkConfig("127.0.0.1", int(sys.argv[1]), "n1", "secret-of-n1", transport=sys.argv[2], will=Will("w/status", b"gone"))
+    will = Will("w/status", b"gone")
+    port, transport = int(sys.argv[1]), sys.argv[2]
+    config = LinkConfig("127.0.0.1", port, "n1", "secret-of-n1", transport=transport, will=will)
     async with Link(config) as link:
         await link.up()
         print("up", flush=True)
@@ -122,9 +121,7 @@ asyncio.run(main())
 """
 
 
-async def test_a_killed_broker_is_found_again_with_all_subscriptions(
-    broker: RealBroker, transport: str
-) -> None:
+async def test_a_killed_broker_is_found_again_with_all_subscriptions(broker: RealBroker, transport: str) -> None:
     link, got, life = listening(broker.config(transport))
     async with link:
         await link.up()
@@ -185,9 +182,7 @@ async def test_a_wrong_password_is_refused_by_name(broker: RealBroker, transport
     assert "wrong" not in repr(link.config)
 
 
-async def test_an_oversize_message_is_the_callers_error_and_the_link_lives(
-    broker: RealBroker, transport: str
-) -> None:
+async def test_an_oversize_message_is_the_callers_error_and_the_link_lives(broker: RealBroker, transport: str) -> None:
     link, got, _ = listening(broker.config(transport))
     async with link:
         await link.up()
@@ -220,12 +215,30 @@ async def test_an_error_of_the_receiver_is_raised_not_swallowed(broker: RealBrok
         raise ZeroDivisionError(messages[0].topic)
 
     link.on_messages = fails
+    runner = asyncio.create_task(link.run())
+    await link.up()
+    await link.subscribe([("e/1", 0)])
+    assert link.publish("e/1", b"boom")
     with pytest.raises(ZeroDivisionError, match="e/1"):
-        async with link:
-            await link.up()
-            await link.subscribe([("e/1", 0)])
-            assert link.publish("e/1", b"boom")
-            await eventually(lambda: not link.connected)
+        await runner
+    assert not link.connected
+
+
+async def test_a_peer_that_talks_garbage_costs_a_reconnect_and_nothing_else() -> None:
+    rng = random.Random(4)
+    accepted = b"\x20\x02\x00\x00"
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.write(rng.choice((b"", accepted)) + rng.randbytes(rng.randrange(1, 400)))
+        writer.close()
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    link, _, life = listening(LinkConfig("127.0.0.1", server.sockets[0].getsockname()[1]))
+    async with server, link:
+        await eventually(lambda: link.stats.failures >= 4)
+    assert life.count("up") == link.stats.connects
+    assert link.stats.last_error
 
 
 async def test_an_absent_broker_is_named(transport: str) -> None:
