@@ -1,0 +1,212 @@
+"""The child process that reads one model: `python -m bim.child FILE OUT_DIR [--limits JSON]`.
+
+It bounds itself (memory, processor time, size of what it writes), reads, writes the tables, and model.json
+last of all: when that exists, everything is there. Exit codes: 0 done, 3 refused with the reason as JSON on
+stdout; anything else is a crash, and the parent says so.
+"""
+
+import json
+import re
+import resource
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bim.errors import ModelRefused
+from bim.limits import MIB, ModelLimits
+from bim.model_file import PlainModel, check_path, plain_model, sha256_of
+from bim.step_text import where_it_breaks
+from bim.summary import MODEL_JSON, TABLE_FILES, Counts, LostElement, ModelSummary, UnitNames
+from bim.tables import write_table
+
+__all__ = ["EXIT_REFUSED", "main"]
+
+EXIT_REFUSED = 3
+_EXPORT_AGAIN = "export the model again, or repair it with a STEP checker"
+_WHOLE_RATIO = 0.99  # below that share of readable instances a model is not "nearly whole"
+
+
+def main(arguments: list[str]) -> int:
+    """Read one model; see the module."""
+    file, out_dir = arguments[0], Path(arguments[1])
+    limits = ModelLimits()
+    if arguments[2:3] == ["--limits"]:
+        limits = msgspec.json.decode(arguments[3], type=ModelLimits)
+    bound_this_process(limits)
+    try:
+        summary = read_into(file, out_dir, limits)
+    except ModelRefused as refusal:
+        return _refuse(refusal)
+    except MemoryError:
+        problem = f"reading it takes more than {limits.memory_bytes // MIB} MiB of memory"
+        return _refuse(
+            ModelRefused("memory", problem, file=file, fix="split the model by discipline or raise the bound")
+        )
+    _write_last(out_dir / MODEL_JSON, msgspec.json.encode(summary))
+    return 0
+
+
+def bound_this_process(limits: ModelLimits) -> None:
+    """The kernel's bounds on memory, processor time and file size; no core dumps."""
+    bounds = {
+        resource.RLIMIT_AS: limits.memory_bytes,
+        resource.RLIMIT_CPU: limits.cpu_s,
+        resource.RLIMIT_FSIZE: max(limits.output_bytes, limits.unpacked_bytes),
+        resource.RLIMIT_CORE: 0,
+    }
+    for what, bound in bounds.items():
+        _, hard = resource.getrlimit(what)
+        soft = bound if hard == resource.RLIM_INFINITY else min(bound, hard)
+        resource.setrlimit(what, (soft, hard))  # at the soft bound a signal ends us that tells which bound it was
+
+
+def read_into(file: str, out_dir: Path, limits: ModelLimits) -> ModelSummary:
+    """Read one model and write its tables; raises ModelRefused."""
+    started = time.monotonic()
+    path = check_path(file, limits)
+    plain = plain_model(path, out_dir, limits)
+    model, complaints = _open(plain, file)
+    instances = len(model.entity_names())
+    warnings = [*plain.warnings, *_check_whole(plain, instances, file), *complaints]
+    tables = _read(model, limits, file)
+    for name, table in (("elements", tables.elements), ("psets", tables.psets), ("relations", tables.relations)):
+        write_table(table, out_dir / TABLE_FILES[name])
+    lost = [LostElement(one.global_id, one.step, one.reason) for one in tables.lost]
+    warnings += [*tables.warnings, *_outside_references(model)]
+    if not tables.elements.num_rows:
+        raise ModelRefused("malformed", "it holds no project and no element", file=file, fix=_EXPORT_AGAIN)
+    codes = {kind: unit.code for kind, unit in sorted(tables.units.by_kind.items()) if unit.code}
+    return ModelSummary(
+        file=path.name,
+        bytes=path.stat().st_size,
+        sha256=sha256_of(path),
+        schema=plain.text.schema,
+        application=_header(model, "originating_system"),
+        written=_header(model, "time_stamp"),
+        project=_project_name(tables.elements),
+        units=UnitNames(length_m=tables.units.length_m, stated=tables.units.stated, by_kind=codes),
+        georeference=tables.georeference,
+        counts=_counts(tables, instances),
+        lost=lost[: limits.warnings],
+        warnings=_bounded(warnings, limits.warnings),
+        read_s=round(time.monotonic() - started, 3),
+        memory_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    )
+
+
+def _open(plain: PlainModel, file: str) -> tuple[Any, list[str]]:
+    """The open file and what the parser complained about."""
+    import ifcopenshell  # only here: it is what crashes and what is heavy
+
+    ifcopenshell.get_log()
+    try:
+        model = ifcopenshell.open(str(plain.path), format=".ifc")
+    except (ifcopenshell.Error, OSError, RuntimeError, ValueError) as error:
+        raise ModelRefused("malformed", f"it cannot be parsed: {error}", file=file, fix=_EXPORT_AGAIN) from error
+    return model, _complaints(ifcopenshell.get_log())
+
+
+def _complaints(log: str) -> list[str]:
+    """The parser's complaints by kind, with how many there are and the first of each."""
+    lines = [re.sub(r"^\[\w+\] \[[^\]]*\] ", "", line) for line in log.splitlines() if line.startswith("[error]")]
+    kinds = Counter(re.sub(r"#?\d+", "#", line) for line in lines)
+    first = {re.sub(r"#?\d+", "#", line): line for line in reversed(lines)}
+    return [f"{first[kind]} ({count} of this kind)" if count > 1 else first[kind] for kind, count in kinds.items()]
+
+
+def _check_whole(plain: PlainModel, instances: int, file: str) -> list[str]:
+    """Compare what was parsed with what the text defines; raises ModelRefused when much is missing."""
+    if instances == plain.text.instances:
+        return []
+    defined, open_line = where_it_breaks(plain.path)
+    if open_line is not None:
+        problem = f"line {open_line}: a text or a comment is never closed; {instances} instances before it can be read"
+        raise ModelRefused("malformed", problem, file=file, fix=_EXPORT_AGAIN)
+    if instances < defined * _WHOLE_RATIO:
+        problem = f"only {instances} of {defined} instances can be read"
+        raise ModelRefused("malformed", problem, file=file, fix=_EXPORT_AGAIN)
+    return [f"{defined - instances} of {defined} instances cannot be read"] if instances != defined else []
+
+
+def _read(model: Any, limits: ModelLimits, file: str) -> Any:
+    from bim.reader import TooMuch, read
+
+    try:
+        return read(model, limits)
+    except TooMuch as much:
+        fix = "split the model by discipline or raise the bound"
+        raise ModelRefused("too_big", str(much), file=file, fix=fix) from much
+
+
+def _outside_references(model: Any) -> list[str]:
+    """Addresses and paths that the file names; they are shown as text and never followed."""
+    count = 0
+    for ifc_class, attribute in (("IfcExternalReference", "Location"), ("IfcImageTexture", "URLReference")):
+        try:
+            count += sum(1 for one in model.by_type(ifc_class) if getattr(one, attribute, None))
+        except RuntimeError:  # not in this schema, or an attribute that cannot be read
+            continue
+    return [f"{count} references to files or addresses outside the model are not followed"] if count else []
+
+
+def _header(model: Any, attribute: str) -> str:
+    try:
+        return str(getattr(model.header.file_name, attribute) or "")[:200]
+    except (AttributeError, RuntimeError, ValueError):
+        return ""
+
+
+def _project_name(elements: pa.Table) -> str:
+    rows = elements.filter(pc.equal(elements["category"], "project")).select(["name", "long_name"]).to_pylist()
+    return (rows[0]["long_name"] or rows[0]["name"]) if rows else ""
+
+
+def _counts(tables: Any, instances: int) -> Counts:
+    elements = tables.elements
+    rows = elements.select(["type", "category", "storey", "space", "has_shape"]).to_pylist()
+    types = Counter(row["type"] for row in rows)
+    parts = [row for row in rows if row["category"] == "element"]
+    return Counts(
+        instances=instances,
+        products=sum(1 for row in rows if row["category"] not in ("project", "group")),
+        with_shape=sum(1 for row in rows if row["has_shape"]),
+        elements=len(parts),
+        storeys=types["IfcBuildingStorey"],
+        spaces=types["IfcSpace"],
+        spaces_with_footprint=elements.num_rows - elements["footprint_m"].null_count,
+        zones=types["IfcZone"],
+        systems=sum(types[name] for name in ("IfcSystem", "IfcDistributionSystem", "IfcBuildingSystem")),
+        without_storey=sum(1 for row in parts if row["storey"] is None),
+        in_space=sum(1 for row in parts if row["space"] is not None),
+        properties=tables.psets.num_rows,
+        relations=tables.relations.num_rows,
+        lost=len(tables.lost),
+        types=dict(sorted(types.items())),
+    )
+
+
+def _bounded(warnings: list[str], count_max: int) -> list[str]:
+    rest = len(warnings) - count_max
+    return [*warnings[:count_max], f"and {rest} more"] if rest > 0 else warnings
+
+
+def _refuse(refusal: ModelRefused) -> int:
+    sys.stdout.write(json.dumps(refusal.as_problem()))
+    sys.stdout.flush()
+    return EXIT_REFUSED
+
+
+def _write_last(path: Path, data: bytes) -> None:
+    part = path.with_suffix(".part")
+    part.write_bytes(data)
+    part.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
