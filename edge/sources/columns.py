@@ -1,0 +1,102 @@
+"""From numpy columns to record batches, and the list of points that their ids index. Shared by all sources."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from wire.catalogue import Point
+from wire.limits import NAME_CHARS_MAX, TEXT_BYTES_MAX
+from wire.names import slug
+from wire.quality import SUBSTITUTED, flag_values
+from wire.schemas import READINGS, STATES, schema
+
+__all__ = ["PointList", "PointSpec", "readings", "states"]
+
+TEXT_SUFFIX = "_text"  # the point of kind "state" beside a numeric one that sometimes says a word
+
+
+class PointSpec(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
+    """What a profile or a config can say about a point; every field has the meaning of `wire.catalogue.Point`."""
+
+    metric: str = ""
+    unit: str = ""
+    point_class: str = ""
+    low: float | None = None
+    high: float | None = None
+    label: str = ""
+    element_hint: str = ""
+    space_hint: str = ""
+
+    def about(self) -> dict[str, Any]:
+        """Its fields but `metric`, to be given to `PointList.add`."""
+        return {name: getattr(self, name) for name in PointSpec.__struct_fields__ if name != "metric"}
+
+
+class PointList:
+    """The points of one source in order of discovery: `points[i].id == i`; the list only grows."""
+
+    def __init__(self) -> None:
+        self.points: list[Point] = []
+        self._keys: set[tuple[str, str]] = set()
+        self._limits: NDArray[np.float64] | None = None
+
+    def add(self, device: str, metric: str, *, kind: Literal["value", "state"] = "value", **about: Any) -> int:
+        """Append a point and return its id. A taken device/metric gets `_2`, `_3`, …"""
+        device, metric = slug(device), slug(metric)
+        name, count = metric, 1
+        while (device, name) in self._keys:
+            count += 1
+            name = f"{metric[: NAME_CHARS_MAX - 8]}_{count}"
+        self._keys.add((device, name))
+        declared = about.pop("declared", "f64" if kind == "value" else "text")
+        point = Point(id=len(self.points), device=device, metric=name, kind=kind, declared=declared, **about)
+        self.points.append(point)
+        self._limits = None
+        return point.id
+
+    def flags(self, ids: NDArray[np.uint32], values: NDArray[np.float64]) -> NDArray[np.uint8]:
+        """Quality of `values` (n,) of the points `ids` (n,) against NaN, infinity and each point's limits."""
+        if self._limits is None:
+            nan = float("nan")
+            pairs = [(nan if p.low is None else p.low, nan if p.high is None else p.high) for p in self.points]
+            self._limits = np.array(pairs, dtype=np.float64).reshape(-1, 2)
+        return flag_values(values, self._limits[ids, 0], self._limits[ids, 1])
+
+
+def readings(
+    ids: NDArray[np.uint32], ts_us: NDArray[np.int64], values: NDArray[np.float64], quality: NDArray[np.uint8]
+) -> pa.RecordBatch:
+    """A body of readings@1 from four columns (n,)."""
+    return _batch(READINGS, ids, ts_us, pa.array(values, pa.float64(), from_pandas=False), quality)
+
+
+def states(
+    ids: NDArray[np.uint32], ts_us: NDArray[np.int64], texts: Sequence[str] | pa.Array, quality: NDArray[np.uint8]
+) -> pa.RecordBatch:
+    """A body of states@1; a text over `TEXT_BYTES_MAX` is cut and flagged as substituted."""
+    column = texts if isinstance(texts, pa.Array) else pa.array(texts, pa.string())
+    if column.nbytes > TEXT_BYTES_MAX:
+        column, quality = _cut(column, quality)
+    return _batch(STATES, ids, ts_us, column, quality)
+
+
+def _cut(column: pa.Array, quality: NDArray[np.uint8]) -> tuple[pa.Array, NDArray[np.uint8]]:
+    texts, quality = column.to_pylist(), quality.copy()
+    for row, text in enumerate(texts):
+        if len(raw := text.encode()) > TEXT_BYTES_MAX:
+            texts[row] = raw[:TEXT_BYTES_MAX].decode(errors="ignore")
+            quality[row] |= SUBSTITUTED
+    return pa.array(texts, pa.string()), quality
+
+
+def _batch(
+    schema_id: int, ids: NDArray[np.uint32], ts_us: NDArray[np.int64], column: pa.Array, quality: NDArray[np.uint8]
+) -> pa.RecordBatch:
+    body = schema(schema_id)
+    times = pa.array(ts_us, pa.int64()).view(body.field("ts").type)
+    columns = [pa.array(ids, pa.uint32()), times, column, pa.array(quality, pa.uint8())]
+    return pa.RecordBatch.from_arrays(columns, schema=body)
