@@ -18,7 +18,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bim.errors import ModelRefused
+from bim.errors import SPLIT, ModelError
 from bim.limits import MIB, ModelLimits
 from bim.model_file import PlainModel, check_path, plain_model, sha256_of
 from bim.step_text import where_it_breaks
@@ -41,13 +41,11 @@ def main(arguments: list[str]) -> int:
     bound_this_process(limits)
     try:
         summary = read_into(file, out_dir, limits)
-    except ModelRefused as refusal:
+    except ModelError as refusal:
         return _refuse(refusal)
     except MemoryError:
         problem = f"reading it takes more than {limits.memory_bytes // MIB} MiB of memory"
-        return _refuse(
-            ModelRefused("memory", problem, file=file, fix="split the model by discipline or raise the bound")
-        )
+        return _refuse(ModelError("memory", problem, file=file, fix=SPLIT))
     _write_last(out_dir / MODEL_JSON, msgspec.json.encode(summary))
     return 0
 
@@ -67,7 +65,7 @@ def bound_this_process(limits: ModelLimits) -> None:
 
 
 def read_into(file: str, out_dir: Path, limits: ModelLimits) -> ModelSummary:
-    """Read one model and write its tables; raises ModelRefused."""
+    """Read one model and write its tables; raises ModelError."""
     started = time.monotonic()
     path = check_path(file, limits)
     plain = plain_model(path, out_dir, limits)
@@ -80,7 +78,7 @@ def read_into(file: str, out_dir: Path, limits: ModelLimits) -> ModelSummary:
     lost = [LostElement(one.global_id, one.step, one.reason) for one in tables.lost]
     warnings += [*tables.warnings, *_outside_references(model)]
     if not tables.elements.num_rows:
-        raise ModelRefused("malformed", "it holds no project and no element", file=file, fix=_EXPORT_AGAIN)
+        raise ModelError("malformed", "it holds no project and no element", file=file, fix=_EXPORT_AGAIN)
     codes = {kind: unit.code for kind, unit in sorted(tables.units.by_kind.items()) if unit.code}
     return ModelSummary(
         file=path.name,
@@ -108,7 +106,7 @@ def _open(plain: PlainModel, file: str) -> tuple[Any, list[str]]:
     try:
         model = ifcopenshell.open(str(plain.path), format=".ifc")
     except (ifcopenshell.Error, OSError, RuntimeError, ValueError) as error:
-        raise ModelRefused("malformed", f"it cannot be parsed: {error}", file=file, fix=_EXPORT_AGAIN) from error
+        raise ModelError("malformed", f"it cannot be parsed: {error}", file=file, fix=_EXPORT_AGAIN) from error
     return model, _complaints(ifcopenshell.get_log())
 
 
@@ -121,27 +119,26 @@ def _complaints(log: str) -> list[str]:
 
 
 def _check_whole(plain: PlainModel, instances: int, file: str) -> list[str]:
-    """Compare what was parsed with what the text defines; raises ModelRefused when much is missing."""
+    """Compare what was parsed with what the text defines; raises ModelError when much is missing."""
     if instances == plain.text.instances:
         return []
     defined, open_line = where_it_breaks(plain.path)
     if open_line is not None:
         problem = f"line {open_line}: a text or a comment is never closed; {instances} instances before it can be read"
-        raise ModelRefused("malformed", problem, file=file, fix=_EXPORT_AGAIN)
+        raise ModelError("malformed", problem, file=file, fix=_EXPORT_AGAIN)
     if instances < defined * _WHOLE_RATIO:
         problem = f"only {instances} of {defined} instances can be read"
-        raise ModelRefused("malformed", problem, file=file, fix=_EXPORT_AGAIN)
+        raise ModelError("malformed", problem, file=file, fix=_EXPORT_AGAIN)
     return [f"{defined - instances} of {defined} instances cannot be read"] if instances != defined else []
 
 
 def _read(model: Any, limits: ModelLimits, file: str) -> Any:
-    from bim.reader import TooMuch, read
+    from bim.reader import BoundError, read
 
     try:
         return read(model, limits)
-    except TooMuch as much:
-        fix = "split the model by discipline or raise the bound"
-        raise ModelRefused("too_big", str(much), file=file, fix=fix) from much
+    except BoundError as much:
+        raise ModelError("too_big", str(much), file=file, fix=SPLIT) from much
 
 
 def _outside_references(model: Any) -> list[str]:
@@ -196,7 +193,7 @@ def _bounded(warnings: list[str], count_max: int) -> list[str]:
     return [*warnings[:count_max], f"and {rest} more"] if rest > 0 else warnings
 
 
-def _refuse(refusal: ModelRefused) -> int:
+def _refuse(refusal: ModelError) -> int:
     sys.stdout.write(json.dumps(refusal.as_problem()))
     sys.stdout.flush()
     return EXIT_REFUSED

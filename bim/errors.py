@@ -4,7 +4,7 @@ from typing import Literal, get_args
 
 from wire.errors import InputError
 
-__all__ = ["REASONS", "ModelRefused", "Reason"]
+__all__ = ["REASONS", "SPLIT", "ModelError", "Reason"]
 
 Reason = Literal[
     "missing",  # no such file, or not a plain file
@@ -20,10 +20,11 @@ Reason = Literal[
     "crash",  # the child died of a signal
     "failed",  # the child ended in a way it should not
 ]
+SPLIT = "split the model by discipline or raise the bound"  # how a model that is too much is mended
 REASONS: frozenset[str] = frozenset(get_args(Reason))
 
 
-class ModelRefused(InputError):
+class ModelError(InputError):
     """A model that was not taken in. The model that was live before it stays live."""
 
     def __init__(self, reason: Reason, problem: str, *, file: str, fix: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bim.outline import faces, profile_ring, signed_area
 from bim.placement import Matrix, axis_matrix
 
 __all__ = ["Footprint", "SpaceFinder", "read_footprint"]
@@ -18,7 +19,6 @@ _BODIES = ("Body", "FootPrint", "Box")  # representations in order of trust
 _LEVEL_M = 0.02  # faces this close in height belong to one floor
 _STEEPEST = 0.99  # cosine between a face's normal and the vertical that still counts as level
 _SLACK_M = 0.05  # a sensor in a floor or a ceiling is in the room
-_CIRCLE_SIDES = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Footprint:
     @property
     def area_m2(self) -> float:
         """Area inside the outline."""
-        return abs(_signed_area(self.outline_m))
+        return abs(signed_area(self.outline_m))
 
 
 class SpaceFinder:
@@ -90,7 +90,7 @@ def _of_item(item: Any, placed: Matrix, length_m: float) -> Footprint | None:
         x, y = corner[0] + np.array([0, size[0], size[0], 0]), corner[1] + np.array([0, 0, size[1], size[1]])
         ring = np.column_stack([x, y, np.full(4, corner[2])])
         return _prism(ring, np.array([0.0, 0.0, size[2]]), placed)
-    return _of_faces(_faces(item), placed, length_m)
+    return _of_faces(faces(item), placed, length_m)
 
 
 def _of_mapped(item: Any, placed: Matrix, length_m: float) -> Footprint | None:
@@ -122,7 +122,7 @@ def _operator_matrix(operator: Any, length_m: float) -> Matrix:
 
 
 def _of_extrusion(solid: Any, placed: Matrix, length_m: float) -> Footprint | None:
-    ring = _profile_ring(solid.SweptArea, length_m)
+    ring = profile_ring(solid.SweptArea, length_m)
     position = np.eye(4) if solid.Position is None else axis_matrix(solid.Position, length_m)
     if ring is None or position is None:
         return None
@@ -138,120 +138,6 @@ def _prism(ring: Matrix, along: Matrix, placed: Matrix) -> Footprint | None:
     return _checked(low[:, :2], float(low[:, 2].min()), float(high[:, 2].max()))
 
 
-def _profile_ring(profile: Any, length_m: float) -> Matrix | None:
-    """The outer boundary of a profile as n x 3 in metres."""
-    if profile.is_a("IfcRectangleProfileDef"):
-        x, y = profile.XDim * length_m / 2, profile.YDim * length_m / 2
-        ring = np.array([[-x, -y, 0], [x, -y, 0], [x, y, 0], [-x, y, 0]], dtype=np.float64)
-        return _positioned(ring, profile.Position, length_m)
-    if profile.is_a("IfcCircleProfileDef"):
-        turn = np.linspace(0, 2 * np.pi, _CIRCLE_SIDES, endpoint=False)
-        ring = np.column_stack([np.cos(turn), np.sin(turn), 0 * turn]) * profile.Radius * length_m
-        return _positioned(ring, profile.Position, length_m)
-    if profile.is_a("IfcArbitraryClosedProfileDef"):
-        points = _curve_points(profile.OuterCurve)
-        return None if points is None else points * length_m
-    return None
-
-
-def _positioned(ring: Matrix, position: Any, length_m: float) -> Matrix | None:
-    if position is None:
-        return ring
-    matrix = axis_matrix(position, length_m)
-    return None if matrix is None else ring @ matrix[:3, :3].T + matrix[:3, 3]
-
-
-def _curve_points(curve: Any) -> Matrix | None:
-    """Vertices of a closed curve, n x 3 in the file's unit; arcs are cut to their chords."""
-    if curve.is_a("IfcPolyline"):
-        rows = [[*point.Coordinates, 0.0, 0.0][:3] for point in curve.Points]
-    elif curve.is_a("IfcIndexedPolyCurve"):
-        rows = [[*point, 0.0, 0.0][:3] for point in curve.Points.CoordList]
-    elif curve.is_a("IfcCompositeCurve"):
-        rows = []
-        for segment in curve.Segments:
-            parent = getattr(segment, "ParentCurve", None)
-            part = None if parent is None or parent.is_a("IfcCompositeCurve") else _curve_points(parent)
-            if part is None:
-                return None
-            rows.extend((part if segment.SameSense else part[::-1]).tolist())
-    elif curve.is_a("IfcTrimmedCurve"):
-        ends = [*(curve.Trim1 or ()), *(curve.Trim2 or ())]
-        rows = [[*end.Coordinates, 0.0, 0.0][:3] for end in ends if end.is_a("IfcCartesianPoint")]
-    else:
-        return None
-    return np.array(rows, dtype=np.float64) if rows else None
-
-
-def _faces(item: Any) -> list[Matrix]:
-    """Outer loops of the faces of a solid, n x 3 in the file's unit."""
-    if item.is_a("IfcManifoldSolidBrep"):
-        return _shell_faces([item.Outer])
-    if item.is_a("IfcFaceBasedSurfaceModel"):
-        return _shell_faces(item.FbsmFaces)
-    if item.is_a("IfcShellBasedSurfaceModel"):
-        return _shell_faces(item.SbsmBoundary)
-    if item.is_a("IfcTriangulatedFaceSet"):
-        return _tessellated(item.Coordinates.CoordList, item.CoordIndex)
-    if item.is_a("IfcPolygonalFaceSet"):
-        return _tessellated(item.Coordinates.CoordList, [face.CoordIndex for face in item.Faces])
-    return []
-
-
-def _shell_faces(shells: Any) -> list[Matrix]:
-    loops = []
-    for shell in shells:
-        for face in shell.CfsFaces:
-            bounds = face.Bounds
-            outer = next((bound for bound in bounds if bound.is_a("IfcFaceOuterBound")), bounds[0])
-            if outer.Bound.is_a("IfcPolyLoop"):
-                loops.append(np.array([point.Coordinates for point in outer.Bound.Polygon], dtype=np.float64))
-    return loops
-
-
-def _tessellated(points: Any, indices: Any) -> list[Matrix]:
-    vertices = np.array(points, dtype=np.float64)
-    loops = [vertices[np.array(index, dtype=np.int64) - 1] for index in indices]
-    return _merged(loops)
-
-
-def _merged(loops: list[Matrix]) -> list[Matrix]:
-    """Triangles of one level joined to the outline they share, so that a floor is one face again."""
-    levels: dict[float, list[Matrix]] = {}
-    rest = []
-    for loop in loops:
-        if np.ptp(loop[:, 2]) < 1e-9 * max(1.0, float(np.abs(loop).max())):
-            levels.setdefault(round(float(loop[0, 2]), 6), []).append(loop)
-        else:
-            rest.append(loop)
-    return [ring for level in levels.values() for ring in _outlines(level)] + rest
-
-
-def _outlines(loops: list[Matrix]) -> list[Matrix]:
-    """Rings made of the edges that only one of the faces has."""
-    edges: dict[tuple[tuple[float, ...], tuple[float, ...]], int] = {}
-    for loop in loops:
-        corners = [tuple(corner) for corner in loop.tolist()]
-        for start, end in zip(corners, [*corners[1:], corners[0]], strict=True):
-            if edges.pop((end, start), None) is None:
-                edges[(start, end)] = 1
-    follow = dict(edges)
-    rings = []
-    while follow:
-        first, here = next(iter(follow))
-        ring = [first]
-        follow.pop((first, here))
-        while here != first:
-            ring.append(here)
-            step = next((edge for edge in follow if edge[0] == here), None)
-            if step is None:
-                break
-            follow.pop(step)
-            here = step[1]
-        rings.append(np.array(ring, dtype=np.float64))
-    return [ring for ring in rings if len(ring) >= 3]
-
-
 def _of_faces(loops: list[Matrix], placed: Matrix, length_m: float) -> Footprint | None:
     if not loops:
         return None
@@ -262,7 +148,7 @@ def _of_faces(loops: list[Matrix], placed: Matrix, length_m: float) -> Footprint
     heights = np.concatenate([loop[:, 2] for loop in moved])
     floor = min(float(loop[:, 2].min()) for loop in level)
     floors = [loop for loop in level if float(loop[:, 2].max()) <= floor + _LEVEL_M]
-    outline = max(floors, key=lambda loop: abs(_signed_area(loop[:, :2])))
+    outline = max(floors, key=lambda loop: abs(signed_area(loop[:, :2])))
     return _checked(outline[:, :2], float(heights.min()), float(heights.max()))
 
 
@@ -277,11 +163,6 @@ def _checked(outline: npt.NDArray[np.float64], low: float, high: float) -> Footp
     ring = outline[:-1] if len(outline) > 3 and np.allclose(outline[0], outline[-1], atol=1e-6) else outline
     usable = len(ring) >= 3 and bool(np.isfinite(ring).all()) and np.isfinite(low) and np.isfinite(high)
     return Footprint(np.ascontiguousarray(ring), low, high) if usable else None
-
-
-def _signed_area(ring: npt.NDArray[np.float64]) -> float:
-    x, y = ring[:, 0] - ring[0, 0], ring[:, 1] - ring[0, 1]
-    return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
 
 
 def _inside(ring: npt.NDArray[np.float64], x: float, y: float) -> bool:

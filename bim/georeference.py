@@ -71,12 +71,9 @@ def read_georeference(model: Any, units: Units, sets: PropertySets, placements: 
         stated = Georeference(kind="site" if placed else "none")
     far = site is not None and math.hypot(site.x_m, site.y_m) > _IN_MAP_COORDINATES_M
     moved = stated.eastings_m is not None and math.hypot(stated.eastings_m, stated.northings_m or 0.0) > 0
-    return msgspec.structs.replace(
-        stated,
-        site=site,
-        true_north_deg=_true_north(model),
-        already_in_map_coordinates=far and (moved or not stated.crs),
-    )
+    twice = far and (moved or stated.crs is None)
+    north = _true_north(model)
+    return msgspec.structs.replace(stated, site=site, true_north_deg=north, already_in_map_coordinates=twice)
 
 
 def _operation(model: Any, units: Units) -> Georeference | None:

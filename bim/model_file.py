@@ -12,9 +12,9 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from bim.errors import ModelRefused
+from bim.errors import SPLIT, ModelError
 from bim.limits import MIB, ModelLimits
-from bim.step_text import StepFault, StepText, look_at
+from bim.step_text import StepError, StepText, look_at
 
 __all__ = ["SCHEMAS", "PlainModel", "check_path", "plain_model", "sha256_of"]
 
@@ -44,21 +44,21 @@ class PlainModel:
 
 
 def check_path(given: str | Path, limits: ModelLimits) -> Path:
-    """The file behind a path that a person gave; raises ModelRefused for anything but a plain file within bounds."""
+    """The file behind a path that a person gave; raises ModelError for anything but a plain file within bounds."""
     name = str(given)
     if _ADDRESS.match(name):
-        raise ModelRefused("reference", "models are not fetched", file=name, fix="download it and give the file's path")
+        raise ModelError("reference", "models are not fetched", file=name, fix="download it and give the file's path")
     path = Path(given)
     try:
         info = path.stat()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise ModelRefused("missing", reason, file=name, fix="give the path of an .ifc or .ifczip file") from error
+        raise ModelError("missing", reason, file=name, fix="give the path of an .ifc or .ifczip file") from error
     if not stat.S_ISREG(info.st_mode):
-        raise ModelRefused("missing", "not a plain file", file=name, fix="give the path of an .ifc or .ifczip file")
+        raise ModelError("missing", "not a plain file", file=name, fix="give the path of an .ifc or .ifczip file")
     if info.st_size > limits.file_bytes:
         problem = f"{info.st_size // MIB} MiB; the bound is {limits.file_bytes // MIB} MiB"
-        raise ModelRefused("too_big", problem, file=name, fix="split the model by discipline or raise the bound")
+        raise ModelError("too_big", problem, file=name, fix=SPLIT)
     return path
 
 
@@ -69,7 +69,7 @@ def sha256_of(path: Path) -> str:
 
 
 def plain_model(path: Path, work_dir: Path, limits: ModelLimits) -> PlainModel:
-    """Unpack if packed, look at the text, and settle the schema; raises ModelRefused."""
+    """Unpack if packed, look at the text, and settle the schema; raises ModelError."""
     warnings: list[str] = []
     shown = str(path)
     if _is_zip(path):
@@ -77,9 +77,9 @@ def plain_model(path: Path, work_dir: Path, limits: ModelLimits) -> PlainModel:
         warnings.append("unpacked from an archive")
     try:
         text = look_at(path)
-    except StepFault as fault:
+    except StepError as fault:
         fix = "export it again" if fault.reason == "truncated" else _SAVE_PLAIN
-        raise ModelRefused(fault.reason, fault.problem, file=shown, fix=fix) from fault
+        raise ModelError(fault.reason, fault.problem, file=shown, fix=fix) from fault
     if text.schema in SCHEMAS:
         return PlainModel(path, text, warnings)
     read_as = _READ_AS.get(text.schema)
@@ -89,11 +89,11 @@ def plain_model(path: Path, work_dir: Path, limits: ModelLimits) -> PlainModel:
     return PlainModel(_renamed_schema(path, text.schema, read_as, work_dir), text, warnings)
 
 
-def _unreadable(schema: str, shown: str) -> ModelRefused:
+def _unreadable(schema: str, shown: str) -> ModelError:
     if not schema.startswith("IFC"):
-        return ModelRefused("not_ifc", f"its schema is {schema!r}, not IFC", file=shown, fix=_SAVE_PLAIN)
+        return ModelError("not_ifc", f"its schema is {schema!r}, not IFC", file=shown, fix=_SAVE_PLAIN)
     problem = f"the schema {schema} cannot be read; IFC2X3, IFC4 and IFC4X3 can"
-    return ModelRefused("schema", problem, file=shown, fix="export the model as IFC4 or IFC4X3 (ISO 16739-1:2024)")
+    return ModelError("schema", problem, file=shown, fix="export the model as IFC4 or IFC4X3 (ISO 16739-1:2024)")
 
 
 def _renamed_schema(path: Path, schema: str, read_as: str, work_dir: Path) -> Path:
@@ -124,10 +124,10 @@ def _unpack(path: Path, target: Path, limits: ModelLimits) -> Path:
                     written += len(chunk)
                     if written > bound:
                         problem = f"{member.filename!r} unpacks to more than {bound} bytes"
-                        raise ModelRefused("bomb", problem, file=shown, fix=_SAVE_PLAIN)
+                        raise ModelError("bomb", problem, file=shown, fix=_SAVE_PLAIN)
                     plain.write(chunk)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
-        raise ModelRefused("malformed", f"the archive is damaged: {error}", file=shown, fix=_SAVE_PLAIN) from error
+        raise ModelError("malformed", f"the archive is damaged: {error}", file=shown, fix=_SAVE_PLAIN) from error
     return target
 
 
@@ -136,9 +136,9 @@ def _ifc_member(archive: zipfile.ZipFile, shown: str) -> zipfile.ZipInfo:
     models = [member for member in members if member.filename.lower().endswith(".ifc")]
     if len(models) != 1:
         problem = f"the archive holds {len(models)} .ifc files; exactly one is read"
-        raise ModelRefused("not_ifc", problem, file=shown, fix=_SAVE_PLAIN)
+        raise ModelError("not_ifc", problem, file=shown, fix=_SAVE_PLAIN)
     name = PurePosixPath(models[0].filename.replace("\\", "/"))
     if name.is_absolute() or ".." in name.parts:
         problem = f"the archive's member {models[0].filename!r} points out of the archive"
-        raise ModelRefused("reference", problem, file=shown, fix=_SAVE_PLAIN)
+        raise ModelError("reference", problem, file=shown, fix=_SAVE_PLAIN)
     return models[0]

@@ -15,7 +15,7 @@ import msgspec
 import pyarrow as pa
 
 from bim.child import EXIT_REFUSED
-from bim.errors import REASONS, ModelRefused
+from bim.errors import REASONS, SPLIT, ModelError
 from bim.limits import MIB, ModelLimits
 from bim.model_file import check_path
 from bim.summary import MODEL_JSON, TABLE_FILES, ModelSummary
@@ -27,8 +27,8 @@ _ROOT = Path(__file__).resolve().parents[1]
 _SCHEMAS = {"elements": ELEMENTS, "psets": PSETS, "relations": RELATIONS}
 _ANSWER_BYTES_MAX = 65_536  # a refusal is a few hundred bytes
 _COMPLAINT_CHARS = 500  # of a crashed child's last words
+_NO_MEMORY = ("bad_alloc", "MemoryError", "Cannot allocate memory", "failed to map segment")
 _ASK = "please report it with the file"
-_SPLIT = "split the model by discipline or raise the bound"
 
 
 class _Answer(msgspec.Struct):
@@ -42,7 +42,7 @@ class _Answer(msgspec.Struct):
 def read_model(path: str | Path, out_dir: Path, limits: ModelLimits | None = None) -> ModelSummary:
     """Read one IFC or IFCZIP file into `out_dir` (made if missing; an older model there is replaced only on success).
 
-    Raises ModelRefused (a UserError) with file, reason and fix, whatever the file does to the child.
+    Raises ModelError (a UserError) with file, reason and fix, whatever the file does to the child.
     """
     limits = limits or ModelLimits()
     model = check_path(path, limits)
@@ -52,7 +52,7 @@ def read_model(path: str | Path, out_dir: Path, limits: ModelLimits | None = Non
         code, timed_out = _run(model, work_dir, limits)
         if timed_out:
             problem = f"reading it takes more than {limits.wall_s:g} s"
-            raise ModelRefused("time", problem, file=str(path), fix=_SPLIT)
+            raise ModelError("time", problem, file=str(path), fix=SPLIT)
         if code != 0:
             raise _refusal(code, work_dir, str(path), limits)
         summary = _take(work_dir, str(path))
@@ -96,28 +96,28 @@ def _environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(_ROOT), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
 
 
-def _refusal(code: int, work_dir: Path, file: str, limits: ModelLimits) -> ModelRefused:
+def _refusal(code: int, work_dir: Path, file: str, limits: ModelLimits) -> ModelError:
     if code == EXIT_REFUSED:
         answer = _answer(work_dir)
         if answer is not None:
-            return ModelRefused(answer.reason, answer.problem, file=file, fix=answer.fix)  # type: ignore[arg-type]
+            return ModelError(answer.reason, answer.problem, file=file, fix=answer.fix)  # type: ignore[arg-type]
     words = (work_dir / "stderr").read_bytes()[-_COMPLAINT_CHARS:].decode("utf-8", "replace").strip()
     if code == -signal.SIGXCPU:
         problem = f"reading it takes more than {limits.cpu_s} s of processor time"
-        return ModelRefused("time", problem, file=file, fix=_SPLIT)
+        return ModelError("time", problem, file=file, fix=SPLIT)
     if code == -signal.SIGXFSZ:
         problem = f"its tables are larger than {limits.output_bytes // MIB} MiB"
-        return ModelRefused("too_big", problem, file=file, fix=_SPLIT)
+        return ModelError("too_big", problem, file=file, fix=SPLIT)
     if _out_of_memory(words):
         problem = f"reading it takes more than {limits.memory_bytes // MIB} MiB of memory"
-        return ModelRefused("memory", problem, file=file, fix=_SPLIT)
+        return ModelError("memory", problem, file=file, fix=SPLIT)
     if code == -signal.SIGKILL:
         problem = "the reader was killed from outside; perhaps this machine is short of memory"
-        return ModelRefused("memory", problem, file=file, fix=_SPLIT)
+        return ModelError("memory", problem, file=file, fix=SPLIT)
     if code < 0:
-        return ModelRefused("crash", f"the reader crashed ({_signal_name(-code)})", file=file, fix=_ASK)
+        return ModelError("crash", f"the reader crashed ({_signal_name(-code)})", file=file, fix=_ASK)
     last = words.splitlines()[-1] if words else f"exit code {code}"
-    return ModelRefused("failed", f"the reader failed: {last}", file=file, fix=_ASK)
+    return ModelError("failed", f"the reader failed: {last}", file=file, fix=_ASK)
 
 
 def _answer(work_dir: Path) -> _Answer | None:
@@ -144,11 +144,11 @@ def _signal_name(number: int) -> str:
 
 
 def _take(work_dir: Path, file: str) -> ModelSummary:
-    """What the child wrote, checked; raises ModelRefused when it is not whole."""
+    """What the child wrote, checked; raises ModelError when it is not whole."""
     try:
         summary = msgspec.json.decode((work_dir / MODEL_JSON).read_bytes(), type=ModelSummary)
         for name, table in TABLE_FILES.items():
             read_table(work_dir / table, _SCHEMAS[name])
     except (OSError, msgspec.DecodeError, pa.ArrowInvalid) as error:
-        raise ModelRefused("failed", f"the reader left no whole result: {error}", file=file, fix=_ASK) from error
+        raise ModelError("failed", f"the reader left no whole result: {error}", file=file, fix=_ASK) from error
     return summary

@@ -59,8 +59,8 @@ def axis_matrix(axes: Any, length_m: float) -> Matrix | None:
     if origin is None:
         return None
     z = _direction(getattr(axes, "Axis", None), (0.0, 0.0, 1.0))
-    x = _direction(getattr(axes, "RefDirection", None), (1.0, 0.0, 0.0) if abs(z[0]) < 0.9 else (0.0, 1.0, 0.0))
-    x = _unit(x - (x @ z) * z)
+    ahead = _direction(getattr(axes, "RefDirection", None), (1.0, 0.0, 0.0) if abs(z[0]) < 0.9 else (0.0, 1.0, 0.0))
+    x = _unit(ahead - (ahead @ z) * z)
     if x is None:  # the reference direction lies along the axis: any perpendicular will do
         x = _unit(np.cross(z, (0.0, 1.0, 0.0) if abs(z[1]) < 0.9 else (1.0, 0.0, 0.0)))
     if x is None:

@@ -120,7 +120,7 @@ class _SetReader:
         if one.is_a("IfcPropertySingleValue"):
             return self._single(pset, name, one)
         if one.is_a("IfcPropertyEnumeratedValue"):
-            values = [_plain(value) for value in one.EnumerationValues or ()]
+            values: list[Any] = [_plain(value) for value in one.EnumerationValues or ()]
         elif one.is_a("IfcPropertyListValue"):
             values = [_plain(value) for value in one.ListValues or ()]
         elif one.is_a("IfcPropertyBoundedValue"):
@@ -174,7 +174,7 @@ _ROOT_ATTRIBUTES = {"type", "GlobalId", "OwnerHistory", "Name", "Description"}
 
 def _plain(value: Any) -> str | int | float | bool | None:
     raw = getattr(value, "wrappedValue", value)
-    return raw if raw is None or isinstance(raw, int | float | bool) and math.isfinite(raw) else text(raw)
+    return raw if raw is None or (isinstance(raw, int | float | bool) and math.isfinite(raw)) else text(raw)
 
 
 def _shown(raw: Any) -> str:
@@ -212,7 +212,8 @@ def read_associations(model: Any) -> tuple[dict[int, list[str]], dict[int, list[
 
 
 _MATERIAL_PARTS = (
-    "ForLayerSet", "MaterialLayers", "ForProfileSet", "MaterialProfiles", "MaterialConstituents", "Materials", "Material",
+    "ForLayerSet", "MaterialLayers", "ForProfileSet", "MaterialProfiles", "MaterialConstituents", "Materials",
+    "Material",
 )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from bim.relations import Relations, read_relations
 from bim.spatial import Containment, is_room_thing
 from bim.tables import ELEMENTS, PSETS, RELATIONS, table_of
 
-__all__ = ["Lost", "ModelTables", "TooMuch", "read"]
+__all__ = ["Lost", "ModelTables", "BoundError", "read"]
 
 # first class that fits names the category
 _CATEGORIES = (
@@ -34,7 +34,7 @@ _CATEGORIES = (
 )
 
 
-class TooMuch(Exception):  # noqa: N818 - it becomes a refusal with reason too_big, not an error of its own
+class BoundError(Exception):
     """A model beyond a bound of ModelLimits."""
 
 
@@ -61,14 +61,14 @@ class ModelTables:
 
 
 def read(model: Any, limits: ModelLimits) -> ModelTables:
-    """Tables of one open file; raises TooMuch when it is beyond a bound."""
+    """Tables of one open file; raises BoundError when it is beyond a bound."""
     units = read_units(model)
     sets = read_properties(model, units)
     unread: dict[str, int] = {}
     relations = read_relations(model, unread)
     reader = _Reader(model, units, relations, sets)
     if len(reader.instances) > limits.elements:
-        raise TooMuch(f"{len(reader.instances)} elements; the bound is {limits.elements}")
+        raise BoundError(f"{len(reader.instances)} elements; the bound is {limits.elements}")
     rows = reader.rows()
     psets = reader.property_rows(limits)
     georeference = read_georeference(model, units, sets, reader.placements)
@@ -123,7 +123,7 @@ class _Reader:
             _append(columns, global_id, own, "occurrence")
             _append(columns, global_id, [row for row in inherited if (row.pset, row.name) not in names], "type")
             if len(columns[0]) > limits.property_rows:
-                raise TooMuch(f"more than {limits.property_rows} property values")
+                raise BoundError(f"more than {limits.property_rows} property values")
         return pa.Table.from_arrays(
             [pa.array(column, part.type) for column, part in zip(columns, PSETS, strict=True)], schema=PSETS
         )
@@ -166,9 +166,8 @@ class _Reader:
 
     def _place(self, one: Any) -> Matrix | None:
         try:
-            return (
-                self.placements.of(getattr(one, "ObjectPlacement", None)) if hasattr(one, "ObjectPlacement") else None
-            )
+            placement = getattr(one, "ObjectPlacement", None)
+            return None if placement is None else self.placements.of(placement)
         except READ_ERRORS:
             return None
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["StepFault", "StepText", "look_at", "where_it_breaks"]
+__all__ = ["StepError", "StepText", "look_at", "where_it_breaks"]
 
 Buffer = bytes | mmap.mmap
 
@@ -23,7 +23,7 @@ _BROKEN = re.compile(rb"'[^']*\Z|/\*", re.DOTALL)
 _BLANK = b" "
 
 
-class StepFault(Exception):
+class StepError(Exception):
     """Why this is no whole STEP file."""
 
     def __init__(self, reason: Literal["not_ifc", "truncated"], problem: str) -> None:
@@ -40,17 +40,17 @@ class StepText:
 
 
 def look_at(path: Path) -> StepText:
-    """Header, end marker and number of instances of one file; raises StepFault."""
+    """Header, end marker and number of instances of one file; raises StepError."""
     size = path.stat().st_size
     if size == 0:
-        raise StepFault("not_ifc", "the file is empty")
+        raise StepError("not_ifc", "the file is empty")
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         head, tail = data[:_HEAD_BYTES], data[max(0, size - _TAIL_BYTES) :]
         schema = _schema_of(head)
         if b"END-ISO-10303-21" not in tail:
-            raise StepFault("truncated", "the file ends before END-ISO-10303-21")
+            raise StepError("truncated", "the file ends before END-ISO-10303-21")
         if data.find(b"DATA") < 0:
-            raise StepFault("truncated", "the file has no DATA section")
+            raise StepError("truncated", "the file has no DATA section")
         return StepText(schema, sum(1 for _ in _INSTANCE.finditer(data)))
 
 
@@ -66,8 +66,8 @@ def where_it_breaks(path: Path) -> tuple[int, int | None]:
 
 def _schema_of(head: bytes) -> str:
     if b"ISO-10303-21" not in head[:256]:
-        raise StepFault("not_ifc", f"it does not begin with ISO-10303-21 but with {head[:16]!r}")
+        raise StepError("not_ifc", f"it does not begin with ISO-10303-21 but with {head[:16]!r}")
     found = _SCHEMA.search(head)
     if found is None:
-        raise StepFault("not_ifc", "its header has no FILE_SCHEMA")
+        raise StepError("not_ifc", "its header has no FILE_SCHEMA")
     return found[1].decode("ascii", "replace").strip().upper()
