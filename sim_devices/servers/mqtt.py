@@ -1,0 +1,218 @@
+"""Devices that publish JSON over MQTT, each in the words of a family that is sold: Zigbee2MQTT, Shelly, a weather station.
+
+A room controller says everything each time; a charger says everything when it connects and each minute, and in
+between only what changed (an absent key means "as before"). What may be written is taken from the command topic.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiomqtt
+
+from sim_devices.readouts import Value
+from sim_devices.servers import Written
+from sim_devices.site import Device, Metric
+from wire.errors import InputError
+
+__all__ = ["DIALECTS", "PREFIX", "Broker", "Dialect", "MqttDevice", "payload"]
+
+PREFIX = "field"  # every topic of a simulated device begins with it, so that one permission covers them
+RECONNECT_S_MIN, RECONNECT_S_MAX = 0.2, 5.0
+FULL_EVERY_S = 60.0
+DECIMALS = {"Cel": 2, "%": 1, "[ppm]": 0, "kW": 3, "A": 2, "V": 1, "kW.h": 3, "hPa": 1, "m/s": 2, "deg": 0, "W/m2": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Where simulated MQTT devices publish."""
+
+    host: str = "127.0.0.1"
+    port: int = 1883
+    username: str | None = None
+    password: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How one family says it: topics (`{device}` is the name), and where in the JSON each metric stands."""
+
+    topic: str
+    paths: dict[str, str]
+    envelope: dict[str, str]  # constant fields of a message
+    command_topic: str
+    only_changes: bool = False
+
+
+DIALECTS = {
+    "room-controller": Dialect(
+        topic=PREFIX + "/zigbee2mqtt/{device}",
+        paths={
+            "temperature": "temperature",
+            "humidity": "humidity",
+            "co2": "co2",
+            "occupancy": "occupancy_count",
+            "temperature_setpoint": "occupied_heating_setpoint",
+        },
+        envelope={"power_source": "mains"},
+        command_topic=PREFIX + "/zigbee2mqtt/{device}/set",
+    ),
+    "ev-charger": Dialect(
+        topic=PREFIX + "/shelly/{device}/events/rpc",
+        paths={
+            "power": "params.charger:0.power",
+            "current": "params.charger:0.current",
+            "voltage": "params.charger:0.voltage",
+            "session_energy": "params.charger:0.session_energy",
+            "vehicle_soc": "params.charger:0.vehicle_soc",
+            "current_limit": "params.charger:0.current_limit",
+            "connector_state": "params.charger:0.state",
+        },
+        envelope={"src": "{device}", "method": "NotifyStatus"},
+        command_topic=PREFIX + "/shelly/{device}/rpc",
+        only_changes=True,
+    ),
+    "weather-station": Dialect(
+        topic=PREFIX + "/weather/{device}/observation",
+        paths={
+            "air_temperature": "outdoor.temperature",
+            "humidity": "outdoor.humidity",
+            "pressure": "pressure",
+            "wind_speed": "wind.speed",
+            "wind_direction": "wind.direction",
+            "irradiance": "solar.irradiance",
+            "rain_rate": "rain.rate",
+        },
+        envelope={"station": "{device}"},
+        command_topic=PREFIX + "/weather/{device}/command",
+    ),
+}
+
+
+class MqttDevice:
+    """One device with a connection of its own, so that a cut is a cut; it reconnects with backoff like a real one."""
+
+    def __init__(
+        self, device: Device, metrics: tuple[Metric, ...], broker: Broker, period_s: float, written: Written
+    ) -> None:
+        self.device = device
+        self._metrics, self._broker, self._written = metrics, broker, written
+        self._dialect = DIALECTS[device.kind]
+        self._period_s = period_s
+        self._client: aiomqtt.Client | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._said: dict[str, Value] = {}
+        self._next_s = self._full_s = 0.0
+
+    @property
+    def topic(self) -> str:
+        """Where it publishes."""
+        return self._dialect.topic.format(device=self.device.name)
+
+    async def start(self, tasks: asyncio.TaskGroup) -> None:
+        """Keep a connection in a task of `tasks`; a broker that is not there yet is waited for."""
+        self._task = tasks.create_task(self._stay_connected(), name=f"mqtt {self.device.name}")
+
+    async def cut(self) -> None:
+        """Disconnect and stay away."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            self._task = None
+
+    async def close(self) -> None:
+        """End the device."""
+        await self.cut()
+
+    async def publish(self, values: Mapping[str, Value | None]) -> None:
+        """Say the values if it is time to; what has no value is left out."""
+        now_s = time.monotonic()
+        if self._client is None or now_s < self._next_s:
+            return
+        self._next_s = max(self._next_s + self._period_s, now_s)
+        shown = {metric.name: rounded(values[metric.name], metric) for metric in self._metrics}
+        news = {name: value for name, value in shown.items() if value is not None}
+        if self._dialect.only_changes and now_s < self._full_s:
+            news = {name: value for name, value in news.items() if self._said.get(name) != value}
+        elif self._dialect.only_changes:
+            self._full_s = now_s + FULL_EVERY_S
+        self._said.update(news)
+        if not news:
+            return
+        try:
+            await self._client.publish(self.topic, payload(self._dialect, self.device.name, news))
+        except aiomqtt.MqttError:
+            self._full_s = 0.0  # the connection's own task notices too, and reconnects
+
+    def source(self) -> dict[str, Any]:
+        """The agent's table."""
+        return {"kind": "mqtt", "name": self.device.name, "device": self.device.name}
+
+    async def _stay_connected(self) -> None:
+        """Connect, take commands, and connect again."""
+        wait_s = RECONNECT_S_MIN
+        while True:
+            try:
+                async with self._new_client() as client:
+                    await client.subscribe(self._dialect.command_topic.format(device=self.device.name))
+                    self._client, self._full_s, wait_s = client, 0.0, RECONNECT_S_MIN
+                    async for message in client.messages:
+                        self._obey(message.payload)
+            except aiomqtt.MqttError:
+                wait_s = min(2.0 * wait_s, RECONNECT_S_MAX)
+            finally:
+                self._client = None
+            await asyncio.sleep(wait_s)
+
+    def _new_client(self) -> aiomqtt.Client:
+        broker = self._broker
+        return aiomqtt.Client(
+            broker.host,
+            broker.port,
+            username=broker.username,
+            password=broker.password,
+            identifier=f"sim-{self.device.name}",
+            clean_session=True,
+        )
+
+    def _obey(self, body: object) -> None:
+        """Take a command `{"<path's last name>": number}`; a device ignores what it does not understand."""
+        try:
+            asked = json.loads(body) if isinstance(body, bytes | str) else None
+        except ValueError:
+            return
+        if not isinstance(asked, dict):
+            return
+        params = asked.get("params", asked)
+        for name, path in self._dialect.paths.items():
+            value = params.get(path.rpartition(".")[2]) if isinstance(params, dict) else None
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                try:
+                    self._written(name, float(value))
+                except InputError:
+                    continue
+
+
+def payload(dialect: Dialect, device: str, values: Mapping[str, Value]) -> bytes:
+    """The JSON message that carries `values`."""
+    message: dict[str, Any] = {key: text.format(device=device) for key, text in dialect.envelope.items()}
+    for name, value in values.items():
+        *parents, leaf = dialect.paths[name].split(".")
+        here = message
+        for parent in parents:
+            here = here.setdefault(parent, {})
+        here[leaf] = value
+    return json.dumps(message, separators=(",", ":")).encode()
+
+
+def rounded(value: Value | None, metric: Metric) -> Value | None:
+    """What the device's display resolution leaves of a value."""
+    if not isinstance(value, float):
+        return value
+    decimals = DECIMALS.get(metric.unit, 2)
+    return round(value, decimals) if decimals else round(value)

@@ -1,0 +1,161 @@
+"""A machine tool as an OPC UA server, laid out after umati: Machines / <machine> / Identification, Monitoring, Production.
+
+Node ids are `ns=<index>;s=<device>.<path with dots>`; the namespace is NAMESPACE. What changes fast is written at
+every tick of the physics, so a subscription sees it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from asyncua import Server, ua
+
+from sim_devices.readouts import Value
+from sim_devices.servers import LOOPBACK, free_port
+from sim_devices.site import Device, Metric
+
+__all__ = ["NAMESPACE", "NODES", "OpcUaServer"]
+
+NAMESPACE = "urn:aid4:sim:machine-tools"
+NODES = {
+    "spindle_speed": "Monitoring.Spindle.ActualSpeed",
+    "spindle_load": "Monitoring.Spindle.Load",
+    "spindle_temperature": "Monitoring.Spindle.Temperature",
+    "vibration": "Monitoring.Spindle.Vibration",
+    "feed_rate": "Monitoring.Channel.FeedRate",
+    "position_x": "Monitoring.Channel.X.ActualPosition",
+    "position_y": "Monitoring.Channel.Y.ActualPosition",
+    "position_z": "Monitoring.Channel.Z.ActualPosition",
+    "power": "Monitoring.MachineTool.ActivePower",
+    "execution": "Monitoring.Channel.State",
+    "program": "Production.ActiveProgram.Name",
+    "parts_made": "Production.PartsMade",
+}
+VARIANTS = {
+    "bool": ua.VariantType.Boolean,
+    "enum": ua.VariantType.String,
+    "text": ua.VariantType.String,
+    "f32": ua.VariantType.Float,
+    "f64": ua.VariantType.Double,
+    "i16": ua.VariantType.Int16,
+    "i32": ua.VariantType.Int32,
+    "u16": ua.VariantType.UInt16,
+    "u32": ua.VariantType.UInt32,
+}
+EMPTY: dict[str, Value] = {"bool": False, "enum": "", "text": "", "f32": 0.0, "f64": 0.0}
+PUBLISHING_MS = 250.0
+
+
+class OpcUaServer:
+    """One machine's server, without security, as such machines stand in a shop-floor network."""
+
+    def __init__(self, device: Device, metrics: tuple[Metric, ...]) -> None:
+        self.device = device
+        self._metrics = metrics
+        self._port = free_port()
+        self._server: Server | None = None
+        self._variants = {metric.name: VARIANTS[metric.declared] for metric in metrics}
+        self._nodes: dict[str, ua.NodeId] = {}
+        self._shown: dict[str, Value | None] = {}
+
+    @property
+    def url(self) -> str:
+        """Where a client connects."""
+        return f"opc.tcp://{LOOPBACK}:{self._port}/{self.device.name}"
+
+    async def start(self, tasks: asyncio.TaskGroup) -> None:
+        """Listen. The address space is built once, and survives a cut as a machine's does."""
+        if self._server is None:
+            self._server = await self._build()
+            await self._server.start()
+        else:
+            await self._server.bserver.start()
+
+    async def cut(self) -> None:
+        """Drop the clients and stop listening."""
+        if self._server is not None:
+            await self._server.bserver.stop()
+
+    async def close(self) -> None:
+        """End the server."""
+        if self._server is not None:
+            await self._server.stop()
+            self._server = None
+
+    async def publish(self, values: Mapping[str, Value | None]) -> None:
+        """Write what changed; a missing value becomes BadSensorFailure."""
+        if self._server is None:
+            return
+        now = datetime.now(UTC)
+        for name, node in self._nodes.items():
+            value = values[name]
+            if name in self._shown and self._shown[name] == value:
+                continue
+            self._shown[name] = value
+            await self._server.write_attribute_value(node, _data_value(value, self._variants[name], now))
+
+    def source(self) -> dict[str, Any]:
+        """The agent's table: every variable by its node id, by subscription."""
+        return {
+            "kind": "opcua",
+            "name": self.device.name,
+            "device": self.device.name,
+            "url": self.url,
+        }
+
+    async def _build(self) -> Server:
+        server = Server()
+        await server.init()
+        server.set_endpoint(self.url)
+        server.set_server_name(self.device.label or self.device.name)
+        server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+        index = await server.register_namespace(NAMESPACE)
+        name = self.device.name
+        machines = await server.nodes.objects.add_folder(ua.NodeId("Machines", index), ua.QualifiedName("Machines", index))
+        machine = await machines.add_object(ua.NodeId(name, index), ua.QualifiedName(name, index))
+        parents = {"": machine}
+        for path, text in _identification(self.device).items():
+            parent, leaf = await _parent_of(parents, name, f"Identification.{path}", index)
+            node_id = ua.NodeId(f"{name}.Identification.{path}", index)
+            await parent.add_property(node_id, ua.QualifiedName(leaf, index), text, ua.VariantType.String)
+        for metric in self._metrics:
+            path = NODES.get(metric.name, f"Monitoring.{metric.name}")
+            parent, leaf = await _parent_of(parents, name, path, index)
+            node_id = ua.NodeId(f"{name}.{path}", index)
+            kind = self._variants[metric.name]
+            await parent.add_variable(node_id, ua.QualifiedName(leaf, index), EMPTY.get(metric.declared, 0), kind)
+            self._nodes[metric.name] = node_id
+        return server
+
+
+async def _parent_of(parents: dict[str, Any], name: str, path: str, index: int) -> tuple[Any, str]:
+    """The object that holds the last name of `path`, made with its ancestors where missing."""
+    *folders, leaf = path.split(".")
+    for depth in range(1, len(folders) + 1):
+        here = ".".join(folders[:depth])
+        if here not in parents:
+            above = parents[".".join(folders[: depth - 1])]
+            qualified = ua.QualifiedName(folders[depth - 1], index)
+            parents[here] = await above.add_object(ua.NodeId(f"{name}.{here}", index), qualified)
+    return parents[".".join(folders)], leaf
+
+
+def _identification(device: Device) -> dict[str, str]:
+    """What umati's MachineIdentification asks for."""
+    return {
+        "Manufacturer": "AID4",
+        "Model": "Simulated machining centre",
+        "SerialNumber": device.name,
+        "ProductInstanceUri": f"{NAMESPACE}:{device.name}",
+        "Location": device.space,
+    }
+
+
+def _data_value(value: Value | None, kind: ua.VariantType, now: datetime) -> ua.DataValue:
+    if value is None:
+        status = ua.StatusCode(ua.StatusCodes.BadSensorFailure)
+        return ua.DataValue(ua.Variant(None), status, SourceTimestamp=now, ServerTimestamp=now)
+    return ua.DataValue(ua.Variant(value, kind), SourceTimestamp=now, ServerTimestamp=now)
