@@ -41,12 +41,18 @@ class _Shown(click.ClickException):
     def __init__(self, error: Aid4Error) -> None:
         super().__init__(str(error))
         self.error = error
-        self.exit_code = 2 if isinstance(error, UserError) else 1
 
     def show(self, file: object = None) -> None:
-        if not isinstance(self.error, UserError):
-            click.echo(f"aid4: {self.error}", err=True)
-            return
+        click.echo(f"aid4: {self.error}", err=True)
+
+
+class _Mendable(_Shown):
+    """One that a person can mend: where, what, and how."""
+
+    exit_code = 2
+    error: UserError
+
+    def show(self, file: object = None) -> None:
         problem = self.error.as_problem()
         where = [str(problem[part]) for part in ("file", "field") if problem.get(part)]
         click.echo(": ".join([*where, str(problem["problem"])]), err=True)
@@ -72,7 +78,7 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except Aid4Error as error:
-            raise _Shown(error) from error
+            raise (_Mendable if isinstance(error, UserError) else _Shown)(error) from error
 
 
 def _load(name: str, row: _Row) -> click.Command:
