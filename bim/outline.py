@@ -129,5 +129,6 @@ def _outlines(loops: list[Matrix]) -> list[Matrix]:
 
 
 def signed_area(ring: npt.NDArray[np.float64]) -> float:
+    """Area of a ring (n x 2) in plan, negative when it runs clockwise."""
     x, y = ring[:, 0] - ring[0, 0], ring[:, 1] - ring[0, 1]
     return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
