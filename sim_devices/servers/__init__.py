@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from sim_devices.readouts import Value
 from sim_devices.site import Device
 
-__all__ = ["LOOPBACK", "DeviceServer", "Written", "free_port"]
+__all__ = ["LOOPBACK", "DeviceServer", "Written"]
 
 LOOPBACK = "127.0.0.1"
 
@@ -36,10 +35,3 @@ class DeviceServer(Protocol):
     def source(self) -> dict[str, Any]:
         """The `[[source]]` table with which an agent reads this device; known once started."""
         ...
-
-
-def free_port() -> int:
-    """A loopback port that nobody has now."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])

@@ -14,7 +14,7 @@ from typing import Any
 from asyncua import Server, ua
 
 from sim_devices.readouts import Value
-from sim_devices.servers import LOOPBACK, free_port
+from sim_devices.servers import LOOPBACK
 from sim_devices.site import Device, Metric
 
 __all__ = ["NAMESPACE", "NODES", "OpcUaServer"]
@@ -55,7 +55,7 @@ class OpcUaServer:
     def __init__(self, device: Device, metrics: tuple[Metric, ...]) -> None:
         self.device = device
         self._metrics = metrics
-        self._port = free_port()
+        self._port = 0
         self._server: Server | None = None
         self._variants = {metric.name: VARIANTS[metric.declared] for metric in metrics}
         self._nodes: dict[str, ua.NodeId] = {}
@@ -63,7 +63,7 @@ class OpcUaServer:
 
     @property
     def url(self) -> str:
-        """Where a client connects."""
+        """Where a client connects; known once started."""
         return f"opc.tcp://{LOOPBACK}:{self._port}/{self.device.name}"
 
     async def start(self, tasks: asyncio.TaskGroup) -> None:
@@ -71,6 +71,7 @@ class OpcUaServer:
         if self._server is None:
             self._server = await self._build()
             await self._server.start()
+            self._port = self._server.bserver.port
         else:
             await self._server.bserver.start()
 
@@ -114,7 +115,9 @@ class OpcUaServer:
         server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
         index = await server.register_namespace(NAMESPACE)
         name = self.device.name
-        machines = await server.nodes.objects.add_folder(ua.NodeId("Machines", index), ua.QualifiedName("Machines", index))
+        machines = await server.nodes.objects.add_folder(
+            ua.NodeId("Machines", index), ua.QualifiedName("Machines", index)
+        )
         machine = await machines.add_object(ua.NodeId(name, index), ua.QualifiedName(name, index))
         parents = {"": machine}
         for path, text in _identification(self.device).items():

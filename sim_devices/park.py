@@ -1,0 +1,155 @@
+"""The live park: the campus's physics, with a protocol server on loopback for each device.
+
+```
+async with Park(site_dir, seed=7, speed=1.0, broker=Broker(port=1883)) as park:
+    park.edge_config()        # {"source": [...]}: what an agent needs to read it all
+```
+`python -m sim_devices.park --site DIR --seed 7 --ports-file F` runs it as a process of its own; F then holds the
+same sources as JSON, written when every server listens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sim_devices.campus import TICK_S, Campus
+from sim_devices.faults import Faults, Scenario
+from sim_devices.readouts import Value
+from sim_devices.servers import DeviceServer
+from sim_devices.servers.modbus import ModbusServer
+from sim_devices.servers.mqtt import Broker, MqttDevice
+from sim_devices.servers.opcua import OpcUaServer
+from sim_devices.servers.registers import load_register_map
+from sim_devices.site import Device, load_site
+from wire.errors import InputError
+
+__all__ = ["Broker", "Park"]
+
+SPEED_MAX = 600.0  # 0.3 s of computing a second on a small gateway
+CATCH_UP_S = 60.0  # simulated seconds computed at once; a process that was frozen longer does not race
+PACE_S = 0.1
+
+
+class Park:
+    """All devices of a site, served from `__aenter__` on. Without a broker the MQTT devices stay silent."""
+
+    def __init__(
+        self,
+        site_dir: Path,
+        seed: int,
+        speed: float = 1.0,
+        broker: Broker | None = None,
+        *,
+        start_us: int | None = None,
+        scenario: Scenario | None = None,
+    ) -> None:
+        if not 0.0 < speed <= SPEED_MAX:
+            raise InputError(f"{speed:g} is no speed", field="speed", fix=f"0 < speed <= {SPEED_MAX:g}")
+        self.start_us = time.time_ns() // 1000 if start_us is None else start_us
+        self.site = load_site(site_dir)
+        self.campus = Campus(self.site, seed, self.start_us)
+        self.faults = Faults(scenario or Scenario(""), self.start_us)
+        self._speed, self._broker = speed, broker
+        self.servers: list[DeviceServer] = []
+        self._cut: set[str] = set()
+        self._tasks = asyncio.TaskGroup()
+        self._pace: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Start every server, then the clock."""
+        self.servers = [server for device in self.site.devices if (server := self._server(device)) is not None]
+        await self._tasks.__aenter__()
+        try:
+            for server in self.servers:
+                await server.start(self._tasks)
+            await self._publish()
+        except BaseException:
+            await self._close()
+            raise
+        self._pace = self._tasks.create_task(self._run(), name="park clock")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the clock, then every server."""
+        if self._pace is not None:
+            self._pace.cancel()
+        await self._close()
+
+    def edge_config(self) -> dict[str, Any]:
+        """The agent's `[[source]]` tables, with the real ports and the register maps inline."""
+        return {"source": [server.source() for server in self.servers]}
+
+    def shown(self) -> Mapping[str, Value | None]:
+        """What the devices show now by `device/metric`: the physics with the faults of the moment."""
+        return self.faults.shown(self.campus.values(), self.campus.now_us)
+
+    async def _close(self) -> None:
+        await asyncio.gather(*(server.close() for server in self.servers))
+        await self._tasks.__aexit__(None, None, None)
+
+    def _server(self, device: Device) -> DeviceServer | None:
+        metrics = self.site.metrics(device)
+
+        def written(metric: str, value: float) -> None:
+            self.campus.write(device.name, metric, value)
+
+        match device.protocol:
+            case "modbus" | "sunspec":
+                return ModbusServer(device, metrics, load_register_map(device.kind), written)
+            case "opcua":
+                return OpcUaServer(device, metrics)
+            case "mqtt" if self._broker is not None:
+                period_s = self.site.kinds[device.kind].period_s
+                return MqttDevice(device, metrics, self._broker, period_s / self._speed, written)
+            case _:
+                return None
+
+    async def _run(self) -> None:
+        """Keep simulated time at `speed` times the monotonic clock, in whole ticks."""
+        last_s, owed_s = time.monotonic(), 0.0
+        while True:
+            await asyncio.sleep(PACE_S)
+            now_s = time.monotonic()
+            owed_s = min(owed_s + (now_s - last_s) * self._speed, CATCH_UP_S)
+            last_s = now_s
+            ticks = int(owed_s / TICK_S)
+            if ticks:
+                owed_s -= ticks * TICK_S
+                self.campus.step(ticks * TICK_S)
+                await self._publish()
+
+    async def _publish(self) -> None:
+        shown = self.shown()
+        await self._follow_cuts()
+        for server in self.servers:
+            prefix = server.device.name + "/"
+            metrics = self.site.metrics(server.device)
+            await server.publish({metric.name: shown[prefix + metric.name] for metric in metrics})
+
+    async def _follow_cuts(self) -> None:
+        """Pull the cables that the scenario cuts now, and put back the others."""
+        cut = self.faults.cut(self.campus.now_us)
+        for server in self.servers:
+            name = server.device.name
+            if name in cut and name not in self._cut:
+                await server.cut()
+            elif name in self._cut and name not in cut:
+                await server.start(self._tasks)
+        self._cut = cut
+
+
+def write_ports(park: Park, path: Path) -> None:
+    """Tell another process where the devices are: whole or not at all."""
+    document = {"pid": os.getpid(), "start_us": park.start_us, **park.edge_config()}
+    fresh = path.with_name(path.name + ".new")
+    fresh.write_text(json.dumps(document, indent=1) + "\n")
+    fresh.replace(path)
