@@ -6,13 +6,14 @@ listed with the reason.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import msgspec
 
 from bim.bind_rules import BindRule, matcher
 from bim.model_index import Element, ModelIndex
+from bim.name_rules import RULES, distinct
 
 __all__ = ["Binding", "BindingReport", "How", "PointRef", "Unbound", "bind"]
 
@@ -20,7 +21,6 @@ How = Literal["ifc", "config", "rule", "space"]
 
 # rules that hold for every site, after those of its config
 _DEFAULT_RULES = ("element_named_like_device", "element_tagged_like_device", "space_named_like_device")
-_WORD_CHARS_MIN = 3  # "1" of device ahu-1 is no room number
 _SHOWN_MAX = 4  # candidates named in a reason
 
 
@@ -90,10 +90,6 @@ class _Compiled(msgspec.Struct, frozen=True):
     field: str
 
 
-class _Excluded(Exception):  # noqa: N818 - ends the stages of one point, never leaves this module
-    pass
-
-
 def bind(points: Iterable[PointRef], model: ModelIndex, rules: Sequence[BindRule] = ()) -> BindingReport:
     """Bind points to the elements of a model, by the rules of a site in their order."""
     compiled = [_Compiled(rule, matcher(rule), f"bind[{index}]") for index, rule in enumerate(rules)]
@@ -114,12 +110,11 @@ def bind(points: Iterable[PointRef], model: ModelIndex, rules: Sequence[BindRule
 
 def _first(point: PointRef, model: ModelIndex, rules: list[_Compiled]) -> tuple[_Found | None, list[str]]:
     """The first stage that finds something, and what the stages before it had against it."""
+    if any(one.rule.rule == "none" for one in rules):
+        return None, ["left unbound by the site's config"]
     reasons: list[str] = []
     for stage in (_by_model, _by_config, _by_rules, _by_position):
-        try:
-            result = stage(point, model, rules)
-        except _Excluded:
-            return None, ["left unbound by the site's config"]
+        result = stage(point, model, rules)
         if isinstance(result, _Found):
             return result, reasons
         if result:
@@ -145,18 +140,15 @@ def _by_model(point: PointRef, model: ModelIndex, _: list[_Compiled]) -> _Result
     if hinted is not None:
         return _Found(hinted, "ifc", 1.0, f"the catalogue names {_name(hinted)}")
     reasons = [f"the model has no element {point.element_hint}"] if point.element_hint else []
-    for key in (point.key, f"{point.device}/{point.metric}"):
-        claims = model.by_point_key.get(key, [])
-        if len(claims) == 1:
-            return _Found(claims[0], "ifc", 1.0, f"Pset_AID4.PointKey of {_name(claims[0])}")
-        if claims:
-            reasons.append(f"{len(claims)} elements claim it: {_names(claims)}")
-    for device in (f"{point.node}/{point.device}", point.device):
-        claims = model.by_device.get(device, [])
-        if len(claims) == 1:
-            return _Found(claims[0], "ifc", 0.95, f"Pset_AID4.Device of {_name(claims[0])}")
-        if claims:
-            reasons.append(f"{len(claims)} elements claim its device: {_names(claims)}")
+    local = f"{point.device}/{point.metric}"
+    claims = [(model.by_point_key, key, 1.0, "PointKey") for key in (point.key, local)]
+    claims += [(model.by_device, key, 0.95, "Device") for key in (f"{point.node}/{point.device}", point.device)]
+    for table, key, sure, name in claims:
+        claiming = distinct(table.get(key, []))
+        if len(claiming) == 1:
+            return _Found(claiming[0], "ifc", sure, f"Pset_AID4.{name} of {_name(claiming[0])}")
+        if claiming:
+            reasons.append(f"{len(claiming)} elements claim {key}: {_names(claiming)}")
     return "; ".join(reasons) or None
 
 
@@ -164,61 +156,37 @@ def _by_config(point: PointRef, model: ModelIndex, rules: list[_Compiled]) -> _R
     """[[bind]] with a space or an element, then the space that the node's own config names."""
     reasons = []
     for one in rules:
-        if one.rule.rule == "none":
-            raise _Excluded
         if one.rule.rule or one.rule.is_template:
             continue
-        result = _target(point, model, one)
+        result = _target(point, model, one, "config")
         if isinstance(result, _Found):
             return result
-        reasons.append(f"{one.field}: {result}")
+        reasons.append(result)
     if point.space_hint:
-        detail = f"the node's config says space {point.space_hint!r}"
-        result = _only(
-            model.spaces_called(point.space_hint), "space", point.space_hint, _Found_of("config", 0.9, detail)
-        )
-        if isinstance(result, _Found):
-            return result
-        reasons.append(str(result))
+        space = _only(model.spaces_called(point.space_hint), "space", point.space_hint)
+        if isinstance(space, Element):
+            return _Found(space, "config", 0.9, f"the node's config says space {point.space_hint!r}")
+        reasons.append(f"the node's config: {space}")
     return "; ".join(reasons) or None
 
 
-def _target(point: PointRef, model: ModelIndex, one: _Compiled) -> _Result:
-    """What one [[bind]] table points at, with the point's own words in its placeholders."""
-    element, space = _filled(one.rule.element, point), _filled(one.rule.space, point)
-    kind, name = ("element", element) if element else ("space", space)
-    called = model.elements_called(name) if element else model.spaces_called(name)
-    result = _only(called, kind, name, _Found_of("config", 1.0 if name in model.by_id else 0.95, one.field))
-    if not isinstance(result, _Found) or not (element and space):
-        return result
-    beside = model.spaces_called(space)
-    if len(beside) != 1:
-        return _only(beside, "space", space, _Found_of("config", 1.0, one.field))
-    return msgspec.structs.replace(result, space=beside[0].id)
-
-
-def _filled(template: str, point: PointRef) -> str:
-    for part in ("node", "device", "metric"):
-        template = template.replace(f"{{{part}}}", getattr(point, part))
-    return template
-
-
 def _by_rules(point: PointRef, model: ModelIndex, rules: list[_Compiled]) -> _Result:
-    """[[bind]] with a rule, then the rules that every site has."""
-    reasons = []
+    """[[bind]] with a placeholder or a rule, then the rules that every site has."""
+    reasons: list[str] = []
     for one in rules:
         if one.rule.is_template:
-            result = _target(point, model, one)
+            result = _target(point, model, one, "rule")
             if isinstance(result, _Found):
-                return msgspec.structs.replace(result, how="rule", confidence=0.8)
-            reasons.append(f"{one.field}: {result}")
+                return result
+            reasons.append(result)
     asked = [(one.rule.rule, one.field) for one in rules if one.rule.rule]
     for name, field in [*asked, *((name, "every site's rule") for name in _DEFAULT_RULES)]:
-        result = _RULES[name](point, model)
-        if isinstance(result, _Found):
-            return msgspec.structs.replace(result, detail=f"{field} {name}: {result.detail}")
-        if result:
-            reasons.append(result)
+        match = RULES[name](point.device, model)
+        one_element = _only(match.elements, match.kind, point.device)
+        if isinstance(one_element, Element):
+            return _Found(one_element, "rule", match.confidence, f"{field}: {name}: {_name(one_element)}")
+        if match.elements:
+            reasons.append(one_element)
     return "; ".join(dict.fromkeys(reasons)) or None
 
 
@@ -232,67 +200,33 @@ def _by_position(point: PointRef, model: ModelIndex, _: list[_Compiled]) -> _Res
     return f"no space of the model is at {at}" if space is None else _Found(space, "space", 0.6, f"it stands at {at}")
 
 
-def _element_named_like_device(point: PointRef, model: ModelIndex) -> _Result:
-    called = [one for name in _spellings(point.device) for one in model.elements_called(name)]
-    return _only(_distinct(called), "element", point.device, _Found_of("rule", 0.8, "name"), quiet=True)
+def _target(point: PointRef, model: ModelIndex, one: _Compiled, how: How) -> _Found | str:
+    """What one [[bind]] table points at, with the point's own words in its placeholders."""
+    element, space = _filled(one.rule.element, point), _filled(one.rule.space, point)
+    found = _only(model.elements_called(element), "element", element) if element else None
+    beside = _only(model.spaces_called(space), "space", space) if space else None
+    for missing in (found, beside):
+        if isinstance(missing, str):
+            return f"{one.field}: {missing}"
+    place = found or beside
+    assert isinstance(place, Element), "read_rules lets no table through without a target"
+    sure = 0.8 if how == "rule" else 1.0 if place.id in (element, space) else 0.95
+    return _Found(place, how, sure, f"{one.field}: {_name(place)}", beside.id if isinstance(beside, Element) else None)
 
 
-def _element_tagged_like_device(point: PointRef, model: ModelIndex) -> _Result:
-    called = [one for name in _spellings(point.device) for one in model.elements_called(name) if _tagged(one, name)]
-    return _only(_distinct(called), "element", point.device, _Found_of("rule", 0.8, "tag"), quiet=True)
+def _filled(template: str, point: PointRef) -> str:
+    for part in ("node", "device", "metric"):
+        template = template.replace(f"{{{part}}}", getattr(point, part))
+    return template
 
 
-def _space_named_like_device(point: PointRef, model: ModelIndex) -> _Result:
-    """The space whose number or name stands in the device's name as whole words; the longest one."""
-    words = tuple(re.findall(r"[^\W_]+", point.device.casefold()))
-    fits = [(len(" ".join(part)), one) for part, one in model.space_words if _within(part, words)]
-    if not fits:
-        return None
-    longest = max(length for length, _ in fits)
-    spaces = _distinct([one for length, one in fits if length == longest])
-    sure = 0.8 if longest == len(" ".join(words)) else 0.6
-    return _only(spaces, "space", point.device, _Found_of("rule", sure, "name"), quiet=True)
-
-
-_RULES: dict[str, Callable[[PointRef, ModelIndex], _Result]] = {
-    "element_named_like_device": _element_named_like_device,
-    "element_tagged_like_device": _element_tagged_like_device,
-    "space_named_like_device": _space_named_like_device,
-}
-
-
-class _Found_of(msgspec.Struct, frozen=True):  # noqa: N801 - a _Found that waits for its element
-    how: How
-    confidence: float
-    detail: str
-
-
-def _only(found: list[Element], kind: str, name: str, as_: _Found_of, *, quiet: bool = False) -> _Result:
-    """The one element found, or why not; `quiet` has nothing to say when there is none."""
+def _only(found: list[Element], kind: str, name: str) -> Element | str:
+    """The one element found, or why there is not one."""
     if len(found) == 1:
-        detail = f"{as_.detail}: {kind} {_name(found[0])}" if as_.how == "config" else f"{kind} {_name(found[0])}"
-        return _Found(found[0], as_.how, as_.confidence, detail)
+        return found[0]
     if not found:
-        return None if quiet else f"the model has no {kind} called {name!r}"
+        return f"the model has no {kind} called {name!r}"
     return f"{len(found)} {kind}s are called like {name!r}: {_names(found)}"
-
-
-def _within(part: tuple[str, ...], words: tuple[str, ...]) -> bool:
-    if len(" ".join(part)) < _WORD_CHARS_MIN and part != words:
-        return False
-    return any(words[start : start + len(part)] == part for start in range(len(words) - len(part) + 1))
-
-
-def _spellings(device: str) -> list[str]:
-    return list(dict.fromkeys([device, device.replace("-", " ").replace("_", " ")]))
-
-
-def _tagged(one: Element, name: str) -> bool:
-    return one.tag.casefold() == name.casefold()
-
-
-def _distinct(found: list[Element]) -> list[Element]:
-    return list({one.id: one for one in found}.values())
 
 
 def _name(one: Element) -> str:
