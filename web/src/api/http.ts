@@ -1,0 +1,54 @@
+import type { Problem } from "./types";
+
+const BASE = "/api/v1";
+const TIMEOUT_MS = 20_000;
+
+/** A refusal or failure of the twin, with what it says about the cause and the fix. */
+export class TwinError extends Error {
+  constructor(readonly problem: Problem) {
+    super(problem.detail ?? problem.title);
+    this.name = "TwinError";
+  }
+}
+
+export type Params = Record<string, string | number | boolean | readonly (string | number)[] | null | undefined>;
+
+/** `GET /api/v1<path>`: the decoded body. Lists become repeated parameters. Raises TwinError; an abort passes through. */
+export async function get<T>(path: string, params: Params = {}, signal?: AbortSignal): Promise<T> {
+  const limit = AbortSignal.timeout(TIMEOUT_MS);
+  const both = signal ? AbortSignal.any([signal, limit]) : limit;
+  let response: Response;
+  try {
+    response = await fetch(BASE + path + query(params), { signal: both, headers: { Accept: "application/json" } });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new TwinError({ title: limit.aborted ? "timeout" : "unreachable", status: 0 });
+  }
+  if (!response.ok) throw new TwinError(await problemOf(response));
+  return (await response.json()) as T;
+}
+
+/** Was this only a cancelled request? */
+export function isAbort(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "AbortError";
+}
+
+export function query(params: Params): string {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(params)) {
+    if (value === null || value === undefined || value === "") continue;
+    if (Array.isArray(value)) for (const item of value) search.append(name, String(item));
+    else search.append(name, String(value));
+  }
+  const text = search.toString();
+  return text && `?${text}`;
+}
+
+async function problemOf(response: Response): Promise<Problem> {
+  try {
+    const body = (await response.json()) as Partial<Problem>;
+    return { ...body, title: body.title ?? response.statusText, status: response.status };
+  } catch {
+    return { title: response.statusText || "error", status: response.status };
+  }
+}

@@ -1,0 +1,178 @@
+/** What the twin says, field by field: the page's side of the HTTP and WebSocket contract. */
+
+export type PointKind = "value" | "state" | "pose";
+export type Value = number | string | null;
+
+export interface Site {
+  name: string;
+  title: string;
+  crs: string | null;
+  bounds: [number, number, number, number] | null;
+  time_zone: string;
+  languages: string[];
+  counts: Record<"points" | "bound_points" | "elements" | "spaces" | "storeys" | "devices" | "nodes" | "readings", number>;
+  model: { file: string; schema: string; sha256: string } | null;
+  time: { first: string | null; last: string | null; now: string };
+  version: string;
+}
+
+export interface Binding {
+  how: string;
+  confidence: number;
+  detail: string;
+}
+
+export interface Point {
+  id: number;
+  key: string;
+  node: string;
+  device: string;
+  metric: string;
+  label: string;
+  kind: PointKind;
+  unit: string;
+  point_class: string;
+  low: number | null;
+  high: number | null;
+  writable: boolean;
+  period_s: number | null;
+  element: string | null;
+  space: string | null;
+  binding: Binding | null;
+  lifecycle: string;
+}
+
+export interface PointDetail extends Point {
+  meta: Record<string, unknown>;
+  last: { ts: string; value: Value; quality: number } | null;
+}
+
+export interface Page<T> {
+  items: T[];
+  total: number;
+  next: number | null;
+}
+
+export interface StateRow {
+  point: number;
+  ts: string | null;
+  value: Value;
+  quality: number;
+  age_s: number | null;
+  stale: boolean;
+}
+
+export interface StatePage extends Page<StateRow> {
+  at: string;
+  known_at: string | null;
+}
+
+export interface Series {
+  point: number;
+  unit: string;
+  kind: PointKind;
+  t: number[];
+  v: Value[];
+  quality: number[];
+  source_rows: number;
+  downsampled: boolean;
+}
+
+export interface History {
+  from: string;
+  to: string;
+  series: Series[];
+}
+
+export interface ElementRow {
+  id: string;
+  type: string;
+  name: string;
+  long_name: string | null;
+  storey: string | null;
+  space: string | null;
+  points: number;
+}
+
+export interface ElementDetail extends Omit<ElementRow, "points"> {
+  properties: Record<string, Record<string, unknown>>;
+  quantities: Record<string, unknown>;
+  parent: string | null;
+  children: string[];
+  points: Point[];
+  tasks: unknown[];
+  documents: unknown[];
+}
+
+export interface TreeNode {
+  id: string;
+  type: string;
+  name: string;
+  children: TreeNode[];
+  points: number[];
+}
+
+export interface Tree {
+  roots: TreeNode[];
+  unbound: number[];
+  devices: { node: string; device: string; points: number[] }[];
+}
+
+export interface NodeRow {
+  node: string;
+  online: boolean;
+  since: string | null;
+  agent: string | null;
+  boot: string | number | null;
+  last_seen: string | null;
+  lag_records: number | null;
+  spool: Record<string, number | null> | null;
+  sources: Record<string, SourceHealth> | null;
+  epochs: number;
+  why_silent: string | null;
+}
+
+export interface SourceHealth {
+  received?: number;
+  sent?: number;
+  discarded?: number;
+  errors?: Record<string, number>;
+  state?: string;
+  last_us?: number | null;
+  why?: string | null;
+}
+
+export interface Problem {
+  type?: string;
+  title: string;
+  status: number;
+  detail?: string;
+  field?: string;
+  fix?: string;
+}
+
+export interface HelloFrame {
+  type: "hello";
+  now: string;
+  site: string;
+}
+
+export interface StateFrame {
+  type: "state";
+  connected: boolean;
+  degraded: string | null;
+  nodes: Record<string, unknown>;
+}
+
+export interface ValuesFrame {
+  type: "values";
+  view: string;
+  ts: string | number;
+  p: number[];
+  t: (number | null)[];
+  v: Value[];
+  q: number[];
+  dropped: number;
+}
+
+export type ServerFrame = HelloFrame | StateFrame | ValuesFrame | { type: "pong" } | { type: "error"; detail?: string };

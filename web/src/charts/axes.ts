@@ -1,0 +1,85 @@
+import uPlot from "uplot";
+import * as format from "../i18n/format";
+
+const MINUTE = 60;
+const DAY = 86_400;
+
+/** Room left of every plot, the same for lines and strips, so that their times stand under each other. */
+export const LEFT_PX = 64;
+const FONT = "12px system-ui, sans-serif";
+
+export interface Colours {
+  text: string;
+  grid: string;
+  limit: string;
+  at: string;
+  bad: string;
+  surface: string;
+  series: string[];
+}
+
+/** The theme's colours, read from the page's tokens. */
+export function coloursOf(element: Element): Colours {
+  const style = getComputedStyle(element);
+  const of = (name: string) => style.getPropertyValue(name).trim();
+  return {
+    text: of("--text-2"),
+    grid: of("--line"),
+    limit: of("--warn"),
+    at: of("--history"),
+    bad: of("--bad"),
+    surface: of("--surface"),
+    series: [1, 2, 3, 4, 5, 6].map((i) => of(`--series-${i}`)),
+  };
+}
+
+/** Told apart without colour too: every line has its own dash pattern from the second on. */
+export const DASHES: number[][] = [[], [7, 4], [2, 3], [10, 3, 2, 3], [14, 5], [4, 2]];
+
+export function timeAxis(colours: Colours, zone: string, show = true): uPlot.Axis {
+  return {
+    show,
+    stroke: colours.text,
+    font: FONT,
+    size: 30,
+    space: 78,
+    grid: { stroke: colours.grid, width: 1 },
+    ticks: { show: false },
+    values: (_, splits, __, ___, increment) => splits.map((s) => timeText(s, increment, zone)),
+  };
+}
+
+export function valueAxis(colours: Colours, show = true): uPlot.Axis {
+  return {
+    stroke: colours.text,
+    font: FONT,
+    size: LEFT_PX,
+    grid: { show, stroke: colours.grid, width: 1 },
+    ticks: { show: false },
+    values: (_, splits, __, ___, increment) =>
+      splits.map((v) => (show ? format.number(v, Math.max(0, Math.min(6, -Math.floor(Math.log10(increment) + 1e-9)))) : "")),
+  };
+}
+
+function timeText(seconds: number, increment: number, zone: string): string {
+  const ms = seconds * 1000;
+  const midnight = (seconds + format.offsetMinutes(ms, zone) * MINUTE) % DAY === 0;
+  if (increment >= DAY || midnight) return format.dayMonth(ms, zone);
+  return increment >= MINUTE ? format.hourMinute(ms, zone) : format.clock(ms, zone);
+}
+
+export const zoned = (zone: string) => (seconds: number) => uPlot.tzDate(new Date(seconds * 1000), zone);
+
+/** Room above and below the data; limits are taken in when that does not squash the data below a third of the height. */
+export function valueRange(min: number | null, max: number | null, limits: readonly (number | null)[]): [number, number] {
+  if (min === null || max === null) return [0, 1];
+  let [low, high] = [min, max];
+  const span = high - low || Math.abs(high) * 0.1 || 1;
+  for (const limit of limits) {
+    if (limit === null) continue;
+    const [nextLow, nextHigh] = [Math.min(low, limit), Math.max(high, limit)];
+    if (nextHigh - nextLow <= span * 3) [low, high] = [nextLow, nextHigh];
+  }
+  const room = (high - low || span) * 0.08;
+  return [low - room, high + room];
+}

@@ -1,0 +1,60 @@
+/** Line icons on a 16-unit grid, drawn with the text's colour. Decoration: the words beside them carry the meaning. */
+const PATHS = {
+  search: "M7 2.5a4.5 4.5 0 1 1 0 9 4.5 4.5 0 0 1 0-9ZM10.5 10.5 14 14",
+  live: "M8 8h.01M4.5 11.5a5 5 0 0 1 0-7M11.5 4.5a5 5 0 0 1 0 7",
+  play: "M5 3.2v9.6L12.6 8Z",
+  pause: "M5.5 3v10M10.5 3v10",
+  back: "M10.5 3.5 6 8l4.5 4.5",
+  forward: "M5.5 3.5 10 8l-4.5 4.5",
+  chevron: "M6 4l4 4-4 4",
+  close: "M4 4l8 8M12 4l-8 8",
+  plus: "M8 3v10M3 8h10",
+  check: "M3 8.5 6.5 12 13 4.5",
+  settings: "M2.5 4.5h6M11.5 4.5h2M2.5 11.5h2M7.5 11.5h6M10 3v3M6 10v3",
+  help: "M6 6.2a2 2 0 1 1 2.9 1.8c-.6.3-.9.7-.9 1.5M8 12h.01M8 1.8a6.2 6.2 0 1 1 0 12.4A6.2 6.2 0 0 1 8 1.8Z",
+  overview: "M2.5 2.5h4.5v5H2.5zM9 2.5h4.5v3H9zM9 7.5h4.5v6H9zM2.5 9.5H7v4H2.5z",
+  browse: "M3 3h10M6 8h7M6 13h7M3 3v10M3 8h3M3 13h3",
+  trends: "M2 13.5h12M2.5 10.5l3.5-4 3 2.5L14 3.5",
+  nodes: "M3 9.5h10v4H3zM3 2.5h10v4H3zM5.5 4.5h.01M5.5 11.5h.01",
+  high: "M8 2.5 14 13H2Z",
+  low: "M8 13.5 2 3h12Z",
+  range: "M3 8h10M3 5v6M13 5v6",
+  bad: "M8 1.8 14.2 8 8 14.2 1.8 8ZM8 5.2v3.2M8 10.8h.01",
+  stale: "M8 1.8a6.2 6.2 0 1 1 0 12.4A6.2 6.2 0 0 1 8 1.8ZM8 4.5V8l2.5 1.5",
+  silent: "M8 2.2a5.8 5.8 0 1 1 0 11.6A5.8 5.8 0 0 1 8 2.2ZM5.5 8h5",
+  unbound: "M6.5 9.5l3-3M7 4.5l1-1a2.5 2.5 0 0 1 3.6 3.6l-1 1M9 11.5l-1 1A2.5 2.5 0 0 1 4.4 9l1-1M3 3l1 1M13 13l-1-1",
+  ok: "M3 8.5 6.5 12 13 4.5",
+  site: "M2 13.5h12M3.5 13.5V7l4.5-4 4.5 4v6.5",
+  building: "M3.5 13.5v-11h9v11M6.5 5.5h.01M9.5 5.5h.01M6.5 8.5h.01M9.5 8.5h.01M7 13.5v-2.5h2v2.5M2 13.5h12",
+  storey: "M2 5.5 8 2.5l6 3-6 3zM2 10.5l6 3 6-3",
+  space: "M2.5 2.5h11v11h-11zM2.5 9h5M7.5 6.5v7",
+  element: "M8 2 13.5 5v6L8 14l-5.5-3V5ZM2.5 5 8 8l5.5-3M8 8v6",
+  device: "M4.5 4.5h7v7h-7zM6.5 2v2.5M9.5 2v2.5M6.5 11.5V14M9.5 11.5V14M2 6.5h2.5M2 9.5h2.5M11.5 6.5H14M11.5 9.5H14",
+  point: "M8 5.8a2.2 2.2 0 1 1 0 4.4 2.2 2.2 0 0 1 0-4.4Z",
+  zoomOut: "M7 2.5a4.5 4.5 0 1 1 0 9 4.5 4.5 0 0 1 0-9ZM10.5 10.5 14 14M5 7h4",
+  calendar: "M2.5 3.5h11v10h-11zM2.5 6.5h11M5.5 2v2.5M10.5 2v2.5",
+  cut: "M2 8h3M11 8h3M6.5 5.5l3 5M9.5 5.5l-3 5",
+} as const;
+
+export type IconName = keyof typeof PATHS;
+
+const SOLID: ReadonlySet<IconName> = new Set(["play", "high", "low"]);
+
+export function Icon({ name, size = 16 }: { name: IconName; size?: number }) {
+  return (
+    <svg class="icon" width={size} height={size} viewBox="0 0 16 16" aria-hidden="true" data-solid={SOLID.has(name) || undefined}>
+      <path d={PATHS[name]} />
+    </svg>
+  );
+}
+
+const TYPES: Record<string, IconName> = {
+  IfcProject: "site",
+  IfcSite: "site",
+  IfcBuilding: "building",
+  IfcBuildingStorey: "storey",
+  IfcSpace: "space",
+  IfcZone: "space",
+};
+
+export const typeIcon = (type: string): IconName => TYPES[type] ?? "element";

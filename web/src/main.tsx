@@ -1,0 +1,45 @@
+import { effect, untracked } from "@preact/signals";
+import { render } from "preact";
+import { App } from "./app";
+import { startSearch } from "./components/browse";
+import { dialogOpen, openDialog } from "./components/dialogs";
+import { useCatalogue } from "./i18n";
+import { loadCatalogue, site } from "./state/catalogue";
+import { followInterest } from "./state/interest";
+import { followKeys } from "./state/keys";
+import { link, openLink } from "./state/link";
+import { followAddress } from "./state/route";
+import { keepSettings, language } from "./state/settings";
+import { nowMs, tick, twinNow } from "./state/time";
+import "./styles/index.css";
+
+const TICK_MS = 250;
+
+keepSettings();
+followAddress();
+effect(() => void useCatalogue(language.value));
+effect(() => {
+  document.title = `${site.value?.title || site.value?.name || "AID4"} · AID4`;
+});
+
+// the catalogue is loaded at the start and again whenever the twin comes back
+effect(() => {
+  const { phase } = link.value;
+  untracked(() => {
+    if (phase === "open" || !site.value) void loadCatalogue();
+  });
+});
+openLink();
+followInterest();
+followKeys({ search: startSearch, help: () => openDialog("help"), blocked: dialogOpen });
+
+let last = performance.now();
+setInterval(() => {
+  const now = performance.now();
+  tick(now - last);
+  last = now;
+  const twin = twinNow();
+  if (Math.floor(twin / 1000) !== Math.floor(nowMs.peek() / 1000)) nowMs.value = twin;
+}, TICK_MS);
+
+render(<App />, document.getElementById("app")!);

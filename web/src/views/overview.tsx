@@ -1,0 +1,181 @@
+import { useSignal } from "@preact/signals";
+import { useMemo, useRef } from "preact/hooks";
+import { Age } from "../components/age";
+import { ConditionMark, CONDITION_TEXT } from "../components/condition_mark";
+import { Icon, type IconName } from "../components/icon";
+import { Link } from "../components/link";
+import { Empty, Failed, Skeleton } from "../components/notice";
+import { t, type Key } from "../i18n";
+import * as format from "../i18n/format";
+import { unitText } from "../i18n/units";
+import { loadCatalogue, loadProblem, placeName, placeOf, pointName, points, site, unbound, zone } from "../state/catalogue";
+import { findings, GROUPS, groupOf, type Finding, type Group } from "../state/findings";
+import { useInterest } from "../state/interest";
+import { go } from "../state/route";
+import { at, live, nowMs } from "../state/time";
+import { cell, frames } from "../state/values";
+
+const ROWS_FIRST = 100;
+const GROUP_TEXT: Record<Group, Key> = {
+  range: "condition.range",
+  bad: CONDITION_TEXT.bad,
+  stale: CONDITION_TEXT.stale,
+  silent: CONDITION_TEXT.silent,
+  unbound: CONDITION_TEXT.unbound,
+};
+
+/** The start page: what needs attention, worst first; nothing abnormal is said plainly too. */
+export function OverviewView() {
+  useInterest("all");
+  const only = useSignal<Group | null>(null);
+  const rows = useSignal(ROWS_FIRST);
+  // every frame at 1 Hz, and each second because values age
+  frames.value;
+  const instant = live.value ? nowMs.value : at.value;
+  const known = points.value;
+  const all = useMemo(
+    () => findings(known.values(), (id) => cell(id).peek(), unbound.value, instant),
+    [known, unbound.value, instant, frames.value],
+  );
+  if (loadProblem.value && !site.value) return <Failed problem={loadProblem.value} retry={() => void loadCatalogue()} />;
+  if (!site.value) return <Skeleton rows={8} />;
+  const shown = only.value ? all.filter((one) => groupOf(one.condition) === only.value) : all;
+  return (
+    <article class="faceplate">
+      <header class="view-head">
+        <div class="view-title">
+          <h1>{t("view.overview")}</h1>
+        </div>
+        <SiteFacts />
+      </header>
+      <Counters all={all} only={only.value} choose={(group) => (only.value = only.value === group ? null : group)} />
+      {!frames.value && live.value ? (
+        <Skeleton rows={6} />
+      ) : shown.length ? (
+        <FindingsTable rows={shown.slice(0, rows.value)} />
+      ) : (
+        <Empty icon="ok" title={t("overview.normal")}>
+          {t("overview.normalDetail", { n: known.size })}
+        </Empty>
+      )}
+      {shown.length > rows.value && (
+        <button type="button" class="button" onClick={() => (rows.value += 400)}>
+          {t("overview.more", { n: shown.length - rows.value })}
+        </button>
+      )}
+    </article>
+  );
+}
+
+function SiteFacts() {
+  const { counts, model } = site.value!;
+  const facts: [Key, number][] = [
+    ["count.storeys", counts.storeys],
+    ["count.spaces", counts.spaces],
+    ["count.elements", counts.elements],
+    ["count.devices", counts.devices],
+    ["count.points", counts.points],
+    ["count.nodes", counts.nodes],
+  ];
+  return (
+    <p class="muted facts">
+      {facts.map(([key, n]) => (
+        <span key={key}>{t(key, { n })}</span>
+      ))}
+      <span>{model ? `${model.file} (${model.schema})` : t("overview.noModel")}</span>
+    </p>
+  );
+}
+
+function Counters({ all, only, choose }: { all: readonly Finding[]; only: Group | null; choose: (group: Group) => void }) {
+  const counts = new Map<Group, number>(GROUPS.map((group) => [group, 0]));
+  for (const one of all) counts.set(groupOf(one.condition), counts.get(groupOf(one.condition))! + 1);
+  return (
+    <div class="counters" role="group" aria-label={t("overview.filter")}>
+      {GROUPS.map((group) => {
+        const n = counts.get(group)!;
+        return (
+          <button key={group} type="button" class="counter" data-condition={n ? group : "ok"} aria-pressed={only === group} onClick={() => choose(group)}>
+            <span class="counter-number num">{format.number(n)}</span>
+            <span class="counter-name">
+              <Icon name={group as IconName} size={14} />
+              {t(GROUP_TEXT[group])}
+            </span>
+          </button>
+        );
+      })}
+    </div>
+  );
+}
+
+function FindingsTable({ rows }: { rows: readonly Finding[] }) {
+  const body = useRef<HTMLTableSectionElement>(null);
+  const move = (event: KeyboardEvent) => {
+    const by = event.key === "j" || event.key === "ArrowDown" ? 1 : event.key === "k" || event.key === "ArrowUp" ? -1 : 0;
+    if (!by) return;
+    const links = [...body.current!.querySelectorAll<HTMLElement>("a.row-link")];
+    const next = links[links.indexOf(document.activeElement as HTMLElement) + by];
+    if (!next) return;
+    event.preventDefault();
+    event.stopPropagation();
+    next.focus();
+  };
+  return (
+    <div class="table-frame panel flush">
+      <table class="stacked findings">
+        <caption class="visually-hidden">{t("overview.needsAttention")}</caption>
+        <thead>
+          <tr>
+            <th>{t("column.condition")}</th>
+            <th>{t("column.point")}</th>
+            <th>{t("column.place")}</th>
+            <th class="numeric">{t("column.value")}</th>
+            <th class="numeric">{t("column.limits")}</th>
+            <th class="numeric">{t("column.age")}</th>
+          </tr>
+        </thead>
+        <tbody ref={body} onKeyDown={move}>
+          {rows.map((row) => (
+            <FindingRow key={`${row.point.id} ${row.condition}`} row={row} />
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function FindingRow({ row }: { row: Finding }) {
+  const { point, condition } = row;
+  const place = placeOf(point);
+  const reading = cell(point.id).value;
+  return (
+    <tr onClick={(event) => (event.target as Element).closest("a") || go({ view: "point", id: point.id })}>
+      <td data-label={t("column.condition")}>
+        <ConditionMark condition={condition} />
+      </td>
+      <td data-label={t("column.point")}>
+        <Link class="row-link" to={{ view: "point", id: point.id }}>
+          {pointName(point)}
+        </Link>{" "}
+        <span class="muted">{point.device}</span>
+      </td>
+      <td data-label={t("column.place")}>{place ? <Link to={{ view: "place", id: place.node.id }}>{placeName(place.node)}</Link> : <span class="muted">–</span>}</td>
+      <td data-label={t("column.value")} class="numeric num">
+        {format.value(reading?.v ?? null)} <span class="muted">{unitText(point.unit)}</span>
+      </td>
+      <td data-label={t("column.limits")} class="numeric num muted">
+        {limits(point.low, point.high)}
+      </td>
+      <td data-label={t("column.age")} class="numeric">
+        {row.t === null ? "–" : live.value ? <Age ms={row.t} /> : <span class="num">{format.shortMoment(row.t, zone.value)}</span>}
+      </td>
+    </tr>
+  );
+}
+
+function limits(low: number | null, high: number | null): string {
+  if (low === null && high === null) return "–";
+  if (low === null) return `≤ ${format.value(high)}`;
+  if (high === null) return `≥ ${format.value(low)}`;
+  return `${format.value(low)} … ${format.value(high)}`;
+}

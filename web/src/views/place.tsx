@@ -1,0 +1,110 @@
+import * as queries from "../api/queries";
+import type { ElementDetail, Point } from "../api/types";
+import { Bindings } from "../components/bindings";
+import { Icon, typeIcon } from "../components/icon";
+import { Link } from "../components/link";
+import { Empty, Failed, Skeleton } from "../components/notice";
+import { Properties } from "../components/properties";
+import { TrendAll, ValueTile } from "../components/value_tile";
+import { countPoints } from "../components/tree_rows";
+import { t } from "../i18n";
+import { placeName, places, points as catalogue, type Place } from "../state/catalogue";
+import { useInterest } from "../state/interest";
+import { useResource } from "../state/resource";
+import { useSparks } from "../state/sparks";
+
+const TILES_MAX = 60;
+
+/** The faceplate of a space, a storey or any other element: its points, what hangs below it, how it was found, what it is. */
+export function PlaceView({ id }: { id: string }) {
+  const [resource, reload] = useResource(`element ${id}`, (signal) => queries.element(id, null, signal));
+  const { data, problem } = resource.value;
+  const place = places.value.get(id);
+  if (problem && !data) return <Failed problem={problem} retry={reload} />;
+  if (!data) return <Skeleton tiles rows={6} />;
+  return <Faceplate element={data} place={place} />;
+}
+
+function Faceplate({ element, place }: { element: ElementDetail; place: Place | undefined }) {
+  const known = catalogue.value;
+  const points = uniquePoints(element.points, place?.node.points ?? [], known);
+  const shown = points.slice(0, TILES_MAX);
+  const ids = shown.map((point) => point.id);
+  useInterest(ids);
+  useSparks(ids);
+  return (
+    <article class="faceplate">
+      <header class="view-head">
+        <Breadcrumb place={place} />
+        <div class="view-title">
+          <Icon name={typeIcon(element.type)} size={20} />
+          <h1>{element.long_name || element.name || element.id}</h1>
+          <TrendAll points={points} />
+        </div>
+        <p class="muted facts">
+          {element.long_name && element.name !== element.long_name && <span>{element.name}</span>}
+          <span>{element.type}</span>
+          <span>{t("count.points", { n: points.length })}</span>
+        </p>
+      </header>
+      {points.length ? (
+        <section class="tiles" aria-label={t("place.values")}>
+          {shown.map((point) => (
+            <ValueTile key={point.id} point={point} />
+          ))}
+        </section>
+      ) : (
+        <Empty icon="unbound" title={t("place.noPoints")}>
+          {t("place.noPointsFix")}
+        </Empty>
+      )}
+      <Below place={place} />
+      {points.length > 0 && <Bindings points={points} />}
+      <Properties element={element} />
+    </article>
+  );
+}
+
+export function Breadcrumb({ place }: { place: Place | undefined }) {
+  if (!place?.parents.length) return null;
+  return (
+    <nav class="breadcrumb" aria-label={t("place.where")}>
+      {place.parents.map((parent) => (
+        <Link key={parent.id} to={{ view: "place", id: parent.id }}>
+          {placeName(parent)}
+        </Link>
+      ))}
+    </nav>
+  );
+}
+
+function Below({ place }: { place: Place | undefined }) {
+  const children = place?.node.children ?? [];
+  if (!children.length) return null;
+  return (
+    <section class="panel">
+      <h2>{t("place.below")}</h2>
+      <ul class="chips">
+        {children.map((child) => (
+          <li key={child.id}>
+            <Link to={{ view: "place", id: child.id }} class="chip">
+              <Icon name={typeIcon(child.type)} />
+              {placeName(child)}
+              {countPoints(child) > 0 && <span class="count num">{countPoints(child)}</span>}
+            </Link>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+
+function uniquePoints(own: readonly Point[], ids: readonly number[], known: ReadonlyMap<number, Point>): Point[] {
+  const found = new Map(own.map((point) => [point.id, point]));
+  for (const id of ids) {
+    const point = known.get(id);
+    if (point && !found.has(id)) found.set(id, point);
+  }
+  return [...found.values()];
+}

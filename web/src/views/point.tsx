@@ -1,0 +1,79 @@
+import { useMemo } from "preact/hooks";
+import * as queries from "../api/queries";
+import type { PointDetail } from "../api/types";
+import { LazyCharts } from "../charts/lazy";
+import { howText } from "../components/bindings";
+import { Icon } from "../components/icon";
+import { Link } from "../components/link";
+import { Failed, Skeleton } from "../components/notice";
+import { Facts } from "../components/properties";
+import { ValueTile } from "../components/value_tile";
+import { t } from "../i18n";
+import * as format from "../i18n/format";
+import { unitText } from "../i18n/units";
+import { placeName, placeOf, pointName } from "../state/catalogue";
+import { useInterest } from "../state/interest";
+import { useResource } from "../state/resource";
+import { useSparks } from "../state/sparks";
+import { Breadcrumb } from "./place";
+
+/** Everything about one point: now, over time, where it belongs and how that was found. */
+export function PointView({ id }: { id: number }) {
+  const [resource, reload] = useResource(`point ${id}`, (signal) => queries.point(id, signal));
+  const { data, problem } = resource.value;
+  if (problem && !data) return <Failed problem={problem} retry={reload} />;
+  if (!data) return <Skeleton rows={3} />;
+  return <PointFaceplate key={id} point={data} />;
+}
+
+function PointFaceplate({ point }: { point: PointDetail }) {
+  const ids = useMemo(() => [point.id], [point.id]);
+  const shown = useMemo(() => [point], [point]);
+  useInterest(ids);
+  useSparks(ids);
+  const place = placeOf(point);
+  return (
+    <article class="faceplate">
+      <header class="view-head">
+        <Breadcrumb place={place && { node: place.node, parents: [...place.parents, place.node] }} />
+        <div class="view-title">
+          <Icon name="point" size={20} />
+          <h1>{pointName(point)}</h1>
+        </div>
+        <p class="muted facts">
+          <Link to={{ view: "device", node: point.node, device: point.device }}>{point.device}</Link>
+          <span>{point.key}</span>
+        </p>
+      </header>
+      <div class="point-head">
+        <ValueTile point={point} />
+        <section class="panel grow">
+          <LazyCharts points={shown} height={230} />
+        </section>
+      </div>
+      <section class="panel">
+        <h2>{t("point.facts")}</h2>
+        <Facts rows={facts(point, place && placeName(place.node))} />
+      </section>
+    </article>
+  );
+}
+
+function facts(point: PointDetail, place: string | undefined): [string, unknown][] {
+  const { binding } = point;
+  const limit = (value: number | null) => (value === null ? null : `${format.value(value)} ${unitText(point.unit)}`.trim());
+  return [
+    [t("column.place"), place],
+    [t("binding.how"), binding && `${howText(binding.how)} · ${format.percent(binding.confidence)}`],
+    [t("binding.detail"), binding?.detail],
+    [t("point.class"), point.point_class],
+    [t("point.unit"), unitText(point.unit)],
+    [t("point.low"), limit(point.low)],
+    [t("point.high"), limit(point.high)],
+    [t("point.period"), point.period_s === null ? null : t("point.seconds", { n: point.period_s })],
+    [t("point.writable"), point.writable],
+    [t("point.lifecycle"), point.lifecycle],
+    [t("point.id"), String(point.id)],
+    ...Object.entries(point.meta ?? {}),
+  ];
+}
