@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from sim_devices.readouts import Value
-from sim_devices.site import Device
+from sim_devices.site import Device, Metric
 
-__all__ = ["LOOPBACK", "DeviceServer", "Written"]
+__all__ = ["LOOPBACK", "DeviceServer", "Written", "point_spec"]
 
 LOOPBACK = "127.0.0.1"
 
@@ -22,11 +22,17 @@ class DeviceServer(Protocol):
 
     device: Device
 
-    async def start(self, tasks: asyncio.TaskGroup) -> None: ...
+    async def start(self, tasks: asyncio.TaskGroup) -> None:
+        """Go on the net; what runs in the background runs in `tasks`."""
+        ...
 
-    async def cut(self) -> None: ...
+    async def cut(self) -> None:
+        """Drop the link."""
+        ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """End for good."""
+        ...
 
     async def publish(self, values: Mapping[str, Value | None]) -> None:
         """Show new values by metric; None is a sensor that has nothing to say. Free of cost while cut."""
@@ -35,3 +41,17 @@ class DeviceServer(Protocol):
     def source(self) -> dict[str, Any]:
         """The `[[source]]` table with which an agent reads this device; known once started."""
         ...
+
+
+def point_spec(device: Device, metric: Metric) -> dict[str, Any]:
+    """What an agent may know of a point beside where it stands in the protocol."""
+    spec = {
+        "metric": metric.name,
+        "unit": metric.unit,
+        "point_class": metric.point_class,
+        "low": metric.low,
+        "high": metric.high,
+        "label": f"{device.label or device.name}: {metric.name.replace('_', ' ')}",
+        "space_hint": device.space,
+    }
+    return {name: value for name, value in spec.items() if value not in (None, "")}

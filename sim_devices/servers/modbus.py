@@ -58,7 +58,7 @@ class ModbusServer:
     async def cut(self) -> None:
         """Drop the clients and stop listening."""
         if self._server is not None:
-            await self._server.shutdown()
+            await self._server.shutdown()  # type: ignore[no-untyped-call]  # pymodbus leaves it bare
             self._server = None
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Devices that publish JSON over MQTT, each in the words of a family that is sold: Zigbee2MQTT, Shelly, a weather station.
+"""Devices that publish JSON over MQTT, each in the words of a family that is sold: Zigbee2MQTT, Shelly, a station.
 
 A room controller says everything each time; a charger says everything when it connects and each minute, and in
 between only what changed (an absent key means "as before"). What may be written is taken from the command topic.

@@ -1,4 +1,4 @@
-"""A machine tool as an OPC UA server, laid out after umati: Machines / <machine> / Identification, Monitoring, Production.
+"""A machine tool as an OPC UA server, laid out after umati: Machines/<machine>/{Identification,Monitoring,Production}.
 
 Node ids are `ns=<index>;s=<device>.<path with dots>`; the namespace is NAMESPACE. What changes fast is written at
 every tick of the physics, so a subscription sees it.
