@@ -1,0 +1,359 @@
+"""One batch of messages into one transaction: check, admit, decode, map to global points, insert.
+
+Runs in the writer's thread. Nothing here loops over readings; a record costs a few list operations.
+"""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from twin import ledger, quarantine
+from twin.ledger import CatalogueRow
+from twin.points import Draft, Lookup, PointTable
+from twin.quarantine import DEAD_LETTERS_KEPT_MAX, Suspect
+from twin.reconcile import Gap, Intake, Reconciler
+from twin.rows import (
+    Part,
+    flagged,
+    insert_others,
+    insert_readings,
+    mapped,
+    others_mapped,
+    text_rows,
+)
+from twin.state import LiveState, Rows
+from wire import catalogue
+from wire.errors import RecordError
+from wire.messages import Hello, Status
+from wire.packed import Columns
+from wire.records import HEADER_BYTES, Header, decode_body, read_header
+from wire.scan import readings, scan
+from wire.schemas import CATALOGUE, EVENTS, GAP, POSES, READINGS, STATES
+
+__all__ = ["Absorber", "Batch", "Outcome"]
+
+LOOKUPS_MAX = 4_096  # catalogue generations kept ready; 10,000 points of one take about 200 KB
+_OTHERS = {(STATES, 1): "states", (EVENTS, 1): "events", (POSES, 1): "poses"}
+_KNOWN = {(READINGS, 1), (CATALOGUE, 1), (GAP, 1), *_OTHERS}
+
+
+@dataclass(slots=True)
+class Batch:
+    """What arrived since the last commit, in order: records (`nodes[i]` sent `payloads[i]`), hellos, wills."""
+
+    nodes: list[str] = field(default_factory=list)
+    payloads: list[bytes] = field(default_factory=list)
+    hellos: list[tuple[str, Hello]] = field(default_factory=list)
+    statuses: list[tuple[str, Status]] = field(default_factory=list)
+    recv_us: int = 0
+    now_s: float = 0.0
+
+    def split(self) -> "list[Batch]":
+        """Two halves, to find what in it cannot be absorbed."""
+        middle = len(self.payloads) // 2
+        halves = (slice(None, middle), slice(middle, None))
+        first, second = (
+            Batch(self.nodes[half], self.payloads[half], recv_us=self.recv_us, now_s=self.now_s) for half in halves
+        )
+        first.hellos, first.statuses = self.hellos, self.statuses
+        return [first, second]
+
+
+class _Group(NamedTuple):
+    """Records that share a catalogue generation and a schema."""
+
+    node: str
+    epoch: bytes
+    generation: int
+    schema_id: int
+    schema_version: int
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one transaction did, to be made visible after its commit."""
+
+    intake: Intake
+    draft: Draft
+    recv_us: int
+    rows: Rows | None = None
+    others: dict[str, pa.Table] = field(default_factory=dict)
+    lookups: dict[tuple[str, bytes, int], Lookup] = field(default_factory=dict)
+    catalogues: list[CatalogueRow] = field(default_factory=list)
+    suspects: list[Suspect] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def writes(self) -> bool:
+        """Whether anything was to be made durable."""
+        return bool(self.intake.ranges() or self.suspects)
+
+
+class Absorber:
+    """Turns batches into transactions. `absorb` writes; `committed` makes the result visible, after the commit."""
+
+    def __init__(self, site: str, reconciler: Reconciler, points: PointTable, state: LiveState) -> None:
+        self.site, self.reconciler, self.points, self.state = site, reconciler, points, state
+        self.counts: Counter[str] = Counter()
+        self._lookups: dict[tuple[str, bytes, int], Lookup] = {}
+
+    def absorb(self, connection: duckdb.DuckDBPyConnection, batch: Batch) -> Outcome:
+        """Do one batch's work in the caller's transaction."""
+        outcome = Outcome(self.reconciler.begin(), self.points.draft(self.site), batch.recv_us)
+        conflicts = self.reconciler.conflicts
+        for node, status in batch.statuses:
+            if self.reconciler.status(node, status):
+                outcome.intake.ask.add(node)
+        for node, hello in batch.hellos:
+            outcome.intake.hello(node, hello, batch.now_s)
+            _write_boot(connection, self.site, node, hello, batch.recv_us)
+        if self.reconciler.conflicts > conflicts:
+            _write_conflict(connection, batch)
+        if batch.payloads:
+            self._records(connection, batch, outcome)
+        self._write(connection, outcome)
+        return outcome
+
+    def committed(self, outcome: Outcome) -> None:
+        """The transaction is durable: readers may see it."""
+        self.reconciler.apply(outcome.intake)
+        self._remember(outcome.lookups)
+        if outcome.draft.rows:
+            self.points.take(outcome.draft.rows)
+        if outcome.rows is not None:
+            self.state.update(outcome.rows)
+        if "states" in outcome.others:
+            self.state.update(text_rows(outcome.others["states"], outcome.recv_us))
+        self.counts.update(outcome.counts)
+        self.counts.update({f"records_{fate}": n for fate, n in outcome.intake.counts.items()})
+
+    def _records(self, connection: duckdb.DuckDBPyConnection, batch: Batch, outcome: Outcome) -> None:
+        headers, errors = scan(batch.payloads)
+        for position, error in errors.items():
+            self._suspect(batch, position, error, outcome, admitted=False)
+        groups = _groups(batch.nodes, headers, errors)
+        first = [group for group in groups if (group.schema_id, group.schema_version) == (CATALOGUE, 1)]
+        for group in first:
+            for position in groups.pop(group):
+                self._catalogue(batch, group, position, outcome)
+        chosen: list[tuple[_Group, list[int], Lookup]] = []
+        for group, positions in groups.items():
+            schema = group.schema_id, group.schema_version
+            generation = group.generation if schema in _KNOWN and schema != (GAP, 1) else None
+            taken = self._admit(group, generation, headers, positions, outcome)
+            if taken and schema == (READINGS, 1):
+                chosen.append((group, taken, self._lookup(connection, group, outcome)))
+            elif taken and generation is not None:
+                self._others(batch, group, taken, self._lookup(connection, group, outcome), outcome)
+            elif taken:
+                for position in taken:
+                    self._gap_or_unknown(batch, group, position, outcome)
+        if chosen:
+            self._readings(batch, headers, chosen, outcome)
+
+    def _admit(
+        self,
+        group: _Group,
+        generation: int | None,
+        headers: NDArray[np.void],
+        positions: list[int],
+        outcome: Outcome,
+    ) -> list[int]:
+        """The positions to store, ascending by seq so that the usual runs stay whole."""
+        seqs = headers["seq"][positions]
+        if len(positions) > 1 and not (seqs[1:] > seqs[:-1]).all():
+            order = np.argsort(seqs, kind="stable")
+            seqs, positions = seqs[order], [positions[at] for at in order]
+        taken = outcome.intake.admit(group.node, group.epoch, generation, seqs.tolist())
+        return positions if len(taken) == len(positions) else [positions[at] for at in taken]
+
+    def _readings(
+        self,
+        batch: Batch,
+        headers: NDArray[np.void],
+        chosen: list[tuple[_Group, list[int], Lookup]],
+        outcome: Outcome,
+    ) -> None:
+        positions = [position for _, taken, _ in chosen for position in taken]
+        block = readings(batch.payloads, headers, positions)
+        for position, error in block.errors.items():
+            self._suspect(batch, position, error, outcome)
+        group_at = np.empty(len(batch.payloads), np.intp)
+        for at, (_, taken, _) in enumerate(chosen):
+            group_at[taken] = at
+        ends = np.cumsum(block.rows)
+        ids, quality = mapped(block.columns, _parts(group_at[block.records], ends, chosen))
+        columns = block.columns
+        if not ids.all():
+            bad = np.unique(np.searchsorted(ends, np.flatnonzero(ids == 0), side="right"))
+            error = RecordError("body", "readings of points that the catalogue does not name")
+            for at in bad:
+                self._suspect(batch, int(block.records[at]), error, outcome)
+            keep = ~np.repeat(np.isin(np.arange(len(ends)), bad), block.rows)
+            point, ts, value, _ = columns
+            columns = Columns(point[keep], ts[keep], value[keep], quality[keep])
+            ids, quality = ids[keep], quality[keep]
+        if len(ids):
+            outcome.rows = flagged(columns, ids, quality, outcome.recv_us)
+            outcome.counts["readings"] += len(ids)
+
+    def _others(self, batch: Batch, group: _Group, taken: list[int], lookup: Lookup, outcome: Outcome) -> None:
+        kind = _OTHERS[group.schema_id, group.schema_version]
+        tables = [outcome.others[kind]] if kind in outcome.others else []
+        for position in taken:
+            try:
+                decoded = _body(batch.payloads[position])
+                tables.append(others_mapped(decoded, lookup, group.node, outcome.recv_us))
+            except RecordError as error:
+                self._suspect(batch, position, error, outcome)
+            else:
+                outcome.counts[kind] += decoded.num_rows
+        if tables:
+            outcome.others[kind] = pa.concat_tables(tables)
+
+    def _catalogue(self, batch: Batch, group: _Group, position: int, outcome: Outcome) -> None:
+        header = read_header(batch.payloads[position])
+        key = group.node, group.epoch
+        points = []
+        if not outcome.intake.knows(key, group.generation):
+            try:
+                points = catalogue.from_batch(_body(batch.payloads[position]))
+            except RecordError as error:
+                self._suspect(batch, position, error, outcome, admitted=False)
+                return
+        if not outcome.intake.catalogue(*key, group.generation, header.seq):
+            return
+        hello = self.reconciler.hellos.get(group.node)
+        newest = hello is None or not hello.epochs or hello.epochs[-1].epoch == group.epoch.hex()
+        lookup = outcome.draft.enter(group.node, points, newest=newest)
+        outcome.lookups[(*key, group.generation)] = lookup
+        digest, body = catalogue.digest(points), batch.payloads[position]
+        outcome.catalogues.append(CatalogueRow(*key, group.generation, header.seq, digest, body))
+
+    def _gap_or_unknown(self, batch: Batch, group: _Group, position: int, outcome: Outcome) -> None:
+        try:
+            if (group.schema_id, group.schema_version) != (GAP, 1):
+                raise RecordError("schema", f"{group.schema_id}@{group.schema_version} is not known here")
+            gaps = [_gap(group.node, row) for row in _body(batch.payloads[position]).to_pylist()]
+        except RecordError as error:
+            self._suspect(batch, position, error, outcome)
+            return
+        for gap in gaps:
+            outcome.intake.gap(gap)
+            outcome.counts["gaps"] += 1
+
+    def _suspect(
+        self, batch: Batch, position: int, error: RecordError, outcome: Outcome, *, admitted: bool = True
+    ) -> None:
+        """Keep a payload that cannot be used; commit its seq if its CRC says whose it is."""
+        node, payload = batch.nodes[position], batch.payloads[position]
+        whose = quarantine.identity(payload)
+        if whose is None:
+            outcome.counts[f"dead_letters_{error.reason}"] += 1
+            outcome.counts["dead_letters"] += 1
+            if self.counts["dead_letters"] + outcome.counts["dead_letters"] > DEAD_LETTERS_KEPT_MAX:
+                return
+        else:
+            if not admitted and not outcome.intake.admit(node, whose.epoch, None, [whose.seq]):
+                return
+            outcome.counts[f"quarantined_{error.reason}"] += 1
+            outcome.counts["quarantined"] += 1
+        outcome.suspects.append(Suspect(node, whose, error, payload))
+
+    def _lookup(self, connection: duckdb.DuckDBPyConnection, group: _Group, outcome: Outcome) -> Lookup:
+        key = (group.node, group.epoch, group.generation)
+        found = outcome.lookups.get(key) or self._lookups.get(key)
+        if found is None:
+            row = connection.execute(
+                "SELECT body FROM catalogues WHERE site = ? AND node = ? AND epoch = ? AND generation = ?",
+                [self.site, *key],
+            ).fetchone()
+            assert row is not None, "a known generation has its catalogue in the database"
+            points = catalogue.from_batch(_body(bytes(row[0])))
+            found = self.points.lookup(group.node, points)
+            self._remember({key: found})
+        return found
+
+    def _remember(self, lookups: dict[tuple[str, bytes, int], Lookup]) -> None:
+        self._lookups.update(lookups)
+        while len(self._lookups) > LOOKUPS_MAX:
+            del self._lookups[next(iter(self._lookups))]
+
+    def _write(self, connection: duckdb.DuckDBPyConnection, outcome: Outcome) -> None:
+        if outcome.rows is not None:
+            insert_readings(connection, outcome.rows)
+        for kind, table in outcome.others.items():
+            insert_others(connection, kind, table, outcome.recv_us)
+        outcome.draft.write(connection)
+        if outcome.suspects:
+            quarantine.write(connection, self.site, outcome.suspects, outcome.recv_us)
+        if outcome.catalogues:
+            ledger.write_catalogues(connection, self.site, outcome.catalogues, outcome.recv_us)
+        if outcome.intake.gaps:
+            ledger.write_gaps(connection, self.site, outcome.intake.gaps, outcome.recv_us)
+        if ranges := outcome.intake.ranges():
+            ledger.write_ranges(connection, self.site, ranges)
+
+
+def _groups(nodes: list[str], headers: NDArray[np.void], errors: dict[int, RecordError]) -> dict[_Group, list[int]]:
+    """Positions of good records by group, in order of arrival."""
+    groups: dict[_Group, list[int]] = defaultdict(list)
+    epochs = headers["epoch"].tolist()
+    fields = (headers[name].tolist() for name in ("generation", "schema_id", "schema_version"))
+    for position, key in enumerate(zip(nodes, epochs, *fields, strict=True)):
+        if position not in errors:
+            groups[key].append(position)  # type: ignore[index]
+    return {_Group(*key): positions for key, positions in groups.items()}
+
+
+def _parts(
+    group_at: NDArray[np.intp], ends: NDArray[np.int64], chosen: list[tuple[_Group, list[int], Lookup]]
+) -> list[Part]:
+    """Row ranges of neighbouring records that share a lookup."""
+    if not len(group_at):
+        return []
+    last = np.flatnonzero(np.append(group_at[1:] != group_at[:-1], True))
+    parts, start = [], 0
+    for at in last:
+        parts.append(Part(start, int(ends[at]), chosen[group_at[at]][2]))
+        start = int(ends[at])
+    return parts
+
+
+def _gap(node: str, row: dict[str, object]) -> Gap:
+    lo, hi, readings_lost = row["lo"], row["hi"], row["readings"]
+    assert isinstance(lo, int)
+    assert isinstance(hi, int)
+    if not 0 < lo <= hi < 2**63:
+        raise RecordError("body", f"gap from {lo} to {hi}")
+    lost = readings_lost if isinstance(readings_lost, int) else None
+    return Gap(node, bytes(row["epoch"]), lo, hi, str(row["reason"])[:200], lost)  # type: ignore[call-overload]
+
+
+def _body(payload: bytes) -> pa.RecordBatch:
+    header: Header = read_header(payload)
+    return decode_body(header, memoryview(payload)[HEADER_BYTES:])
+
+
+def _write_boot(connection: duckdb.DuckDBPyConnection, site: str, node: str, hello: Hello, recv_us: int) -> None:
+    """Note an agent's start, once."""
+    connection.execute(
+        "INSERT INTO nodes SELECT $site, $node, $boot::UBIGINT, $agent, make_timestamptz($recv::BIGINT) WHERE"
+        " NOT EXISTS (FROM nodes WHERE site = $site AND node = $node AND boot = $boot::UBIGINT)",
+        {"site": site, "node": node, "boot": hello.boot, "agent": hello.agent, "recv": recv_us},
+    )
+
+
+def _write_conflict(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
+    """Raise an event: two live agents use one node name, and the newcomer is refused."""
+    for node, boot in {(node, hello.boot) for node, hello in batch.hellos}:
+        connection.execute(
+            "INSERT INTO events SELECT ?, make_timestamptz(?::BIGINT), '', 'agent.conflict', 2, NULL, ?, '{}',"
+            " make_timestamptz(?::BIGINT)",
+            [node, batch.recv_us, f"another live agent uses this node name; boot {boot} was heard", batch.recv_us],
+        )

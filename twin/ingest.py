@@ -1,0 +1,286 @@
+"""From the broker to committed rows, and back to the agents: acknowledgements after each commit.
+
+The event loop collects what arrives; every `WINDOW_S`, or earlier when much has arrived, the writer's thread
+makes one transaction of it. While it works the next batch collects, so a flood makes larger transactions.
+"""
+
+import asyncio
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+
+import msgspec
+
+from twin import ledger
+from twin.absorb import Absorber, Batch, Outcome
+from twin.reconcile import Reconciler
+from twin.store import Store
+from twin.writer import StoreUnavailableError
+from wire.clock import Clock, SystemClock
+from wire.errors import Aid4Error, MessageError
+from wire.limits import ACK_IDLE_PERIOD_S
+from wire.messages import Ack, Command, DownHello, Health, Hello, Reply, Status, decode, encode
+from wire.mqtt import Link, Message
+from wire.topics import down, parse, up
+
+__all__ = ["Ingest", "NodeView"]
+
+WINDOW_S = 0.02  # a commit costs 1.3 ms up to a thousand rows: at 50 commits a second it stays below a tenth
+BATCH_BYTES = 4 << 20  # then the window is not waited for: 200,000 rows insert at the full rate
+QUEUE_BYTES_MAX = 64 << 20  # twice the sum of all windows; beyond, records are dropped and come again
+ASK_PERIOD_S = 0.5  # between two requests for a hello to one node
+COMPACT_PERIOD_S = 60.0
+RETRY_S_MIN, RETRY_S_MAX = 0.25, 5.0
+ROUTES_MAX = 65_536
+_RECORD_KINDS = ("data", "event", "birth")
+
+
+@dataclass(slots=True)
+class NodeView:
+    """What is known of one node, for GET /nodes."""
+
+    node: str
+    status: Status | None = None
+    hello: Hello | None = None
+    health: Health | None = None
+    last_seen_us: int | None = None
+    online: bool = False
+    conflict: bool = False
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+class Ingest:
+    """Takes records from the broker into the store. `run` until cancelled; all methods in the loop's thread.
+
+    `metrics` are ever-growing counters; `degraded` says why nothing is stored at the moment; `nodes` is what is
+    known of every agent; `on_reply` gets the answers to commands.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        link_factory: Callable[[], Link],
+        site: str,
+        *,
+        clock: Clock | None = None,
+        window_s: float = WINDOW_S,
+    ) -> None:
+        self.store, self.site = store, site
+        self.clock = clock or SystemClock()
+        self.reconciler = Reconciler(boot=secrets.randbits(62))
+        self.absorber = Absorber(site, self.reconciler, store.points, store.state)
+        self.metrics: Counter[str] = Counter()
+        self.nodes: dict[str, NodeView] = {}
+        self.on_reply: Callable[[str, Reply], None] = lambda _node, _reply: None
+        self.link = link_factory()
+        self._window_s = window_s
+        self._routes: dict[str, tuple[str, str] | None] = {}
+        self._batch, self._bytes = Batch(), 0
+        self._arrived, self._plenty = asyncio.Event(), asyncio.Event()
+        self._asked_s: dict[str, float] = {}
+        self._to_ask: set[str] = set()
+        self.last_error = ""
+
+    @property
+    def degraded(self) -> str | None:
+        """Why nothing can be stored now, or None."""
+        return self.store.writer.degraded
+
+    async def run(self) -> None:
+        """Own the connection and the tasks until cancelled."""
+        self.store.writer.on_doubt.append(self._reread)
+        await asyncio.wrap_future(self.store.writer.submit(self._start, writes=False))
+        self.nodes = {node: NodeView(node) for node in self.store.nodes()}
+        self.link.on_messages = self._on_messages
+        self.link.on_connect = self._on_connect
+        await self.link.subscribe([(up(self.site, "+", "+"), 1)])
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.link.run(), name="ingest link")
+                tasks.create_task(self._commit(), name="ingest commits")
+                tasks.create_task(self._tend(), name="ingest acknowledgements")
+                tasks.create_task(self._compact(), name="compaction")
+        finally:
+            self.store.writer.on_doubt.remove(self._reread)
+
+    def command(self, node: str, command: Command) -> bool:
+        """Send a command to a node; False when there is no connection."""
+        return self._send(node, "cmd", command)
+
+    def _start(self, connection: object) -> None:
+        self._reread()
+
+    def _reread(self) -> None:
+        """Mirror the database again; in the writer's thread."""
+        self.reconciler.load(*ledger.load(self.store.database.connection, self.site))
+        self.store.points.load(self.store.database.connection)
+
+    def _on_connect(self) -> None:
+        self.metrics["connects"] += 1
+        for node in self.nodes:
+            self._send(node, "hello", DownHello(self.reconciler.boot))
+
+    def _on_messages(self, messages: list[Message]) -> None:
+        nodes, payloads, size = self._batch.nodes, self._batch.payloads, 0
+        room = QUEUE_BYTES_MAX - self._bytes
+        for message in messages:
+            topic = message.topic
+            route = self._routes[topic] if topic in self._routes else self._route(topic)
+            if route is None:
+                self.metrics["foreign"] += 1
+            elif route[1] in _RECORD_KINDS:
+                size += len(message.payload)
+                if size > room:
+                    self.metrics["overflow"] += 1
+                    continue
+                nodes.append(route[0])
+                payloads.append(message.payload)
+            else:
+                self._control(*route, message)
+        self.metrics["messages"] += len(messages)
+        self._bytes += size
+        self._arrived.set()
+        if self._bytes >= BATCH_BYTES:
+            self._plenty.set()
+
+    def _route(self, topic: str) -> tuple[str, str] | None:
+        """Node and kind of a topic, None when it is none of ours."""
+        try:
+            parsed = parse(topic)
+        except MessageError:
+            return None
+        route = (parsed.node, parsed.kind) if (parsed.site, parsed.direction) == (self.site, "up") else None
+        if len(self._routes) < ROUTES_MAX:
+            self._routes[topic] = route
+        return route
+
+    def _control(self, node: str, kind: str, message: Message) -> None:
+        view = self._view(node)
+        try:
+            if kind == "hello" and not message.retain:
+                view.hello = decode(Hello, message.payload)
+                self._batch.hellos.append((node, view.hello))
+            elif kind == "status":
+                view.status = decode(Status, message.payload)
+                self._batch.statuses.append((node, view.status))
+            elif kind == "health":
+                view.health = decode(Health, message.payload)
+            elif kind == "reply":
+                self.on_reply(node, decode(Reply, message.payload))
+        except MessageError as error:
+            self.metrics["bad_messages"] += 1
+            view.counts[f"bad_{kind}_{error.reason}"] += 1
+        if not message.retain:
+            view.last_seen_us = self.clock.wall_us()
+        self._arrived.set()
+
+    async def _commit(self) -> None:
+        """Make transactions of what arrives, one at a time."""
+        while True:
+            await self._arrived.wait()
+            try:
+                async with asyncio.timeout(self._window_s):
+                    await self._plenty.wait()
+            except TimeoutError:
+                pass
+            batch, self._batch, self._bytes = self._batch, Batch(), 0
+            self._arrived.clear()
+            self._plenty.clear()
+            batch.recv_us, batch.now_s = self.clock.wall_us(), self.clock.monotonic_s()
+            await self._absorb(batch)
+
+    async def _absorb(self, batch: Batch) -> None:
+        """Store a batch, however long it takes: a sick disk is waited out, a poisonous record found and dropped."""
+        retry_s = RETRY_S_MIN
+        while True:
+            work = partial(self.absorber.absorb, batch=batch)
+            future = self.store.writer.submit(work, then=self.absorber.committed, writes=bool(batch.payloads))
+            try:
+                outcome = await asyncio.wrap_future(future)
+            except StoreUnavailableError:
+                self.metrics["storage_failures"] += 1
+                await asyncio.sleep(retry_s)
+                retry_s = min(2 * retry_s, RETRY_S_MAX)
+            except Exception as error:  # noqa: BLE001 - one record must not stop the others
+                await self._divide(batch, error)
+                return
+            else:
+                self._after(batch, outcome)
+                return
+
+    async def _divide(self, batch: Batch, error: Exception) -> None:
+        if len(batch.payloads) <= 1:
+            self.metrics["poison"] += 1
+            self.last_error = f"{type(error).__name__}: {error}"[:500]
+            return
+        for half in batch.split():
+            await self._absorb(half)
+
+    def _after(self, batch: Batch, outcome: Outcome) -> None:
+        self.metrics["commits"] += 1
+        self.metrics["record_bytes"] += sum(map(len, batch.payloads))
+        for node in set(batch.nodes):
+            self._view(node).last_seen_us = batch.recv_us
+        for node in {name for name, _ in [*batch.hellos, *batch.statuses]}:
+            presence = self.reconciler.presence[node]
+            view = self._view(node)
+            view.online, view.conflict = presence.online, bool(presence.refused)
+        self._acknowledge(self.reconciler.acks(outcome.intake.touched))
+        self._ask(outcome.intake.ask)
+
+    async def _tend(self) -> None:
+        """Repeat acknowledgements each idle second; ask nodes whose name is disputed for a hello."""
+        acked_s, records = 0.0, -1
+        while True:
+            await asyncio.sleep(ASK_PERIOD_S)
+            now_s, seen = self.clock.monotonic_s(), self.metrics["record_bytes"]
+            if seen != records:
+                acked_s, records = now_s, seen
+            idle = now_s - acked_s >= ACK_IDLE_PERIOD_S
+            try:
+                due, disputed = await asyncio.wrap_future(self.store.writer.submit(self._due, writes=False))
+            except StoreUnavailableError:
+                continue
+            self._ask(disputed)
+            if idle and self.link.connected:
+                acked_s = now_s
+                self._acknowledge(due)
+
+    def _due(self, _connection: object) -> tuple[list[tuple[str, Ack]], list[str]]:
+        """In the writer's thread, where the ledger is at rest."""
+        return self.reconciler.acks(self.reconciler.due_when_idle()), self.reconciler.disputed()
+
+    async def _compact(self) -> None:
+        """Move closed spans to cold files; a failure is counted and tried again."""
+        while True:
+            await asyncio.sleep(COMPACT_PERIOD_S)
+            try:
+                await asyncio.to_thread(self.store.tend)
+            except Aid4Error:
+                self.metrics["compaction_failures"] += 1
+
+    def _acknowledge(self, acks: Iterable[tuple[str, Ack]]) -> None:
+        for node, ack in acks:
+            self._send(node, "ack", ack)
+            self.metrics["acks"] += 1
+
+    def _ask(self, nodes: Iterable[str]) -> None:
+        """Ask for hellos, each node at most every ASK_PERIOD_S; the others wait for their turn."""
+        now_s = self.clock.monotonic_s()
+        self._to_ask.update(nodes)
+        for node in list(self._to_ask):
+            if now_s - self._asked_s.get(node, -ASK_PERIOD_S) >= ASK_PERIOD_S:
+                self._asked_s[node] = now_s
+                self._to_ask.discard(node)
+                self._send(node, "hello", DownHello(self.reconciler.boot))
+
+    def _send(self, node: str, kind: str, message: msgspec.Struct) -> bool:
+        return self.link.publish(down(self.site, node, kind), encode(message))
+
+    def _view(self, node: str) -> NodeView:
+        view = self.nodes.get(node)
+        if view is None:
+            view = self.nodes[node] = NodeView(node)
+        return view
