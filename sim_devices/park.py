@@ -14,7 +14,7 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -38,7 +38,10 @@ PACE_S = 0.1
 
 
 class Park:
-    """All devices of a site, served from `__aenter__` on. Without a broker the MQTT devices stay silent."""
+    """The devices of a site (or `only` some of them by name), served from `__aenter__` on.
+
+    Without a broker the MQTT devices stay silent. The physics is always that of the whole site.
+    """
 
     def __init__(
         self,
@@ -49,6 +52,7 @@ class Park:
         *,
         start_us: int | None = None,
         scenario: Scenario | None = None,
+        only: Collection[str] = (),
     ) -> None:
         if not 0.0 < speed <= SPEED_MAX:
             raise InputError(f"{speed:g} is no speed", field="speed", fix=f"0 < speed <= {SPEED_MAX:g}")
@@ -56,7 +60,9 @@ class Park:
         self.site = load_site(site_dir)
         self.campus = Campus(self.site, seed, self.start_us)
         self.faults = Faults(scenario or Scenario(""), self.start_us)
-        self._speed, self._broker = speed, broker
+        self._speed, self._broker, self._only = speed, broker, frozenset(only)
+        if unknown := self._only - {device.name for device in self.site.devices}:
+            raise InputError(f"there is no device {min(unknown)}", field="device", fix="see aid4 sim list")
         self.servers: list[DeviceServer] = []
         self._cut: set[str] = set()
         self._tasks = asyncio.TaskGroup()
@@ -97,6 +103,8 @@ class Park:
         await self._tasks.__aexit__(None, None, None)
 
     def _server(self, device: Device) -> DeviceServer | None:
+        if self._only and device.name not in self._only:
+            return None
         metrics = self.site.metrics(device)
 
         def written(metric: str, value: float) -> None:
@@ -125,7 +133,7 @@ class Park:
             if ticks:
                 owed_s -= ticks * TICK_S
                 self.campus.step(ticks * TICK_S)
-                await self._publish()
+            await self._publish()
 
     async def _publish(self) -> None:
         shown = self.shown()

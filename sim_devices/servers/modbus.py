@@ -23,7 +23,7 @@ from wire.errors import InputError
 __all__ = ["ModbusServer"]
 
 ANY_UNIT = 0  # pymodbus: answers every unit id, as most TCP devices do
-READ_CODES = (3, 4)
+BIT_CODES = (1, 2, 5, 15)  # there are no coils here
 
 
 class ModbusServer:
@@ -98,9 +98,9 @@ class ModbusServer:
         self, code: int, start: int, address: int, count: int, current: list[int], values: list[int] | list[bool] | None
     ) -> ExcCodes | None:
         """Called by pymodbus before it answers: fill in the image, or take what was written."""
+        if code in BIT_CODES:
+            return ExcCodes.ILLEGAL_FUNCTION
         if values is None:
-            if code not in READ_CODES:
-                return ExcCodes.ILLEGAL_FUNCTION
             for place in range(address, address + count):
                 current[place - start] = self._image[place]
             return None

@@ -120,9 +120,7 @@ def test_a_written_setpoint_moves_the_room(site: Site, start_us: int) -> None:
         ("nobody", "temperature_setpoint", 20.0),
     ],
 )
-def test_what_may_not_be_written_is_refused(
-    site: Site, start_us: int, device: str, metric: str, value: float
-) -> None:
+def test_what_may_not_be_written_is_refused(site: Site, start_us: int, device: str, metric: str, value: float) -> None:
     with pytest.raises(InputError):
         Campus(site, 7, start_us).write(device, metric, value)
 
