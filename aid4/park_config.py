@@ -1,0 +1,149 @@
+"""What the all-in-one park writes for its children: folders, the agent's configuration, one table a recording."""
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from wire.errors import ConfigError, InputError
+from wire.names import slug
+
+__all__ = ["NODE", "Layout", "agent_toml", "default_data_dir", "replay_sources", "site_name"]
+
+NODE = "gw-1"
+_ARCHIVES = (".gz", ".txt", ".csv", ".parquet", ".shdr")
+
+
+class Layout:
+    """The folders of one park below its data directory; nothing of a park lies elsewhere."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.broker, self.edge, self.twin = root / "broker", root / "edge", root / "twin"
+        self.model, self.log, self.lock = root / "model", root / "log", root / "lock"
+        self.ports, self.agent = root / "devices.json", root / "edge" / "edge.toml"
+        self.spool = root / "edge" / "spool"
+
+    def create(self) -> None:
+        """Make the folders; InputError when one cannot be made or written."""
+        for folder in (self.root, self.broker, self.edge, self.twin, self.model, self.log):
+            try:
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            except OSError as error:
+                fix = "give a folder that you may write with --data-dir"
+                raise InputError(f"cannot be made: {error.strerror}", file=str(folder), fix=fix) from error
+        if not os.access(self.root, os.W_OK | os.X_OK):
+            fix = "give a folder that you may write with --data-dir"
+            raise InputError("cannot be written", file=str(self.root), fix=fix)
+
+
+def default_data_dir(site: str, env: Mapping[str, str] = os.environ) -> Path:
+    """The user's state folder (XDG) of this site's park."""
+    base = Path(env.get("XDG_STATE_HOME", "") or Path.home() / ".local" / "state")
+    return base / "aid4" / site
+
+
+def site_name(site: Path) -> str:
+    """The name of a site from its site.toml, which stands in every topic."""
+    file = site / "site.toml"
+    try:
+        name = tomllib.loads(file.read_text(encoding="utf-8")).get("name")
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"cannot be read: {error}", file=str(file), fix="give a TOML file in UTF-8") from error
+    if not isinstance(name, str) or slug(name) != name:
+        raise ConfigError("is missing or no legal name", file=str(file), field="name", fix='write name = "…"')
+    return name
+
+
+def replay_sources(site: Path, files: Sequence[Path], speed: float | None) -> tuple[list[dict[str, Any]], list[str]]:
+    """One `[[source]]` table a recording, by the first `[[replay]]` rule of the site's replay.toml whose `match`
+    fits the file's name; `speed` None is as fast as possible. The second list warns of files without a rule."""
+    rules, sources, warnings = _rules(site / "replay.toml"), [], []
+    taken: set[str] = set()
+    for file in files:
+        if not file.is_file():
+            raise InputError("there is no such recording", file=str(file), field="--replay", fix="give a file")
+        rule = next((rule for rule in rules if fnmatchcase(file.name, rule["match"])), None)
+        if rule is None:
+            warnings.append(f"{file.name}: no rule in {site.name}/replay.toml; its times without an offset are UTC")
+        table = {key: value for key, value in (rule or {}).items() if key != "match"}
+        name = _free_name(_stem(file), taken)
+        table = {"kind": "replay", "name": name, "device": name, **table, "file": str(file.resolve())}
+        sources.append({**table, "speed": "max" if speed is None else speed})
+    return sources, warnings
+
+
+def agent_toml(site: str, *, broker_port: int, password_file: Path, sources: Sequence[Mapping[str, Any]]) -> str:
+    """The agent's configuration file."""
+    lines = [
+        "# written by `aid4 run` at each start",
+        f'site = "{site}"',
+        f'node = "{NODE}"',
+        "[broker]",
+        f'url = "mqtt://127.0.0.1:{broker_port}"',
+        f'user = "{NODE}"',
+        f"password_file = {_text(str(password_file))}",
+        "[spool]",
+        'dir = "spool"',
+    ]
+    for source in sources:
+        lines.append("[[source]]")
+        lines += [f"{_key(name)} = {_value(value)}" for name, value in source.items() if value is not None]
+    return "\n".join(lines) + "\n"
+
+
+def _rules(file: Path) -> list[dict[str, Any]]:
+    if not file.exists():
+        return []
+    try:
+        rules = tomllib.loads(file.read_text(encoding="utf-8")).get("replay", [])
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"is not TOML: {error}", file=str(file), fix="mend the syntax at that place") from error
+    for at, rule in enumerate(rules):
+        if not isinstance(rule, dict) or not isinstance(rule.get("match"), str):
+            fix = 'write [[replay]] and match = "*.csv"'
+            raise ConfigError("is missing", file=str(file), field=f"replay[{at}].match", fix=fix)
+    return list(rules)
+
+
+def _stem(file: Path) -> str:
+    name = file.name
+    while (suffix := Path(name).suffix).lower() in _ARCHIVES:
+        name = name.removesuffix(suffix)
+    return slug(name)
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name[:60]}-{number}"
+    taken.add(free)
+    return free
+
+
+def _key(name: str) -> str:
+    bare = name.isascii() and name.replace("_", "a").replace("-", "a").isalnum()
+    return name if bare else _text(name)
+
+
+def _value(value: Any) -> str:
+    """A TOML value on one line; tables inside are inline tables."""
+    if isinstance(value, Mapping):
+        pairs = [f"{_key(str(name))} = {_value(inner)}" for name, inner in value.items() if inner is not None]
+        return "{ " + ", ".join(pairs) + " }" if pairs else "{}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_value(inner) for inner in value) + "]"
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(float(value)) if isinstance(value, float) else str(value)
+
+
+def _text(value: str) -> str:
+    """A basic string of TOML: that of JSON, but DEL is escaped and a surrogate pair is not."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

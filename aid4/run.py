@@ -1,0 +1,111 @@
+"""`aid4 run`: one command brings a live park up; with `--for SECONDS --json` it proves that nothing was lost."""
+
+import asyncio
+import json
+import signal
+import sys
+from pathlib import Path
+
+import click
+
+from aid4.configs_path import site_path
+from aid4.park import Park, ParkOptions, Report
+from aid4.park_config import default_data_dir, site_name
+from wire.errors import InputError
+
+__all__ = ["run"]
+
+_PORT = 8480
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+class _Speed(click.ParamType[float | None]):
+    """`max`, or how many times faster than it was recorded."""
+
+    name = "speed"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float | None:
+        if value == "max":
+            return None
+        try:
+            speed = float(str(value))
+        except ValueError:
+            speed = 0.0
+        if not 0 < speed <= 1e6:
+            self.fail("give a number above 0, or max", param, ctx)
+        return speed
+
+
+@click.command()
+@click.option("--site", default="campus", show_default=True, help="A site's folder, or the name of one of ours.")
+@click.option("--ifc", type=_FILE, help="Building model; default: the site's own.")
+@click.option("--replay", "replays", type=_FILE, multiple=True, help="Recording (SHDR, CSV, Parquet); repeatable.")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Everything lies here; default: your state folder.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=_PORT, show_default=True, help="Of the page; 0: any.")
+@click.option("--speed", type=_Speed(), default="1", show_default=True, help="Times real time, or max.")
+@click.option("--no-sim", is_flag=True, help="Without simulated devices.")
+@click.option("--for", "seconds", type=click.FloatRange(0, min_open=True), help="Stop by itself and count.")
+@click.option("--seed", default=7, show_default=True, help="One seed, one simulated park.")
+@click.option("--broker", type=click.Choice(["nats", "mosquitto"]), default="nats", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print the count as one JSON document; needs --for.")
+def run(
+    site: str,
+    ifc: Path | None,
+    replays: tuple[Path, ...],
+    data_dir: Path | None,
+    port: int,
+    speed: float | None,
+    no_sim: bool,
+    seconds: float | None,
+    seed: int,
+    broker: str,
+    as_json: bool,
+) -> None:
+    """Bring a whole park up: broker, simulated devices, one agent, the twin and its page. Ctrl-C stops it.
+
+    With --for it stops by itself, waits until everything accepted has arrived, and compares the agent's spool
+    with the twin's database reading by reading; exit status 1 when one is lost or doubled.
+    """
+    if as_json and seconds is None:
+        raise InputError("there is nothing to print before the end", field="--json", fix="add --for SECONDS")
+    if ifc is not None and not ifc.is_file():
+        raise InputError("there is no such model", file=str(ifc), field="--ifc", fix="give an IFC file")
+    folder = site_path(site)
+    options = ParkOptions(
+        site=folder,
+        data_dir=(data_dir or default_data_dir(site_name(folder))).resolve(),
+        ifc=ifc,
+        replays=replays,
+        port=port,
+        speed=speed,
+        sim=not no_sim,
+        seconds=seconds,
+        seed=seed,
+        broker="mosquitto" if broker == "mosquitto" else "nats",
+    )
+    report = asyncio.run(_run(options, quiet=as_json))
+    if as_json:
+        click.echo(json.dumps(report.as_dict()))
+    elif seconds is not None:
+        click.echo(_summary(report))
+    if report.lost or report.duplicated:
+        sys.exit(1)
+
+
+async def _run(options: ParkOptions, *, quiet: bool) -> Report:
+    def say(line: str) -> None:
+        click.echo(line, err=quiet)
+
+    park = Park(options, say)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, park.stop)
+    say(f"AID4      {park.site}, everything in {options.data_dir}")
+    return await park.run()
+
+
+def _summary(report: Report) -> str:
+    lines = [f"accepted  {report.accepted:,} readings, stored {report.stored:,}"]
+    lines.append(f"          {report.lost} lost, {report.duplicated} duplicated")
+    lines.append(f"points    {report.points}, {report.bound_points} bound to {report.elements} elements")
+    return "\n".join([*lines, *(f"warning   {text}" for text in report.warnings)])

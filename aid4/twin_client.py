@@ -1,0 +1,62 @@
+"""What the park asks its own twin, over the API like anybody else."""
+
+import asyncio
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+
+from wire.errors import Aid4Error
+
+__all__ = ["TwinClient", "TwinSilentError"]
+
+_TIMEOUT_S = 5.0
+_BYTES_MAX = 4 << 20
+
+
+class TwinSilentError(Aid4Error):
+    """The twin does not answer, or not with what was asked for."""
+
+
+class TwinClient:
+    """Reads from `http://127.0.0.1:<port>/api/v1`."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}/"
+        # a proxy in the environment is for other hosts
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    async def get(self, path: str) -> dict[str, Any]:
+        """A JSON document below /api/v1; TwinSilentError when there is none."""
+        return await asyncio.to_thread(self._ask, f"api/v1/{path}", None)
+
+    async def count(self, table: str) -> int:
+        """Rows of a table or view, by SQL."""
+        answer = await asyncio.to_thread(self._ask, "api/v1/query", {"sql": f"SELECT count(*) FROM {table}"})  # noqa: S608
+        try:
+            return int(answer["rows"][0][0])
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise TwinSilentError(f"no count of {table}: {str(answer)[:200]}") from error
+
+    async def ready(self) -> bool:
+        """Whether the twin takes requests."""
+        try:
+            await asyncio.to_thread(self._ask, "readyz", None)
+        except TwinSilentError:
+            return False
+        return True
+
+    def _ask(self, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
+        data = None if body is None else json.dumps(body).encode()
+        headers = {} if data is None else {"Content-Type": "application/json"}
+        request = urllib.request.Request(self.url + path, data=data, headers=headers)  # noqa: S310 - http, ours
+        try:
+            with self._opener.open(request, timeout=_TIMEOUT_S) as answer:
+                text = answer.read(_BYTES_MAX)
+        except (OSError, urllib.error.URLError) as error:
+            raise TwinSilentError(f"{path}: {error}") from error
+        try:
+            found = json.loads(text) if text.startswith((b"{", b"[")) else {}
+        except ValueError as error:
+            raise TwinSilentError(f"{path}: no JSON") from error
+        return found if isinstance(found, dict) else {"items": found}
