@@ -1,0 +1,291 @@
+"""The agent: sources → spool → uplink. `run_agent` reads top-down; everything else serves it."""
+
+import asyncio
+import contextlib
+import secrets
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+from edge.batcher import Batcher
+from edge.commands import Commands, Write
+from edge.config import AgentConfig, load
+from edge.epochs import epoch_folders, recover
+from edge.health import HealthReport, write_status
+from edge.segments import Disk
+from edge.sources import Source, SourceConfig, SourceContext, SourceHealth, load_kind
+from edge.spool import Spool
+from edge.uplink import Uplink
+from edge.uplink_core import UplinkCore
+from wire.catalogue import Point
+from wire.clock import Clock, SystemClock
+from wire.errors import ConfigError, RecordError, UserError
+from wire.limits import HEALTH_PERIOD_S
+from wire.messages import Command, Health
+from wire.mqtt import LinkConfig, TlsConfig
+
+__all__ = ["Agent", "Slot", "run_agent", "serve"]
+
+RESTART_S_MIN: Final = 0.5
+RESTART_S_MAX: Final = 30.0
+SETTLED_S: Final = 60.0  # a source that ran so long starts its backoff anew
+STOP_S_MAX: Final = 1.5  # what sources and uplink may take to stop; SIGTERM to SIGKILL is often 2 s on a gateway
+
+
+async def run_agent(config: AgentConfig, stop: asyncio.Event, clock: Clock | None = None) -> None:
+    """Run an agent until `stop` is set; returns when all that was accepted is on the disk."""
+    await serve(Agent(config, clock or SystemClock()), stop)
+
+
+async def serve(agent: "Agent", stop: asyncio.Event) -> None:
+    """Sources → spool → uplink, each in a task of its own, until `stop` is set."""
+    async with agent.spool, asyncio.TaskGroup() as tasks:
+        agent.tasks = tasks
+        agent.declare_sources()
+        background = [
+            tasks.create_task(agent.uplink.run(), name="uplink"),
+            tasks.create_task(agent.batcher.run(), name="batcher"),
+            tasks.create_task(agent.take_over(), name="take over earlier epochs"),
+            tasks.create_task(agent.maintain(), name="maintain the spool"),
+            tasks.create_task(agent.report(), name="health"),
+            tasks.create_task(agent.reload_when_asked(), name="reload"),
+        ]
+        agent.start_sources()
+        await _until(stop, agent.spool.failed)
+        await agent.stop_sources()
+        agent.batcher.flush()
+        await agent.uplink.farewell()
+        for task in background:
+            task.cancel()
+    write_status(agent.status_file, agent.health())
+
+
+@dataclass(eq=False)
+class Slot:
+    """A source of the configuration, and its running instance while there is one."""
+
+    config: SourceConfig
+    kind: str
+    source: Source | None = None
+    health: SourceHealth = field(default_factory=SourceHealth)
+    task: asyncio.Task[None] | None = None
+
+
+class Agent:
+    """The parts of one agent and how they are joined."""
+
+    def __init__(self, config: AgentConfig, clock: Clock, disk: Disk | None = None) -> None:
+        self.config, self.clock, self.disk = config, clock, disk or Disk()
+        self.tasks: asyncio.TaskGroup
+        self.slots = {source.name: Slot(source, _kind_of(source)) for source in config.sources if source.enabled}
+        core = UplinkCore(boot=secrets.randbits(62), agent=f"aid4 {_version()}")
+        self.uplink = Uplink(link_config(config), config.site, config.node, core, clock, self._commanded)
+        self.spool = Spool(config.spool_dir, config.spool, clock, self.uplink, self.disk)
+        self.uplink.spool = self.spool
+        self.batcher = Batcher(self.spool, config.bulk, config.event, clock, self.uplink.birth)
+        self.commands = Commands(config.spool_dir / "command-counter", clock, self._find, self.uplink.reply, self.disk)
+        self.status_file = config.spool_dir / "status.json"
+        self._report = HealthReport(self.spool, self.uplink, self.batcher, clock)
+        self._context = SourceContext(clock, config.file.parent)
+        self._reload_wanted = asyncio.Event()
+
+    # -- sources
+
+    def declare_sources(self) -> None:
+        """Make the sources and write the first catalogue, so that it is the first record of the epoch."""
+        for slot in self.slots.values():
+            self._create(slot)
+        self.batcher.declare()
+
+    def start_sources(self) -> None:
+        """Run every source in a task of its own."""
+        for slot in self.slots.values():
+            self._start(slot)
+
+    async def stop_sources(self) -> None:
+        """Stop all sources; what they have handed over stays."""
+        await _stop([slot.task for slot in self.slots.values() if slot.task is not None])
+
+    def ask_reload(self) -> None:
+        """Have the configuration file read again (SIGHUP)."""
+        self._reload_wanted.set()
+
+    async def reload_when_asked(self) -> None:
+        """Reload on demand; a configuration that is wrong changes nothing and is told in the status."""
+        while True:
+            await self._reload_wanted.wait()
+            self._reload_wanted.clear()
+            try:
+                await self.reload()
+            except UserError as error:
+                self._report.note(f"the configuration was not taken over: {error}")
+
+    async def reload(self) -> None:
+        """Read the configuration file again and put its sources in place of those that changed."""
+        fresh = {source.name: source for source in load(self.config.file).sources if source.enabled}
+        gone = [slot for name, slot in self.slots.items() if fresh.get(name) != slot.config]
+        await _stop([slot.task for slot in gone if slot.task is not None])
+        self.batcher.flush()
+        for slot in gone:
+            del self.slots[slot.config.name]
+            self.batcher.catalogue.forget(slot.config.name)
+        for name, config in fresh.items():
+            if name not in self.slots:
+                slot = self.slots[name] = Slot(config, _kind_of(config))
+                self._create(slot)
+                self._start(slot)
+        self.batcher.declare()
+
+    def _create(self, slot: Slot) -> None:
+        """A fresh instance, whose points the catalogue learns; its counters go on."""
+        before = slot.health
+        source = load_kind(slot.kind).create(slot.config, self._context)
+        slot.source, slot.health = source, source.health
+        _carry_over(before, slot.health)
+        self.batcher.catalogue.forget(slot.config.name)
+        self.batcher.catalogue.learn(slot.config.name, source.points())
+
+    def _start(self, slot: Slot) -> None:
+        slot.task = self.tasks.create_task(self._keep_running(slot), name=f"source {slot.config.name}")
+
+    async def _keep_running(self, slot: Slot) -> None:
+        """Run a source until it ends by itself; after an error start it again with backoff. Others never notice."""
+        backoff_s = RESTART_S_MIN
+        while True:
+            started_s = self.clock.monotonic_s()
+            try:
+                await self._pump(slot)
+            except Exception as error:  # noqa: BLE001 - whatever a source raises stops this source only
+                slot.health.error("run", f"{type(error).__name__}: {error}")
+                slot.health.state = "failed"
+            else:
+                slot.health.state = "ended"
+                return
+            if self.clock.monotonic_s() - started_s > SETTLED_S:
+                backoff_s = RESTART_S_MIN
+            await asyncio.sleep(backoff_s)
+            backoff_s = min(backoff_s * 2, RESTART_S_MAX)
+            slot.source = None
+
+    async def _pump(self, slot: Slot) -> None:
+        if slot.source is None:
+            self._create(slot)
+        assert slot.source is not None
+        async with slot.source as source:
+            async for batch in source.batches():
+                await self.batcher.put(slot.config.name, source.points(), batch)
+
+    # -- housekeeping
+
+    async def take_over(self) -> None:
+        """Read the epochs of earlier starts back, newest first, and drain them; then rest."""
+        found = []
+        for folder in epoch_folders(self.spool.folder):
+            if folder.name == self.spool.epoch.hex():
+                continue
+            try:
+                found.append(await asyncio.to_thread(recover, folder, self.disk))
+            except (OSError, RecordError) as error:
+                self._report.note(f"epoch {folder.name} was left alone: {error}")
+        for recovered in sorted(found, key=lambda each: each.began_us):
+            self.uplink.adopt(recovered)
+            self.spool.adopt(recovered)
+
+    async def maintain(self) -> None:
+        """Retention and thinning, once a second."""
+        while True:
+            await asyncio.sleep(1.0)
+            self.spool.maintain(self.uplink.core.covered)
+
+    async def report(self) -> None:
+        """Tell the twin and the status file how things are."""
+        await asyncio.sleep(1.0)
+        while True:
+            health = self.health()
+            self.uplink.publish_health(health)
+            await asyncio.to_thread(write_status, self.status_file, health)
+            await asyncio.sleep(HEALTH_PERIOD_S)
+
+    def health(self) -> Health:
+        """How the agent does now."""
+        return self._report.take({name: (slot.kind, slot.health) for name, slot in self.slots.items()})
+
+    # -- commands
+
+    def _commanded(self, command: Command, retained: bool) -> None:
+        self.tasks.create_task(self.commands.carry_out(command, retained=retained), name=f"command {command.id}")
+
+    def _find(self, key: str) -> tuple[Point, Write] | None:
+        for slot in self.slots.values():
+            for point in slot.source.points() if slot.source is not None else []:
+                if point.key == key and slot.source is not None:
+                    return point, slot.source.write
+        return None
+
+
+def link_config(config: AgentConfig) -> LinkConfig:
+    """The link that a configuration asks for; ConfigError when its password file cannot be read."""
+    broker, password = config.broker, ""
+    if broker.password_file:
+        path = config.path(broker.password_file)
+        try:
+            password = path.read_text(encoding="utf-8").strip("\r\n")
+        except OSError as error:
+            fix = "write the password into that file, readable by this user only"
+            raise ConfigError(
+                f"cannot be read: {error}", file=str(path), field="broker.password_file", fix=fix
+            ) from error
+    ca, cert, key = (
+        config.path(name) if name else None for name in (broker.ca_file, broker.cert_file, broker.key_file)
+    )
+    return LinkConfig(
+        host=broker.host,
+        port=broker.port,
+        user=broker.user,
+        password=password,
+        client_id=f"{config.site}-{config.node}",
+        tls=TlsConfig(ca, cert, key) if broker.tls else None,
+        keepalive_s=broker.keepalive_s,
+        transport=broker.transport,
+    )
+
+
+async def _until(stop: asyncio.Event, failed: asyncio.Future[None]) -> None:
+    """Wait to be stopped; raises what ended the spool's writer, since without it nothing can be accepted."""
+    waiting = asyncio.ensure_future(stop.wait())
+    failed.add_done_callback(lambda _: waiting.cancel())
+    with contextlib.suppress(asyncio.CancelledError):
+        await waiting
+    if failed.done():
+        failed.result()
+
+
+async def _stop(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=STOP_S_MAX)
+
+
+def _carry_over(before: SourceHealth, health: SourceHealth) -> None:
+    if before is health:
+        return
+    health.received += before.received
+    health.sent += before.sent
+    health.discarded += before.discarded
+    health.last_us = max(health.last_us, before.last_us)
+    health.why = health.why or before.why
+    for stage, count in before.errors.items():
+        health.errors[stage] = health.errors.get(stage, 0) + count
+
+
+def _kind_of(config: SourceConfig) -> str:
+    tag = config.__struct_config__.tag
+    assert isinstance(tag, str)
+    return tag
+
+
+def _version() -> str:
+    with contextlib.suppress(PackageNotFoundError):
+        return version("aid4")
+    return "0"

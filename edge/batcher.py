@@ -1,0 +1,207 @@
+"""From the batches of sources to records: final ids, quality flags, and a flush by age, rows or bytes."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from edge.catalogue import NodeCatalogue
+from edge.config import FlushConfig
+from edge.sources import Batch
+from edge.spool import Spool
+from edge.spool_writer import Append
+from wire import catalogue, quality
+from wire.catalogue import Point
+from wire.clock import Clock
+from wire.errors import RecordError
+from wire.limits import CLOCK_TRUSTED_FROM_US, RECORD_ROWS_MAX, TIME_AHEAD_S_MAX
+from wire.records import ARROW_ZSTD, CLASS_BULK, CLASS_CONTROL, CLASS_EVENT, CODECS, pack, pack_split
+from wire.schemas import CATALOGUE, EVENTS, READINGS, schema
+
+__all__ = ["Batcher"]
+
+PART_ROWS_MAX: Final = RECORD_ROWS_MAX  # a larger batch of a source is taken in parts, so that the disk keeps pace
+
+
+@dataclass(slots=True)
+class _Promise:
+    """The answer that a source's batch waits for: its parts still open, readings refused so far."""
+
+    parts: int
+    answer: Callable[[int], None] | None
+    refused: int = 0
+
+    def settle(self, refused: int) -> None:
+        self.parts -= 1
+        self.refused += refused
+        if self.parts == 0 and self.answer is not None:
+            self.answer(self.refused)
+
+
+@dataclass(slots=True)
+class _Lane:
+    """Rows of one schema that wait to become records."""
+
+    schema_id: int
+    cls: int
+    policy: FlushConfig
+    batches: list[pa.RecordBatch] = field(default_factory=list)
+    promises: list[tuple[int, _Promise]] = field(default_factory=list)
+    rows: int = 0
+    bytes: int = 0
+    since_s: float = 0.0
+
+
+class Batcher:
+    """Feed it with `put`; `run` flushes by age; `declared` gets every catalogue record that became durable."""
+
+    def __init__(
+        self, spool: Spool, bulk: FlushConfig, event: FlushConfig, clock: Clock, declared: Callable[[bytes], None]
+    ) -> None:
+        self.catalogue = NodeCatalogue()
+        self.oversize = 0  # rows that no record can hold
+        self._spool, self._clock, self._declared = spool, clock, declared
+        self._bulk, self._event = bulk, event
+        self._lanes: dict[int, _Lane] = {}
+        self._wake = asyncio.Event()
+        self._again = False  # the catalogue record of the present generation was refused
+
+    async def put(self, source: str, points: Sequence[Point], batch: Batch) -> None:
+        """Take one batch of a source, whose ids index `points`; returns when the next one is welcome."""
+        rows = batch.rows
+        starts = range(0, rows.num_rows, PART_ROWS_MAX)
+        promise = _Promise(max(1, len(starts)), batch.accepted)
+        if not starts:
+            promise.settle(0)
+        ids = self.catalogue.learn(source, points)
+        lane = self._lane(batch.schema_id)
+        for start in starts:
+            part = self._finish(rows.slice(start, PART_ROWS_MAX), batch.schema_id, ids)
+            if not lane.rows:
+                lane.since_s = self._clock.monotonic_s()
+                self._wake.set()
+            lane.batches.append(part)
+            lane.promises.append((part.num_rows, promise))
+            lane.rows += part.num_rows
+            lane.bytes += part.nbytes
+            if lane.rows >= lane.policy.rows or lane.bytes >= lane.policy.bytes:
+                self._flush(lane)
+            await self._spool.room()
+
+    async def run(self) -> None:
+        """Flush by age, until cancelled."""
+        while True:
+            self._wake.clear()
+            waiting = [lane for lane in self._lanes.values() if lane.rows]
+            now = self._clock.monotonic_s()
+            due_s = min((lane.since_s + lane.policy.age_s - now for lane in waiting), default=None)
+            if due_s is not None and due_s <= 0:
+                self.flush(only_due=True)
+                continue
+            try:
+                async with asyncio.timeout(due_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    def flush(self, *, only_due: bool = False) -> None:
+        """Make records of what waits, of all lanes or of those whose age is up."""
+        now = self._clock.monotonic_s()
+        for lane in self._lanes.values():
+            if lane.rows and (not only_due or now - lane.since_s >= lane.policy.age_s):
+                self._flush(lane)
+
+    def declare(self) -> None:
+        """Write a catalogue record if points are new, or if the last one was refused."""
+        known = self.catalogue
+        if not known.points or not (known.changed or self._again):
+            return
+        self._spool.generation += 0 if self._again else 1
+        known.changed = self._again = False
+        stamp = self._spool.stamp(CLASS_CONTROL)
+        batch = catalogue.to_batch(known.points)
+        record = pack(batch, schema_id=CATALOGUE, stamp=stamp, seq=self._spool.next_seq, codec=ARROW_ZSTD)
+        self._spool.append([record], readings=0, cls=CLASS_CONTROL, done=self._catalogue_settled, catalogue=True)
+
+    # -- inside
+
+    def _catalogue_settled(self, append: Append) -> None:
+        if append.refused:
+            self._again = True
+        else:
+            self._declared(append.records[0])
+
+    def _lane(self, schema_id: int) -> _Lane:
+        lane = self._lanes.get(schema_id)
+        if lane is None:
+            event = schema_id == EVENTS
+            lane = _Lane(schema_id, CLASS_EVENT if event else CLASS_BULK, self._event if event else self._bulk)
+            self._lanes[schema_id] = lane
+        return lane
+
+    def _finish(self, rows: pa.RecordBatch, schema_id: int, ids: NDArray[np.uint32]) -> pa.RecordBatch:
+        """Give rows their final ids and quality flags."""
+        columns = dict(zip(rows.schema.names, rows.columns, strict=True))
+        columns["point"] = pa.array(ids, pa.uint32()).take(columns["point"])
+        if schema_id != EVENTS:
+            columns["quality"] = self._flag(columns, schema_id)
+        kind = schema(schema_id)
+        return pa.RecordBatch.from_arrays([columns[name] for name in kind.names], schema=kind)
+
+    def _flag(self, columns: dict[str, pa.Array], schema_id: int) -> pa.Array:
+        flags = np.zeros(len(columns["ts"]), np.uint8)
+        if schema_id == READINGS:
+            values = columns["value"].to_numpy(zero_copy_only=False)
+            if self.catalogue.has_limits:
+                ids = columns["point"].to_numpy(zero_copy_only=False)
+                flags |= quality.flag_values(values, *self.catalogue.limits(ids))
+            else:
+                flags[~np.isfinite(values)] = quality.NOT_A_NUMBER
+        given = columns["quality"].to_numpy(zero_copy_only=False)
+        ts = columns["ts"].cast(pa.int64()).to_numpy(zero_copy_only=False)
+        now_us = self._clock.wall_us()
+        if now_us >= CLOCK_TRUSTED_FROM_US:
+            flags[ts > now_us + TIME_AHEAD_S_MAX * 1_000_000] |= quality.TIME_SUSPECT
+        else:  # a recording keeps its own times, whatever this clock says
+            flags[(given & quality.HISTORICAL) == 0] |= quality.TIME_SUSPECT
+        return pa.array(flags | given) if flags.any() else columns["quality"]
+
+    def _flush(self, lane: _Lane) -> None:
+        self.declare()
+        batch = lane.batches[0] if len(lane.batches) == 1 else pa.concat_batches(lane.batches)
+        rows = min(lane.policy.rows, max(1, lane.policy.bytes * lane.rows // max(lane.bytes, 1)))
+        promises = lane.promises
+        lane.batches, lane.promises, lane.rows, lane.bytes = [], [], 0, 0
+        records = self._pack(batch, rows, lane, self._spool.next_seq)
+
+        def settled(append: Append) -> None:
+            for count, promise in promises:
+                promise.settle(count if append.refused else 0)
+
+        if records:
+            self._spool.append(records, readings=batch.num_rows, cls=lane.cls, done=settled)
+        else:
+            for count, promise in promises:
+                promise.settle(count)
+
+    def _pack(self, batch: pa.RecordBatch, rows: int, lane: _Lane, first_seq: int) -> list[bytes]:
+        """Cut into records of `rows` rows; long texts make them shorter, and what fits into none is left out."""
+        codec = None if lane.policy.codec == "auto" else CODECS[lane.policy.codec]
+        if lane.schema_id != READINGS and lane.policy.codec.startswith("packed"):
+            codec = None
+        stamp = self._spool.stamp(lane.cls)
+        try:
+            return pack_split(batch, rows, schema_id=lane.schema_id, stamp=stamp, first_seq=first_seq, codec=codec)
+        except RecordError as error:
+            if error.reason != "size":
+                raise
+        if batch.num_rows == 1:
+            self.oversize += 1
+            return []
+        half = max(1, batch.num_rows // 2)
+        records = self._pack(batch.slice(0, half), rows, lane, first_seq)
+        return records + self._pack(batch.slice(half), rows, lane, first_seq + len(records))

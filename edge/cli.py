@@ -1,0 +1,147 @@
+"""`aid4 edge`: write a configuration, check it, run the agent, see how it does, find out what is wrong."""
+
+import asyncio
+import json
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from wire.errors import ConfigError, UserError
+
+if TYPE_CHECKING:
+    from wire.messages import Health
+
+__all__ = ["edge"]
+
+FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False), default=Path("edge.toml"))
+
+
+@click.group()
+def edge() -> None:
+    """Run, check and diagnose an agent on a gateway."""
+
+
+@edge.command()
+@FILE
+@click.option("--force", is_flag=True, help="Overwrite a file that is there.")
+def init(file: Path, force: bool) -> None:
+    """Write a commented sample configuration to FILE (edge.toml)."""
+    from edge.config import SAMPLE
+
+    if file.exists() and not force:
+        raise UserError("is there already", file=str(file), fix="give another name, or --force")
+    file.write_text(SAMPLE, encoding="utf-8")
+    click.echo(f"wrote {file}; next: edit it, then `aid4 edge check {file}`")
+
+
+@edge.command()
+@FILE
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def check(file: Path, as_json: bool) -> None:
+    """Check FILE to the field: what is wrong, where, and how to mend it."""
+    from edge.config import problems
+
+    found = problems(file)
+    if as_json:
+        click.echo(json.dumps({"file": str(file), "problems": [problem.as_problem() for problem in found]}))
+    else:
+        for problem in found:
+            _show(problem)
+        if not found:
+            click.echo(f"{file}: good")
+    raise SystemExit(2 if found else 0)
+
+
+@edge.command()
+@FILE
+def run(file: Path) -> None:
+    """Run the agent of FILE until it is told to stop (Ctrl-C, SIGTERM); SIGHUP reads its sources again."""
+    from edge.config import load
+
+    config = load(file)
+    from edge.agent import Agent, serve
+    from wire.clock import SystemClock
+
+    agent = Agent(config, SystemClock())
+
+    async def main() -> None:
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, agent.ask_reload)
+        await serve(agent, stop)
+
+    asyncio.run(main())
+
+
+@edge.command()
+@FILE
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def status(file: Path, as_json: bool) -> None:
+    """Say how the agent of FILE does, and of every source why it is silent."""
+    from edge.config import load
+    from edge.health import read_status
+
+    config = load(file)
+    health = read_status(config.spool_dir / "status.json")
+    if health is None:
+        fix = f"start it with `aid4 edge run {file}`"
+        raise UserError("no agent has left a status there", file=str(config.spool_dir), field="spool.dir", fix=fix)
+    age_s = max(0.0, time.time() - health.ts_us / 1e6)
+    if as_json:
+        import msgspec
+
+        document = msgspec.to_builtins(health) | {"age_s": round(age_s, 1), "site": config.site, "node": config.node}
+        click.echo(json.dumps(document))
+        return
+    _print_status(config.site, config.node, health, age_s)
+
+
+@edge.command()
+@FILE
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def doctor(file: Path, as_json: bool) -> None:
+    """Check what the agent of FILE needs: clock, disk, permissions, broker, and that the twin answers."""
+    from edge.config import load
+    from edge.doctor import examine
+
+    findings = asyncio.run(examine(load(file)))
+    if as_json:
+        click.echo(json.dumps({"findings": [finding.as_dict() for finding in findings]}))
+    else:
+        for finding in findings:
+            click.echo(f"{'ok  ' if finding.good else 'FAIL'} {finding.what}: {finding.detail}")
+            if finding.fix:
+                click.echo(f"     fix: {finding.fix}")
+    raise SystemExit(0 if all(finding.good for finding in findings) else 1)
+
+
+def _show(problem: ConfigError) -> None:
+    click.echo(str(problem), err=True)
+    if problem.fix:
+        click.echo(f"fix: {problem.fix}", err=True)
+
+
+def _print_status(site: str, node: str, health: "Health", age_s: float) -> None:
+    spool, uplink, host = health.spool, health.uplink, health.host
+    link = "connected" if uplink.connected else f"not connected: {host.get('link_error', 'no attempt yet')}"
+    click.echo(f"{site}/{node}  (as of {age_s:.0f} s ago)")
+    click.echo(f"  broker  {link}")
+    click.echo(
+        f"  spool   {spool.pending_records} records ({spool.pending_bytes / 1e6:.1f} MB) wait for the twin, "
+        f"{spool.bytes / 1e6:.1f} MB on disk, {spool.free_bytes / 1e9:.1f} GB free, "
+        f"{spool.refused} readings refused, {spool.thinned} thinned"
+    )
+    for name in ("refused_by_twin", "why_refused", "disk_error", "notes"):
+        if host.get(name):
+            click.echo(f"  note    {name.replace('_', ' ')}: {host[name]}")
+    for name, source in health.sources.items():
+        click.echo(
+            f"  source  {name} ({source.kind}): {source.state}, {source.received} received, {source.sent} sent, "
+            f"{source.discarded} discarded, {sum(source.errors.values())} errors"
+        )
+        if source.why:
+            click.echo(f"          {source.why}")

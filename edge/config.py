@@ -1,0 +1,303 @@
+"""The agent's configuration: one TOML file, checked to the field. A problem names the file, the field and the fix."""
+
+import difflib
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from edge.sources import SourceConfig, kinds, load_kind
+from wire.errors import ConfigError, UserError
+from wire.names import check_name
+
+__all__ = ["SAMPLE", "AgentConfig", "BrokerConfig", "FlushConfig", "SpoolConfig", "load", "problems"]
+
+Positive = Annotated[int, Meta(gt=0)]
+Seconds = Annotated[float, Meta(ge=0, le=3_600)]
+Codec = Literal["auto", "arrow", "arrow+zstd", "packed", "packed+zstd"]
+MIB = 1 << 20
+
+
+class BrokerConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Where the uplink connects. The password stands in a file of its own, not in the configuration."""
+
+    url: str = "mqtt://127.0.0.1:1883"
+    user: str = ""
+    password_file: str = ""
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    transport: Literal["fast", "paho"] = "fast"
+    keepalive_s: Annotated[float, Meta(ge=0.2, le=3_600)] = 10.0
+
+    @property
+    def host(self) -> str:
+        """Host of the URL."""
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def port(self) -> int:
+        """Port of the URL, 1883 or 8883 unless given."""
+        return urlsplit(self.url).port or (8883 if self.tls else 1883)
+
+    @property
+    def tls(self) -> bool:
+        """Whether the URL asks for TLS."""
+        return urlsplit(self.url).scheme == "mqtts"
+
+
+class SpoolConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The disk between sources and uplink. Sizes in bytes."""
+
+    dir: str = "spool"
+    budget_bytes: Positive = 2_048 * MIB
+    reserve_bytes: Annotated[int, Meta(ge=0)] = 16 * MIB  # of the disk, kept for events
+    segment_bytes: Annotated[int, Meta(ge=4_096, le=256 * MIB)] = 16 * MIB
+    keep_committed_s: Annotated[float, Meta(ge=0)] = 86_400.0  # so that a twin restored from a backup can heal
+    when_full: Literal["refuse", "thin"] = "refuse"  # new bulk readings are refused, or the oldest thinned
+    cache_bytes: Annotated[int, Meta(ge=0)] = 16 * MIB
+    group_bulk_s: Annotated[float, Meta(ge=0, le=10)] = 0.0  # wait for company before an fdatasync; SD cards: 1.0
+    group_event_s: Annotated[float, Meta(ge=0, le=10)] = 0.0
+
+
+class FlushConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """When waiting rows become records: by age, rows or bytes, whichever comes first."""
+
+    age_s: Seconds = 0.1
+    rows: Annotated[int, Meta(gt=0, le=65_536)] = 10_000
+    bytes: Annotated[int, Meta(ge=1_024, le=900_000)] = 512 * 1_024
+    codec: Codec = "auto"
+
+
+class AgentConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """One agent: who it is, its broker, its spool, when it flushes, and its sources."""
+
+    site: str
+    node: str
+    broker: BrokerConfig = msgspec.field(default_factory=BrokerConfig)
+    spool: SpoolConfig = msgspec.field(default_factory=SpoolConfig)
+    bulk: FlushConfig = msgspec.field(default_factory=FlushConfig)
+    event: FlushConfig = msgspec.field(default_factory=lambda: FlushConfig(age_s=0.02))
+    sources: list[SourceConfig] = []
+    file: Path = Path("edge.toml")
+
+    def path(self, name: str) -> Path:
+        """A path of the configuration; relative ones start at the folder of the file."""
+        return self.file.parent / name
+
+    @property
+    def spool_dir(self) -> Path:
+        """The folder of the spool."""
+        return self.path(self.spool.dir)
+
+
+SAMPLE = """\
+# An AID4 edge agent. Check this file with `aid4 edge check FILE`, run it with `aid4 edge run FILE`.
+site = "campus"                        # a-z, 0-9, _ and -; the twin's name for the place
+node = "gateway-1"                     # this gateway; two live agents must not share a name
+
+[broker]
+url = "mqtt://127.0.0.1:1883"          # mqtts:// for TLS
+# user = "gateway-1"
+# password_file = "broker.password"    # one line, readable by this user only
+
+[spool]
+dir = "spool"                          # a disk that survives a power cut, not /tmp
+# budget_bytes = 2147483648            # what it may hold while the link is down
+# when_full = "refuse"                 # or "thin": give up the oldest bulk readings; events are always kept
+# group_bulk_s = 1.0                   # on an SD card: fewer, larger writes
+
+[flush.bulk]
+age_s = 0.1                            # no reading waits longer before it is on the disk
+
+[[source]]
+kind = "mqtt"
+name = "sensors"
+url = "mqtt://127.0.0.1:1883"
+"""
+
+_SECTIONS: dict[str, type[msgspec.Struct]] = {"broker": BrokerConfig, "spool": SpoolConfig}
+_TOP = ("site", "node", "broker", "spool", "flush", "source")
+
+
+def load(path: Path) -> AgentConfig:
+    """Read and check a configuration; raises the first ConfigError of `problems`."""
+    config, found = _read(path)
+    if found:
+        raise found[0]
+    assert config is not None
+    return config
+
+
+def problems(path: Path) -> list[ConfigError]:
+    """Everything wrong with a configuration file that one pass can find; empty when it is good."""
+    return _read(path)[1]
+
+
+def _read(path: Path) -> tuple[AgentConfig | None, list[ConfigError]]:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        fix = f"write one with `aid4 edge init {path}`"
+        return None, [ConfigError("there is no such file", file=str(path), fix=fix)]
+    except (OSError, UnicodeDecodeError) as error:
+        return None, [ConfigError(f"cannot be read: {error}", file=str(path), fix="give a TOML file in UTF-8")]
+    except tomllib.TOMLDecodeError as error:
+        return None, [ConfigError(f"is not TOML: {error}", file=str(path), fix="mend the syntax at that place")]
+    check = _Check(str(path))
+    config = check.agent(table, path)
+    return (None if check.found else config), check.found
+
+
+class _Check:
+    """One pass over the tables of a file, collecting what is wrong."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.found: list[ConfigError] = []
+
+    def agent(self, table: dict[str, Any], path: Path) -> AgentConfig:
+        for name in sorted(set(table) - set(_TOP)):
+            self._unknown(name, name, _TOP)
+        flush = self._table(table, "flush")
+        for name in sorted(set(flush) - {"bulk", "event"}):
+            self._unknown(f"flush.{name}", name, ("bulk", "event"))
+        config = AgentConfig(
+            site=self._name(table, "site"),
+            node=self._name(table, "node"),
+            broker=self._convert(self._table(table, "broker"), BrokerConfig, "broker") or BrokerConfig(),
+            spool=self._convert(self._table(table, "spool"), SpoolConfig, "spool") or SpoolConfig(),
+            sources=self._sources(table.get("source", [])),
+            file=path,
+        )
+        self._broker_url(config.broker)
+        for kind in ("bulk", "event"):
+            defaults = msgspec.structs.asdict(getattr(config, kind)) | self._table(flush, kind)
+            setattr(config, kind, self._convert(defaults, FlushConfig, f"flush.{kind}") or FlushConfig())
+        return config
+
+    def _sources(self, tables: Any) -> list[SourceConfig]:
+        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+            self._add("source", "must be a list of tables", "write [[source]] with two brackets")
+            return []
+        sources: list[SourceConfig] = []
+        for at, table in enumerate(tables):
+            source = self._source(table, f"source[{at}]")
+            if source is None:
+                continue
+            if any(source.name == other.name for other in sources):
+                self._add(f"source[{at}].name", f"{source.name!r} stands twice", "give every source its own name")
+            sources.append(source)
+        return sources
+
+    def _source(self, table: dict[str, Any], field: str) -> SourceConfig | None:
+        kind = table.get("kind")
+        if not isinstance(kind, str):
+            self._add(f"{field}.kind", "is missing", f"write one of {', '.join(kinds())}")
+            return None
+        try:
+            row = load_kind(kind)
+        except KeyError:
+            self._add(f"{field}.kind", f"{kind!r} is not known", _nearest(kind, kinds()))
+            return None
+        except ImportError as error:
+            self._add(f"{field}.kind", f"{kind!r} cannot be loaded: {error}", 'pip install "aid4[edge]"')
+            return None
+        source: SourceConfig | None = self._convert(table, row.config, field)
+        if source is not None:
+            self._legal("source", source.name, f"{field}.name")
+            if source.device:
+                self._legal("device", source.device, f"{field}.device")
+        return source
+
+    def _convert(self, table: dict[str, Any], kind: type[Any], field: str) -> Any:
+        try:
+            return msgspec.convert(table, kind)
+        except msgspec.ValidationError as error:
+            where, problem, fix = _explain(str(error), kind)
+            self._add(f"{field}{where}", problem, fix)
+        except UserError as error:
+            where = f"{field}.{error.field}" if error.field else field
+            self.found.append(ConfigError(error.problem, file=error.file or self.file, field=where, fix=error.fix))
+        return None
+
+    def _table(self, table: dict[str, Any], name: str) -> dict[str, Any]:
+        value = table.get(name, {})
+        if isinstance(value, dict):
+            return value
+        self._add(name, "must be a table", f"write [{name}] on a line of its own")
+        return {}
+
+    def _name(self, table: dict[str, Any], field: str) -> str:
+        value = table.get(field)
+        if not isinstance(value, str):
+            self._add(field, "is missing" if value is None else "must be a text", f'write {field} = "…" at the top')
+            return ""
+        self._legal(field, value, field)
+        return value
+
+    def _legal(self, kind: str, name: str, field: str) -> None:
+        try:
+            check_name(kind, name)
+        except UserError as error:
+            self._add(field, error.problem, error.fix)
+
+    def _broker_url(self, broker: BrokerConfig) -> None:
+        parts = urlsplit(broker.url)
+        try:
+            good = parts.scheme in {"mqtt", "mqtts"} and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            good = False
+        if not good:
+            self._add("broker.url", f"{broker.url!r} is no broker", "write mqtt://host:1883 or mqtts://host:8883")
+        if parts.password or parts.username:
+            self._add("broker.url", "carries a user or password", "use broker.user and broker.password_file")
+
+    def _unknown(self, field: str, name: str, known: tuple[str, ...]) -> None:
+        self._add(field, "is not a known field", _nearest(name, known))
+
+    def _add(self, field: str, problem: str, fix: str) -> None:
+        self.found.append(ConfigError(problem, file=self.file, field=field, fix=fix))
+
+
+def _explain(message: str, kind: type[Any]) -> tuple[str, str, str]:
+    """(path below the table, problem, fix) of what msgspec says."""
+    problem, _, path = message.partition(" - at `$")
+    where = re.sub(r"^\.?", ".", path.rstrip("`")) if path.rstrip("`") else ""
+    if unknown := re.match(r"Object contains unknown field `(.+)`", problem):
+        known = _fields_at(kind, where)
+        return f"{where}.{unknown[1]}", "is not a known field", _nearest(unknown[1], known)
+    if missing := re.match(r"Object missing required field `(.+)`", problem):
+        return f"{where}.{missing[1]}", "is missing", f"add {missing[1]} = …"
+    return where, problem[0].lower() + problem[1:], f"write a value of that kind ({problem.removeprefix('Expected ')})"
+
+
+def _fields_at(kind: Any, where: str) -> list[str]:
+    """Names that a table may have at a path like `.map[0]` below `kind`."""
+    for name in re.findall(r"\.([^.\[]+)", where):
+        try:
+            field = next(f for f in msgspec.structs.fields(kind) if f.encode_name == name)
+        except (StopIteration, TypeError):
+            return []
+        kind = _struct_in(field.type)
+    try:
+        return [field.encode_name for field in msgspec.structs.fields(kind)]
+    except TypeError:
+        return []
+
+
+def _struct_in(kind: Any) -> Any:
+    """The struct inside `list[X]`, `X | None`, `dict[str, X]` or `Annotated[X, …]`."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return kind
+    inner = [_struct_in(part) for part in getattr(kind, "__args__", ())]
+    return next((part for part in inner if part is not None), None)
+
+
+def _nearest(name: str, known: list[str] | tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"write one of {', '.join(known)}" if known else "take it out"

@@ -1,0 +1,415 @@
+"""The protocol of the uplink as a pure machine: no clock, no I/O, no event loop.
+
+It knows which records the spool has, which the twin has committed and which are on the way, and says what to
+send next. Times come in as seconds of a clock that never runs backwards. Work is done in runs of seqs, so a record
+costs a few additions, whatever the backlog.
+
+Order of sending: catalogues that the twin lacks; what was lost on the way; live records, in order; then the
+backlog from two ends. With a backlog the newest have three quarters of the free window, the oldest the rest.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from edge.uplink_epoch import EpochState, Part
+from wire.limits import HELLO_EPOCHS_MAX, PROBE_BACKOFF_S_MAX, PROGRESS_TIMEOUT_S, WINDOW_BYTES
+from wire.messages import EpochSpan, Hello
+from wire.ranges import Range
+
+__all__ = ["Run", "UplinkCore"]
+
+WINDOW_BYTES_MIN: Final = 256 << 10  # a slow link still carries a few records at once
+WINDOW_BYTES_START: Final = 1 << 20
+DELAY_S_MAX: Final = 1.0  # sent to committed: above it the window shrinks, so that live data stays live
+REORDER_S: Final = 0.5  # what was sent so long before something committed, and is not committed itself, was lost
+NEWEST_SHARE: Final = 0.75
+
+
+class Run(NamedTuple):
+    """Records `lo..hi` of one epoch, to be sent in this order."""
+
+    epoch: bytes
+    lo: int
+    hi: int
+
+
+@dataclass(slots=True, eq=False)
+class _Flight:
+    """A run on its way; `attempts` counts how often its records were lost before."""
+
+    state: EpochState
+    part: Part
+    sent_s: float
+    attempts: int = 0
+
+
+class UplinkCore:
+    """Drive it with `appended`, `connected`, `acked`…; ask `hello_due`, `sends` and `tick` several times a second.
+
+    `boot` names this start of the agent. All methods are synchronous, and nothing that a peer says makes one raise.
+    """
+
+    def __init__(self, boot: int, agent: str = "", window_bytes: int = WINDOW_BYTES) -> None:
+        self.boot, self.agent = boot, agent
+        self.is_connected = False
+        self.records_sent = self.records_resent = self.records_acked = 0
+        self.window_bytes = min(WINDOW_BYTES_START, window_bytes)  # that may be on the way now
+        self._window_bytes_max = self._window_bytes_limit = window_bytes
+        self._epochs: dict[bytes, EpochState] = {}  # oldest first, the running one last
+        self._running: EpochState | None = None
+        self._twin_boot: int | None = None
+        self._flights: deque[_Flight] = deque()
+        self._flying_bytes = 0
+        self._held: list[tuple[float, _Flight]] = []  # lost ones, with the time from which they may go again
+        self._hello_wanted = False
+        self._hello_again_s = 0.0
+        self._hello_backoff_s = self._backoff_s = PROGRESS_TIMEOUT_S
+        self._probing = False
+        self._waiting_since_s = 0.0
+        self._progress_gap_s = 0.0  # mean time between news of commits while something is on the way
+        self._landed_sent_s = 0.0  # when the last sent of the committed was sent
+        self._live_from = 1
+        self._live_bytes = 0
+
+    # -- what the spool has
+
+    def adopt(self, epoch: bytes, floor: int, sizes: Sequence[int], catalogues: dict[int, int]) -> None:
+        """Take over an epoch of an earlier start: bytes of its records from `floor` on, and of its catalogues by seq.
+
+        It goes before the running epoch and after those adopted already; a hello names it.
+        """
+        state = EpochState(epoch, floor)
+        state.extend(floor, sizes)
+        state.catalogues = dict(catalogues)
+        state.restart()
+        self._epochs[epoch] = state
+        if self._running is not None:
+            self._epochs[self._running.epoch] = self._epochs.pop(self._running.epoch)
+        self._want_hello()
+
+    def appended(self, epoch: bytes, first_seq: int, sizes: Sequence[int]) -> None:
+        """Records are durable in the running epoch, with their bytes; 0 marks one that was refused."""
+        if self._running is None:
+            self._running = self._epochs[epoch] = EpochState(epoch, first_seq)
+            self._mark_live()
+            self._want_hello()
+        assert self._running.epoch == epoch, "an agent appends to one epoch only"
+        self._live_bytes += self._running.extend(first_seq, sizes)
+        if self._live_bytes > self._window_bytes_limit:
+            self._mark_live()
+
+    def declared(self, epoch: bytes, seq: int) -> None:
+        """Record `seq`, appended before, is a catalogue: it goes first and is kept as long as the epoch."""
+        self._epochs[epoch].declare(seq)
+
+    def absent(self, epoch: bytes, lo: int, hi: int) -> None:
+        """Records were lost on purpose or by damage; a gap record tells the twin."""
+        if state := self._epochs.get(epoch):
+            state.drop(lo, hi)
+
+    def retired(self, epoch: bytes, floor: int) -> None:
+        """The spool deleted committed records below `floor`."""
+        if state := self._epochs.get(epoch):
+            state.retire(floor)
+
+    def forgotten(self, epoch: bytes) -> None:
+        """The spool deleted a whole epoch."""
+        state = self._epochs.pop(epoch, None)
+        for flight in [flight for flight in self._flights if flight.state is state]:
+            self._unfly(flight)
+
+    # -- the connection
+
+    def connected(self, now: float) -> None:
+        """The link stands: say hello; nothing is on the way; what the twin has must be told anew."""
+        self.is_connected = True
+        self.window_bytes = min(WINDOW_BYTES_START, self._window_bytes_limit)
+        self._progress_gap_s = 0.0
+        for state in self._epochs.values():
+            state.answered = False
+        self._restart(now)
+        self._want_hello()
+
+    def disconnected(self) -> None:
+        """The link is gone, and with it whatever was on the way."""
+        self.is_connected = False
+        self._restart(self._waiting_since_s)
+
+    def asked(self, boot: int, now: float) -> None:
+        """The twin process `boot` asks for a hello (down/hello)."""
+        self._meet(boot, now)
+        self._want_hello()
+
+    def hello_due(self, now: float) -> bool:
+        """Whether to publish `hello()` now: when asked, and with backoff until the twin has answered every epoch."""
+        due = self._hello_wanted or (not self.answered and now >= self._hello_again_s)
+        if not self.is_connected or not due:
+            return False
+        self._hello_wanted = False
+        self._hello_again_s = now + self._hello_backoff_s
+        self._hello_backoff_s = min(self._hello_backoff_s * 2, PROBE_BACKOFF_S_MAX)
+        return True
+
+    def hello(self, generation: int) -> Hello:
+        """The hello to publish: what the spool still has of each epoch (of the newest, if there are too many)."""
+        spans = [
+            EpochSpan(epoch=state.epoch.hex(), floor=state.floor, head=state.head, catalogues=sorted(state.catalogues))
+            for state in list(self._epochs.values())[-HELLO_EPOCHS_MAX:]
+        ]
+        return Hello(boot=self.boot, epochs=spans, generation=generation, agent=self.agent)
+
+    # -- what the twin has
+
+    def acked(
+        self, epoch: bytes, ranges: Iterable[Range], boot: int, now: float, window_bytes: int | None = None
+    ) -> int:
+        """The twin process `boot` has committed `ranges` of an epoch; returns of how many records that was news."""
+        if not self.is_connected:
+            return 0
+        self._meet(boot, now)
+        if window_bytes is not None:
+            self._window_bytes_limit = max(1, min(window_bytes, self._window_bytes_max))
+            self.window_bytes = min(self.window_bytes, self._window_bytes_limit)
+        state = self._epochs.get(epoch)
+        if state is None:
+            return 0
+        state.answered = True
+        fresh = [part for lo, hi in ranges for part in state.commit(lo, hi)]
+        if fresh:
+            self._land(state, now)
+            self._progress(now)
+        count = sum(hi - lo + 1 for lo, hi in fresh)
+        self.records_acked += count
+        return count
+
+    def covered(self, epoch: bytes, lo: int, hi: int) -> bool:
+        """Whether the twin has said, since the last connect, that it has committed all of `lo..hi`.
+
+        Only then may the spool delete them.
+        """
+        state = self._epochs.get(epoch)
+        return state is not None and state.answered and state.committed.covers(lo, hi)
+
+    # -- what to send
+
+    def tick(self, now: float) -> None:
+        """Notice what was lost on the way."""
+        if not self._flights:
+            self._waiting_since_s = now
+        elif now - self._waiting_since_s >= self._patience_s():
+            self._stall(now)
+        elif not self._probing and self._landed_sent_s - self._flights[0].sent_s > REORDER_S:
+            self._hold_overtaken(now)
+
+    def sends(self, now: float) -> list[Run]:
+        """The runs to send now, in this order. They count as on the way; say `unsent` of what the link did not take."""
+        if not self.is_connected:
+            return []
+        picked = self._probe(now) if self._probing else self._pick(now)
+        for flight in picked:
+            self._flights.append(flight)
+            self._flying_bytes += flight.part.bytes
+            self.records_sent += flight.part.hi - flight.part.lo + 1
+            if flight.attempts:
+                self.records_resent += flight.part.hi - flight.part.lo + 1
+        return [Run(flight.state.epoch, flight.part.lo, flight.part.hi) for flight in picked]
+
+    def unsent(self, epoch: bytes, lo: int, hi: int) -> None:
+        """The link did not take `lo..hi`, the end of a run just handed out: it may be offered again at once."""
+        for flight in reversed(self._flights):
+            part, state = flight.part, flight.state
+            if state.epoch == epoch and part.lo <= lo and hi == part.hi:
+                self._unfly(flight)
+                if part.lo < lo:
+                    flight.part = Part(part.lo, lo - 1, state.bytes_of(part.lo, lo - 1))
+                    self._flights.append(flight)
+                    self._flying_bytes += flight.part.bytes
+                self.records_sent -= hi - lo + 1
+                state.unsend(lo, hi)
+                return
+
+    # -- figures
+
+    @property
+    def pending_records(self) -> int:
+        """Records that are there and not known to be committed."""
+        return sum(state.pending_records for state in self._epochs.values())
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes of these."""
+        return sum(state.pending_bytes for state in self._epochs.values())
+
+    @property
+    def answered(self) -> bool:
+        """Whether the twin has told, since the last connect, what it has of every epoch."""
+        return self.is_connected and all(state.answered for state in self._epochs.values())
+
+    @property
+    def in_flight_bytes(self) -> int:
+        """Bytes sent and neither committed nor given up."""
+        return self._flying_bytes
+
+    # -- inside
+
+    def _want_hello(self) -> None:
+        self._hello_wanted, self._hello_backoff_s = True, PROGRESS_TIMEOUT_S
+
+    def _meet(self, boot: int, now: float) -> None:
+        """Another start of the twin may have been restored from a backup: what an earlier one had counts no more."""
+        before, self._twin_boot = self._twin_boot, boot
+        if before is None or before == boot:
+            return
+        for state in self._epochs.values():
+            state.forget_commits()
+        self._restart(now)
+        self._want_hello()
+
+    def _restart(self, now: float) -> None:
+        """Nothing is on the way; all that is there and not committed becomes backlog."""
+        self._flights.clear()
+        self._held.clear()
+        self._flying_bytes, self._probing = 0, False
+        self._waiting_since_s, self._landed_sent_s = now, 0.0
+        for state in self._epochs.values():
+            state.restart()
+        self._mark_live()
+
+    def _mark_live(self) -> None:
+        """What is appended from here on counts as live."""
+        self._live_from = self._running.head + 1 if self._running is not None else 1
+        self._live_bytes = 0
+
+    def _pick(self, now: float) -> list[_Flight]:
+        picked = [_Flight(s, part, now) for s in self._ready() for part in s.take_catalogues()]
+        budget = self.window_bytes - self._flying_bytes - sum(flight.part.bytes for flight in picked)
+        if budget <= 0 and (self._flights or picked):
+            return picked
+        picked += self._take_held(now)
+        backlog = self._has_backlog()
+        newest = round(budget * NEWEST_SHARE) if backlog else budget
+        force = not self._flights and not picked
+        live = self._take_live(now, newest, force=force)
+        picked += live
+        newest -= sum(flight.part.bytes for flight in live)
+        if backlog:
+            top = self._take_backlog(now, newest, newest=True, force=force and not live)
+            rest = budget - round(budget * NEWEST_SHARE) + newest - sum(flight.part.bytes for flight in top)
+            picked += top + self._take_backlog(now, rest, newest=False, force=False)
+        return picked
+
+    def _ready(self) -> list[EpochState]:
+        """Epochs of which the twin has told what it has; of the others nothing is sent."""
+        return [state for state in self._epochs.values() if state.answered]
+
+    def _has_backlog(self) -> bool:
+        return any(not state.sent.covers(state.floor, end) for state, end in self._backlogs())
+
+    def _backlogs(self) -> list[tuple[EpochState, int]]:
+        """Epochs with the last seq of their backlog, oldest first; only those that have one."""
+        ends = [(s, self._live_from - 1 if s is self._running else s.head) for s in self._ready()]
+        return [(state, end) for state, end in ends if end >= state.floor]
+
+    def _take_live(self, now: float, budget: int, *, force: bool) -> list[_Flight]:
+        state = self._running
+        if state is None or not state.answered or (budget <= 0 and not force):
+            return []
+        parts = list(state.take(self._live_from, state.head, budget, newest=False, force=force))
+        self._live_bytes -= sum(part.bytes for part in parts)
+        if self._live_from > state.head or state.sent.covers(self._live_from, state.head):
+            self._live_bytes = 0
+        return [_Flight(state, part, now) for part in parts]
+
+    def _take_backlog(self, now: float, budget: int, *, newest: bool, force: bool) -> list[_Flight]:
+        flights: list[_Flight] = []
+        epochs = self._backlogs()
+        for state, end in reversed(epochs) if newest else epochs:
+            for part in state.take(state.floor, end, budget, newest=newest, force=force):
+                flights.append(_Flight(state, part, now))
+                budget, force = budget - part.bytes, False
+            if budget <= 0 and not force:
+                break
+        return flights
+
+    def _take_held(self, now: float) -> list[_Flight]:
+        """What was lost on the way and may go again."""
+        if not self._held:
+            return []
+        due = [flight for due_s, flight in self._held if due_s <= now]
+        self._held = [(due_s, flight) for due_s, flight in self._held if due_s > now]
+        return [
+            _Flight(flight.state, Part(lo, hi, flight.state.bytes_of(lo, hi)), now, flight.attempts)
+            for flight in due
+            for lo, hi in flight.state.committed.missing(flight.part.lo, flight.part.hi)
+        ]
+
+    def _land(self, state: EpochState, now: float) -> None:
+        """Take what was committed out of the flights, and judge the delay."""
+        flights: deque[_Flight] = deque()
+        for flight in self._flights:
+            lo, hi, size = flight.part
+            left = state.committed.missing(lo, hi) if flight.state is state else [(lo, hi)]
+            if left == [(lo, hi)]:
+                flights.append(flight)
+                continue
+            self._landed_sent_s = max(self._landed_sent_s, flight.sent_s)
+            self._flying_bytes -= size
+            for start, end in left:
+                part = Part(start, end, state.bytes_of(start, end))
+                self._flying_bytes += part.bytes
+                flights.append(_Flight(state, part, flight.sent_s, flight.attempts))
+            if not flight.attempts:
+                self._adapt(now - flight.sent_s)
+        self._flights = flights
+
+    def _adapt(self, delay_s: float) -> None:
+        if delay_s > DELAY_S_MAX:
+            self.window_bytes = max(min(WINDOW_BYTES_MIN, self._window_bytes_limit), self.window_bytes * 7 // 8)
+        else:
+            self.window_bytes = min(self._window_bytes_limit, self.window_bytes + (self.window_bytes >> 3) + 1)
+
+    def _progress(self, now: float) -> None:
+        self._progress_gap_s += (now - self._waiting_since_s - self._progress_gap_s) / 4
+        self._waiting_since_s = now
+        self._backoff_s = PROGRESS_TIMEOUT_S
+        if self._probing:
+            self._restart(now)
+
+    def _patience_s(self) -> float:
+        """How long to wait for news: longer on a link so slow that commits are rare."""
+        return self._backoff_s if self._probing else max(PROGRESS_TIMEOUT_S, 2 * self._progress_gap_s)
+
+    def _stall(self, now: float) -> None:
+        """No news: all that is on the way counts as lost. From now on one probe record at a time, ever more rarely."""
+        self._backoff_s = min(self._backoff_s * 2, PROBE_BACKOFF_S_MAX) if self._probing else PROGRESS_TIMEOUT_S
+        self._restart(now)
+        self._probing = self._hello_wanted = True
+
+    def _probe(self, now: float) -> list[_Flight]:
+        if self._flights:
+            return []
+        catalogues = [(state, part) for state in self._ready() for part in state.take_catalogues()]
+        probe = [_Flight(state, part, now, attempts=1) for state, part in catalogues[:1]]
+        for state, part in catalogues[1:]:
+            state.unsend(part.lo, part.hi)
+        probe = probe or self._take_backlog(now, 0, newest=True, force=True)[:1] or self._take_live(now, 0, force=True)
+        self._probing = bool(probe)
+        for flight in probe:
+            flight.attempts = 1
+        return probe
+
+    def _hold_overtaken(self, now: float) -> None:
+        """What was sent long before something that is committed will not come any more: send it again, once at
+        first, then ever more rarely, since a record that the twin cannot take must not fill the link."""
+        overtaken = [flight for flight in self._flights if self._landed_sent_s - flight.sent_s > REORDER_S]
+        for flight in overtaken:
+            self._unfly(flight)
+            wait_s = min(PROGRESS_TIMEOUT_S * 2**flight.attempts, PROBE_BACKOFF_S_MAX) if flight.attempts else 0.0
+            flight.attempts += 1
+            self._held.append((now + wait_s, flight))
+
+    def _unfly(self, flight: _Flight) -> None:
+        self._flights.remove(flight)
+        self._flying_bytes -= flight.part.bytes
