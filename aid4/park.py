@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
+import signal
 import socket
 import sys
 import time
@@ -16,8 +18,8 @@ from typing import Any, Literal
 from aid4.account import Ledger, Tally, compare, ledger_of, spooled
 from aid4.broker import Broker
 from aid4.broker_users import BrokerUser, node_user, twin_user
-from aid4.park_config import NODE, Layout, agent_toml, replay_sources, site_name
-from aid4.processes import Child, ChildError
+from aid4.park_config import NODE, Layout, agent_toml, has_model, replay_sources, site_name
+from aid4.processes import Child, ChildError, run_once
 from aid4.twin_client import TwinClient, TwinSilentError
 from wire.errors import Aid4Error, UserError
 
@@ -113,19 +115,23 @@ class Park:
         users = {user.name: user for user in broker.users}
         try:
             self._say(f"broker    {broker.kind} on 127.0.0.1:{broker.port}, for this machine only")
-            await self._start("twin", self._twin_command(broker, users["twin"], twin))
-            sources = [*self._recordings, *await self._devices(broker, users["devices"], users[NODE])]
-            self._write_agent(broker, users[NODE], sources)
-            await self._start("agent", _aid4("edge", "run", str(self.layout.agent)))
-            self._say(f"agent     {NODE} with {len(sources)} sources")
+            model, _ = await asyncio.gather(self._model(), self._start_devices(broker, users["devices"]))
+            self._start("twin", self._twin_command(broker, users["twin"], twin, model))
+            count = self._write_agent(broker, users[NODE])
+            self._start("agent", _aid4("edge", "run", str(self.layout.agent)))
+            self._say(f"agent     {NODE} with {count} sources")
             await self._until(twin.ready, "twin")
             self._say(f"page      {twin.url}")
-            first = asyncio.create_task(self._first_value(twin), name="first value")
+            beside = [
+                asyncio.create_task(self._first_value(twin), name="first value"),
+                asyncio.create_task(self._follow_devices(broker, users[NODE]), name="follow devices"),
+            ]
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._seconds_left()):
                     await self._stop.wait()
-            first.cancel()
-            await asyncio.wait([first])
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
             if self.options.seconds is not None and not self._stop.is_set():
                 await self._settle_accounts(broker, users[NODE], twin, before)
         finally:
@@ -136,47 +142,84 @@ class Park:
             return None
         return max(0.0, self._started_s + self.options.seconds - time.monotonic())
 
-    async def _start(self, name: str, command: list[str]) -> Child:
+    def _start(self, name: str, command: list[str]) -> None:
         assert self._keepers is not None, "inside run()"
         child = Child(name, command, self.layout.log / f"{name}.log", on_end=self._warn)
         self._children[name] = child
         self._keepers.create_task(child.keep(), name=name)
-        return child
 
     def _warn(self, text: str) -> None:
         self.report.warnings.append(text)
         self._say(f"warning   {text}")
 
-    def _twin_command(self, broker: Broker, user: BrokerUser, twin: TwinClient) -> list[str]:
+    async def _model(self) -> Path | None:
+        """The model to show: the one asked for, else the site's own, else one authored from its table of devices."""
+        site, devices = self.options.site, self.options.site / "devices.toml"
+        if self.options.ifc is not None:
+            return self.options.ifc.resolve()
+        if has_model(site) or not devices.is_file():
+            return None
+        digest = hashlib.sha256(devices.read_bytes()).hexdigest()[:12]
+        path = self.layout.model / f"{self.site}-{digest}.ifc"
+        if not path.exists():
+            self._say("model     authoring the sample building, once")
+            fresh = path.with_suffix(".new.ifc")
+            await run_once(_aid4("bim", "sample", str(fresh), "--site", str(site)), self.layout.log / "model.log")
+            fresh.rename(path)
+        return path
+
+    def _twin_command(self, broker: Broker, user: BrokerUser, twin: TwinClient, model: Path | None) -> list[str]:
         secret = self._secret(self.layout.twin / "broker.password", user)
         command = _aid4("twin", "serve", "--site", str(self.options.site), "--data-dir", str(self.layout.twin))
         command += ["--broker", f"mqtt://127.0.0.1:{broker.port}", "--broker-user", user.name]
-        command += ["--broker-password-file", str(secret), "--port", twin.url.rpartition(":")[2].strip("/")]
-        return command if self.options.ifc is None else [*command, "--ifc", str(self.options.ifc.resolve())]
+        command += ["--broker-password-file", str(secret), "--port", str(twin.port)]
+        return command if model is None else [*command, "--ifc", str(model)]
 
-    async def _devices(self, broker: Broker, user: BrokerUser, agent: BrokerUser) -> list[dict[str, Any]]:
-        """Start the simulated devices; the agent's tables that read them."""
+    async def _start_devices(self, broker: Broker, user: BrokerUser) -> None:
+        """Start the simulated devices and wait until every one of them listens."""
         options, layout = self.options, self.layout
-        if not options.sim:
-            return []
         layout.ports.unlink(missing_ok=True)
+        if not options.sim:
+            return
         secret = self._secret(layout.root / "devices.password", user)
         speed = _SIM_SPEED_OF_MAX if options.speed is None else min(options.speed, _SIM_SPEED_MAX)
         command = [sys.executable, "-m", "sim_devices.park", "--site", str(options.site)]
         command += ["--seed", str(options.seed), "--speed", f"{speed:g}", "--ports-file", str(layout.ports)]
         command += ["--broker", f"127.0.0.1:{broker.port}", "--user", user.name, "--password-file", str(secret)]
-        await self._start("devices", command)
+        self._start("devices", command)
         await self._until(layout.ports.exists, "devices")
-        sources: list[dict[str, Any]] = json.loads(layout.ports.read_text())["source"]
-        mqtt = {"url": f"mqtt://127.0.0.1:{broker.port}", "user": agent.name, "password": agent.password}
-        self._say(f"devices   {len(sources)} simulated, seed {options.seed}, {speed:g}x")
-        return [{**source, **mqtt} if source["kind"] == "mqtt" else source for source in sources]
+        self._say(f"devices   {len(self._devices())} simulated, seed {options.seed}, {speed:g}x")
 
-    def _write_agent(self, broker: Broker, user: BrokerUser, sources: list[dict[str, Any]]) -> None:
+    def _devices(self) -> list[dict[str, Any]]:
+        """The agent's tables that read the simulated devices."""
+        if not self.layout.ports.exists():
+            return []
+        sources: list[dict[str, Any]] = json.loads(self.layout.ports.read_text())["source"]
+        return sources
+
+    async def _follow_devices(self, broker: Broker, user: BrokerUser) -> None:
+        """Devices that were started again listen on other ports: tell the agent."""
+        told = self.layout.ports.stat().st_mtime_ns if self.options.sim else 0
+        while self.options.sim:
+            await asyncio.sleep(10 * _POLL_S)
+            now = self.layout.ports.stat().st_mtime_ns
+            if now != told:
+                told = now
+                self._write_agent(broker, user)
+                self._children["agent"].signal(signal.SIGHUP)
+
+    def _write_agent(self, broker: Broker, user: BrokerUser, *, sources: bool = True) -> int:
+        """Write the agent's configuration, with or without its sources; returns their number."""
+        tables = [*self._recordings, *self._devices()] if sources else []
+        mqtt = {"url": f"mqtt://127.0.0.1:{broker.port}", "user": user.name, "password": user.password}
+        tables = [{**table, **mqtt} if table["kind"] == "mqtt" else table for table in tables]
         secret = self._secret(self.layout.edge / "broker.password", user)
-        text = agent_toml(self.site, broker_port=broker.port, password_file=secret, sources=sources)
-        self.layout.agent.touch(mode=0o600)
-        self.layout.agent.write_text(text, encoding="utf-8")
+        text = agent_toml(self.site, broker_port=broker.port, password_file=secret, sources=tables)
+        fresh = self.layout.agent.with_suffix(".new")
+        fresh.touch(mode=0o600)
+        fresh.write_text(text, encoding="utf-8")
+        fresh.rename(self.layout.agent)
+        return len(tables)
 
     def _secret(self, path: Path, user: BrokerUser) -> Path:
         path.touch(mode=0o600)
@@ -218,8 +261,8 @@ class Park:
         accepted = await asyncio.to_thread(spooled, self.layout.spool, NODE, before.committed)
         expected = before.rows.total() + accepted.total()
         if await self._stored(twin) != expected:
-            self._write_agent(broker, user, [])
-            await self._start("agent", _aid4("edge", "run", str(self.layout.agent)))
+            self._write_agent(broker, user, sources=False)
+            self._start("agent", _aid4("edge", "run", str(self.layout.agent)))
             await self._drain(twin, expected)
         await self._look_around(twin)
         await asyncio.gather(*(child.stop(_SETTLE_S) for child in self._children.values()))

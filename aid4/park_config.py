@@ -11,7 +11,7 @@ from typing import Any
 from wire.errors import ConfigError, InputError
 from wire.names import slug
 
-__all__ = ["NODE", "Layout", "agent_toml", "default_data_dir", "replay_sources", "site_name"]
+__all__ = ["NODE", "Layout", "agent_toml", "default_data_dir", "has_model", "replay_sources", "site_name"]
 
 NODE = "gw-1"
 _ARCHIVES = (".gz", ".txt", ".csv", ".parquet", ".shdr")
@@ -48,14 +48,24 @@ def default_data_dir(site: str, env: Mapping[str, str] = os.environ) -> Path:
 
 def site_name(site: Path) -> str:
     """The name of a site from its site.toml, which stands in every topic."""
+    name = _site_table(site).get("name")
+    if not isinstance(name, str) or slug(name) != name:
+        fix = 'write name = "…"'
+        raise ConfigError("is missing or no legal name", file=str(site / "site.toml"), field="name", fix=fix)
+    return name
+
+
+def has_model(site: Path) -> bool:
+    """Whether the site names a building model of its own."""
+    return "model" in _site_table(site)
+
+
+def _site_table(site: Path) -> dict[str, Any]:
     file = site / "site.toml"
     try:
-        name = tomllib.loads(file.read_text(encoding="utf-8")).get("name")
+        return tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"cannot be read: {error}", file=str(file), fix="give a TOML file in UTF-8") from error
-    if not isinstance(name, str) or slug(name) != name:
-        raise ConfigError("is missing or no legal name", file=str(file), field="name", fix='write name = "…"')
-    return name
 
 
 def replay_sources(site: Path, files: Sequence[Path], speed: float | None) -> tuple[list[dict[str, Any]], list[str]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from wire.errors import Aid4Error
 
-__all__ = ["Child", "ChildError", "die_with_parent"]
+__all__ = ["Child", "ChildError", "die_with_parent", "run_once"]
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -41,11 +41,11 @@ class Child:
         log: Path,
         *,
         env: Mapping[str, str] | None = None,
-        on_end: Callable[[str], None],
+        on_end: Callable[[str], None] | None = None,
     ) -> None:
         self.name, self.command, self.log, self.restarts = name, command, log, 0
         self._env = {**os.environ, **(env or {})}
-        self._on_end = on_end
+        self._say = on_end or (lambda _: None)
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
 
@@ -59,22 +59,22 @@ class Child:
         backoff_s = _RESTART_S_MIN
         while not self._stopping:
             started_s = time.monotonic()
-            status = await self._run()
+            status = await self.run()
             if self._stopping:
                 return
             if status == _USAGE:
                 raise ChildError(f"{self.name} does not start:\n{self.last_lines()}")
             self.restarts += 1
-            self._on_end(f"{self.name} ended with {_status(status)} and was started again; see {self.log}")
+            self._say(f"{self.name} ended with {_status(status)} and was started again; see {self.log}")
             if time.monotonic() - started_s > _SETTLED_S:
                 backoff_s = _RESTART_S_MIN
             await asyncio.sleep(backoff_s)
             backoff_s = min(2 * backoff_s, _RESTART_S_MAX)
 
-    async def restart(self) -> None:
-        """End it on purpose; `keep()` starts it again with the same command."""
-        if self._process is not None and self._process.returncode is None:
-            await _end(self._process)
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal, if it runs."""
+        if self.pid:
+            os.kill(self.pid, number)
 
     async def stop(self, within_s: float = _STOP_S) -> None:
         """SIGTERM, then SIGKILL for one that does not end in time; `keep()` returns."""
@@ -88,7 +88,8 @@ class Child:
             return "(no log)"
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-_LAST_LINES:])
 
-    async def _run(self) -> int:
+    async def run(self) -> int:
+        """Run it once; its exit status."""
         big = self.log.exists() and self.log.stat().st_size > _LOG_BYTES_MAX
         with self.log.open("wb" if big else "ab") as log:
             self._process = await asyncio.create_subprocess_exec(
@@ -104,6 +105,14 @@ class Child:
             return await self._process.wait()
         finally:
             await _end(self._process)
+
+
+async def run_once(command: list[str], log: Path) -> None:
+    """Run a program to its end; ChildError with its last lines when it fails."""
+    child = Child(command[0], command, log)
+    status = await child.run()
+    if status:
+        raise ChildError(f"{' '.join(command[1:4])} ended with {_status(status)}:\n{child.last_lines()}")
 
 
 async def _end(process: asyncio.subprocess.Process, within_s: float = _STOP_S) -> None:

@@ -22,7 +22,7 @@ class TwinClient:
     """Reads from `http://127.0.0.1:<port>/api/v1`."""
 
     def __init__(self, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}/"
+        self.port, self.url = port, f"http://127.0.0.1:{port}/"
         # a proxy in the environment is for other hosts
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
