@@ -1,7 +1,8 @@
 """Footprints of spaces, and which space a point lies in.
 
 A footprint is the outline of the space in plan, in metres of the model, with its lowest and highest level.
-It comes from the body: the profile of an extrusion, else the largest of the lowest level faces of a solid.
+It comes from the body: the profile of an upright extrusion, else the largest of the lowest level faces of a
+solid, else the convex hull of what the body covers.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bim.outline import faces, profile_ring, signed_area
+from bim.outline import convex_hull, faces, profile_ring, signed_area
 from bim.placement import Matrix, axis_matrix
 
 __all__ = ["Footprint", "SpaceFinder", "read_footprint"]
@@ -134,18 +135,23 @@ def _of_extrusion(solid: Any, placed: Matrix, length_m: float) -> Footprint | No
 def _prism(ring: Matrix, along: Matrix, placed: Matrix) -> Footprint | None:
     base = ring @ placed[:3, :3].T + placed[:3, 3]
     top = base + placed[:3, :3] @ along
-    low, high = (base, top) if base[:, 2].mean() <= top[:, 2].mean() else (top, base)
-    return _checked(low[:, :2], float(low[:, 2].min()), float(high[:, 2].max()))
+    both = np.concatenate([base, top])
+    upright = bool(np.allclose(base[:, :2], top[:, :2], atol=_LEVEL_M))
+    outline = base[:, :2] if upright else convex_hull(both[:, :2])  # a stair is its side pulled across
+    return _checked(outline, float(both[:, 2].min()), float(both[:, 2].max()))
 
 
 def _of_faces(loops: list[Matrix], placed: Matrix, length_m: float) -> Footprint | None:
     if not loops:
         return None
     moved = [loop * length_m @ placed[:3, :3].T + placed[:3, 3] for loop in loops if loop.shape[1:] == (3,)]
-    level = [loop for loop in moved if len(loop) >= 3 and _is_level(loop)]
-    if not level:
+    if not moved:
         return None
     heights = np.concatenate([loop[:, 2] for loop in moved])
+    level = [loop for loop in moved if len(loop) >= 3 and _is_level(loop)]
+    if not level:
+        hull = convex_hull(np.concatenate(moved)[:, :2])
+        return _checked(hull, float(heights.min()), float(heights.max()))
     floor = min(float(loop[:, 2].min()) for loop in level)
     floors = [loop for loop in level if float(loop[:, 2].max()) <= floor + _LEVEL_M]
     outline = max(floors, key=lambda loop: abs(signed_area(loop[:, :2])))

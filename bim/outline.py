@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from bim.placement import Matrix, axis_matrix
 
-__all__ = ["faces", "profile_ring", "signed_area"]
+__all__ = ["convex_hull", "faces", "profile_ring", "signed_area"]
 
 Corner = tuple[float, float, float]
 
@@ -132,3 +132,22 @@ def signed_area(ring: npt.NDArray[np.float64]) -> float:
     """Area of a ring (n x 2) in plan, negative when it runs clockwise."""
     x, y = ring[:, 0] - ring[0, 0], ring[:, 1] - ring[0, 1]
     return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
+
+
+def convex_hull(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The convex ring around points in plan (n x 2), counter-clockwise; Andrew's monotone chain."""
+    ordered = sorted({(float(x), float(y)) for x, y in points})
+    chains = [_chain(ordered), _chain(ordered[::-1])]
+    return np.array([corner for chain in chains for corner in chain[:-1]], dtype=np.float64).reshape(-1, 2)
+
+
+def _chain(ordered: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    chain: list[tuple[float, float]] = []
+    for x, y in ordered:
+        while len(chain) > 1:
+            (ax, ay), (bx, by) = chain[-2], chain[-1]
+            if (bx - ax) * (y - ay) - (by - ay) * (x - ax) > 0:
+                break
+            chain.pop()
+        chain.append((x, y))
+    return chain
