@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import msgspec
 import pyarrow as pa
@@ -27,9 +28,10 @@ from wire.limits import (
     SQL_WAITING_MAX,
 )
 
-__all__ = ["Answer", "SqlBusy", "SqlDesk", "SqlFailed", "Tables"]
+__all__ = ["Answer", "SqlBusyError", "SqlDesk", "SqlFailedError", "Tables"]
 
 _FRAME = struct.Struct("<I")
+_PACKAGE = str(Path(__file__).resolve().parents[1])
 _GRACE_S = 1.0  # from interrupt to kill
 _START_S = 20.0  # a child loads DuckDB and Arrow on a busy gateway
 
@@ -51,11 +53,11 @@ class Answer:
     truncated: bool
 
 
-class SqlBusy(Aid4Error):
+class SqlBusyError(Aid4Error):
     """Too many queries are in line; nothing was run."""
 
 
-class SqlFailed(Aid4Error):
+class SqlFailedError(Aid4Error):
     """The child died under the query, which is therefore held to be the cause."""
 
 
@@ -65,16 +67,14 @@ class SqlDesk:
     `counts` holds asked, failed, killed and refused, ever growing.
     """
 
-    def __init__(
-        self, scratch: Path, tables: Callable[[str], Tables], *, time_s: float = SQL_TIME_S_MAX
-    ) -> None:
-        self._scratch, self._tables, self._time_s = scratch, tables, time_s
+    def __init__(self, scratch: Path, tables: Callable[[str], Tables], *, time_s: float = SQL_TIME_S_MAX) -> None:
+        self._scratch, self._tables, self._time_s = scratch.resolve(), tables, time_s
         self._idle: list[_Child] = []
         self._turns = asyncio.Semaphore(SQL_CHILDREN_MAX)
         self._in_line = 0
         self.counts = {"asked": 0, "failed": 0, "killed": 0, "refused": 0}
 
-    async def __aenter__(self) -> "SqlDesk":
+    async def __aenter__(self) -> Self:
         shutil.rmtree(self._scratch, ignore_errors=True)  # left by a twin that was killed
         self._scratch.mkdir(parents=True)
         return self
@@ -86,20 +86,20 @@ class SqlDesk:
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     async def query(self, sql: str, *, limit_rows: int = SQL_ROWS_DEFAULT, form: str = "json") -> Answer:
-        """Run one SELECT or EXPLAIN. InputError when it is wrong, SqlBusy, SqlFailed."""
+        """Run one SELECT or EXPLAIN. InputError when it is wrong, SqlBusyError, SqlFailedError."""
         if not sql.strip() or len(sql) > SQL_CHARS_MAX:
             raise InputError(f"an SQL text has 1 to {SQL_CHARS_MAX} characters", field="sql", fix="shorten it")
         if not 0 < limit_rows <= SQL_ROWS_MAX:
             raise InputError(f"1 to {SQL_ROWS_MAX} rows", field="limit_rows", fix=f"give at most {SQL_ROWS_MAX}")
         if self._in_line >= SQL_WAITING_MAX:
             self.counts["refused"] += 1
-            raise SqlBusy(f"{SQL_WAITING_MAX} queries are in line; ask again in a moment")
+            raise SqlBusyError(f"{SQL_WAITING_MAX} queries are in line; ask again in a moment")
         self.counts["asked"] += 1
         self._in_line += 1
         try:
             async with self._turns:
                 return await self._run(sql, limit_rows, form)
-        except (InputError, SqlFailed):
+        except (InputError, SqlFailedError):
             self.counts["failed"] += 1
             raise
         finally:
@@ -126,7 +126,7 @@ class SqlDesk:
         try:
             yield child
             keep = child.jobs < SQL_CHILD_JOBS_MAX
-        except SqlFailed:
+        except SqlFailedError:
             self.counts["killed"] += 1
             raise
         finally:
@@ -145,10 +145,9 @@ class _Child:
 
     @classmethod
     async def start(cls, scratch: Path) -> "_Child":
-        package = str(Path(__file__).resolve().parents[1])
-        environment = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": package, "HOME": str(scratch)}
+        environment = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": _PACKAGE, "HOME": str(scratch)}
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "twin.sql_child", str(scratch.resolve()),
+            sys.executable, "-m", "twin.sql_child", str(scratch),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
             env=environment, cwd=scratch, limit=2**20,
         )  # fmt: skip
@@ -158,7 +157,7 @@ class _Child:
                 await child._read()
         except (TimeoutError, asyncio.IncompleteReadError) as error:
             await child.kill()
-            raise SqlFailed("the process for queries does not start") from error
+            raise SqlFailedError("the process for queries does not start") from error
         return child
 
     async def ask(self, job: Job, time_s: float) -> tuple[Header, bytes]:
@@ -172,10 +171,10 @@ class _Child:
                 self._write(b"interrupt\n")
                 done, _ = await asyncio.wait({answer}, timeout=_GRACE_S)
             if not done:
-                raise SqlFailed(f"the query ran longer than {time_s:g} s and its process was killed")
+                raise SqlFailedError(f"the query ran longer than {time_s:g} s and its process was killed")
             return answer.result()
         except (asyncio.IncompleteReadError, ConnectionError) as error:
-            raise SqlFailed("the process died under the query, most likely out of memory") from error
+            raise SqlFailedError("the process died under the query, most likely out of memory") from error
         finally:
             answer.cancel()
 
@@ -194,10 +193,10 @@ class _Child:
         out = self._process.stdout
         size = _FRAME.unpack(await out.readexactly(_FRAME.size))[0]
         if size > 1_000_000:
-            raise SqlFailed("the process for queries speaks nonsense")
+            raise SqlFailedError("the process for queries speaks nonsense")
         header = msgspec.json.decode(await out.readexactly(size), type=Header)
         if header.body_bytes > SQL_RESULT_BYTES_MAX:
-            raise SqlFailed("the process for queries speaks nonsense")
+            raise SqlFailedError("the process for queries speaks nonsense")
         return header, await out.readexactly(header.body_bytes) if header.body_bytes else b""
 
 

@@ -29,7 +29,7 @@ from wire.limits import (
     SQL_TEMP_BYTES_MAX,
 )
 
-__all__ = ["Header", "Job", "Refused", "run_job"]
+__all__ = ["Header", "Job", "RefusedError", "run_job"]
 
 _ALLOWED = {"SELECT", "EXPLAIN"}
 _BATCH_ROWS = 4_096
@@ -56,7 +56,7 @@ class Header(msgspec.Struct, frozen=True, omit_defaults=True):
     fix: str = ""
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The query is not run, or did not end well: what is wrong and how to mend it."""
 
     def __init__(self, problem: str, fix: str = "") -> None:
@@ -75,17 +75,17 @@ def run_job(job: Job, scratch: Path, on_connection: Any = None) -> tuple[Header,
             _lock(connection)
             relation = connection.sql(job.sql)
             if relation is None:
-                raise Refused("the statement returns nothing", "write a SELECT")
+                raise RefusedError("the statement returns nothing", "write a SELECT")
             batches, schema, truncated = _bounded(relation.to_arrow_reader(_BATCH_ROWS), job.limit_rows)
         except duckdb.InterruptException as error:
-            raise Refused("the query took too long and was stopped", "narrow it by time or point") from error
+            raise RefusedError("the query took too long and was stopped", "narrow it by time or point") from error
         except (duckdb.OutOfMemoryException, MemoryError, pa.ArrowMemoryError) as error:
-            raise Refused("the query needs too much memory", "narrow it, or aggregate first") from error
+            raise RefusedError("the query needs too much memory", "narrow it, or aggregate first") from error
         except (duckdb.Error, pa.ArrowException, UnicodeError) as error:
-            raise Refused(str(error)[:2_000], "see GET /openapi.json, /query, for the tables") from error
+            raise RefusedError(str(error)[:2_000], "see GET /openapi.json, /query, for the tables") from error
     body = _as_json(batches, schema, truncated) if job.format == "json" else _as_arrow(batches, schema)
     if len(body) > SQL_RESULT_BYTES_MAX:
-        raise Refused("the answer is too large", "ask for fewer rows or columns, or for Arrow")
+        raise RefusedError("the answer is too large", "ask for fewer rows or columns, or for Arrow")
     return Header(body_bytes=len(body), rows=sum(b.num_rows for b in batches), truncated=truncated), body
 
 
@@ -113,10 +113,10 @@ def _lock(connection: Any) -> None:
 def _check_statement(connection: Any, sql: str) -> None:
     statements = connection.extract_statements(sql)
     if len(statements) != 1:
-        raise Refused(f"one statement a query, this text has {len(statements)}", "send them one by one")
+        raise RefusedError(f"one statement a query, this text has {len(statements)}", "send them one by one")
     kind = statements[0].type.name
     if kind not in _ALLOWED:
-        raise Refused(f"{kind} is not allowed here", "only SELECT and EXPLAIN read, and nothing may write")
+        raise RefusedError(f"{kind} is not allowed here", "only SELECT and EXPLAIN read, and nothing may write")
 
 
 def _register(connection: Any, job: Job) -> None:
@@ -144,7 +144,7 @@ def _bounded(reader: Any, limit_rows: int) -> tuple[list[Any], Any, bool]:
         batches.append(batch)
         rows, size = rows + batch.num_rows, size + batch.nbytes
         if size > SQL_RESULT_BYTES_MAX:
-            raise Refused(f"the answer is larger than {SQL_RESULT_BYTES_MAX // 2**20} MiB", "ask for fewer rows")
+            raise RefusedError(f"the answer is larger than {SQL_RESULT_BYTES_MAX // 2**20} MiB", "ask for fewer rows")
     return batches, reader.schema, False
 
 
@@ -220,7 +220,7 @@ def main() -> None:
         job = msgspec.json.decode(desk.jobs.get(), type=Job)
         try:
             header, body = run_job(job, scratch, announce)
-        except Refused as error:
+        except RefusedError as error:
             header, body = Header(problem=error.problem, fix=error.fix), b""
         finally:
             desk.connection = None

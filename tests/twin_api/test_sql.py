@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from twin.sql import SqlDesk, SqlFailed, Tables
+from twin.sql import SqlDesk, SqlFailedError, Tables
 from wire.errors import InputError
 
 
@@ -123,7 +123,7 @@ async def test_nothing_but_reading_the_given_tables_is_possible(
 )
 async def test_a_bomb_ends_within_its_bounds_and_the_next_query_is_answered(desk: SqlDesk, bomb: str) -> None:
     async with asyncio.timeout(20):
-        with pytest.raises((InputError, SqlFailed)):
+        with pytest.raises((InputError, SqlFailedError)):
             await desk.query(bomb)
         assert await rows_of(desk, "select 42") == [[42]]
 
@@ -133,9 +133,7 @@ async def test_queries_share_no_state(desk: SqlDesk) -> None:
     assert await rows_of(desk, "select current_setting('enable_external_access')") == [[False]]
 
 
-async def test_a_child_sees_no_environment_of_the_twin(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+async def test_a_child_sees_no_environment_of_the_twin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AID4_SECRET", "canary")
     async with SqlDesk(tmp_path / "s", lambda _: Tables({}), time_s=5) as desk:
         await rows_of(desk, "select 1")

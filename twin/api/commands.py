@@ -1,0 +1,49 @@
+"""POST /commands and GET /commands/{id}."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from twin.api.operation import Call, NoQuery, Operation
+from twin.commands import CommandView
+from twin.errors import NotFoundError
+
+__all__ = ["OPERATIONS"]
+
+
+class CommandBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Write `value` to the point with this key."""
+
+    point: Annotated[str, Meta(min_length=1, max_length=250)]
+    value: bool | float | str
+
+
+class CommandSent(msgspec.Struct):
+    """Where to ask what became of it."""
+
+    id: str
+    status: str
+
+
+async def issue(call: Call[NoQuery, CommandBody]) -> CommandSent:
+    """Check a command and send it."""
+    twin = call.twin
+    view = twin.directory.find(call.body.point)
+    if view is None:
+        fix = "GET /api/v1/points?q=… finds points"
+        raise NotFoundError(f"no point {call.body.point[:120]!r}", field="point", fix=fix)
+    by = str(call.request.scope.get("aid4.by", "local"))
+    sent = await twin.commands.issue(view, twin.store.points.by_id[view.id], call.body.value, by=by)
+    return CommandSent(sent.id, sent.status)
+
+
+async def show(call: Call[NoQuery, None]) -> CommandView:
+    """One command and what the device said."""
+    return call.twin.commands.get(call.path["id"])
+
+
+OPERATIONS = [
+    Operation("POST", "/commands", issue, "command a device", body=CommandBody, answer=CommandSent, status=202),
+    Operation("GET", "/commands/{id}", show, "what became of a command", answer=CommandView),
+]

@@ -1,0 +1,194 @@
+"""GET /elements, /elements/{GlobalId} and /tree: the building model with its points."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from twin.api.operation import Call, Limit, NoQuery, Offset, Operation, Search
+from twin.core import Twin
+from twin.directory import PointView
+from twin.errors import NotFoundError
+from wire.limits import PAGE_ITEMS_DEFAULT
+
+__all__ = ["OPERATIONS"]
+
+_DEPTH_MAX = 64  # a model that nests deeper is a loop
+
+
+class ElementsQuery(msgspec.Struct, forbid_unknown_fields=True):
+    """Filters of the model; all that are given must hold."""
+
+    type: Search = ""
+    space: Search = ""
+    storey: Search = ""
+    q: Search = ""
+    limit: Limit = PAGE_ITEMS_DEFAULT
+    offset: Offset = 0
+
+
+class ElementView(msgspec.Struct):
+    """One element in a list. `points` counts those bound to it."""
+
+    id: str
+    type: str
+    name: str
+    long_name: str
+    storey: str | None
+    space: str | None
+    points: int
+
+
+class ElementsPage(msgspec.Struct):
+    """One page of elements."""
+
+    items: list[ElementView]
+    total: int
+    next: int | None
+
+
+class ElementDetail(msgspec.Struct):
+    """One element with what it says, what it holds and what is measured at it."""
+
+    id: str
+    type: str
+    name: str
+    long_name: str
+    storey: str | None
+    space: str | None
+    tag: str
+    predefined: str
+    type_name: str
+    description: str
+    properties: dict[str, dict[str, Any]]
+    quantities: dict[str, dict[str, Any]]
+    parent: str | None
+    children: list[str]
+    points: list[PointView]
+    tasks: list[Any] = []
+    documents: list[Any] = []
+
+
+class TreeNode(msgspec.Struct):
+    """A place and what it holds; `points` are those bound to this very place."""
+
+    id: str
+    type: str
+    name: str
+    children: list["TreeNode"]
+    points: list[int]
+
+
+class DevicePoints(msgspec.Struct):
+    """The points of one device."""
+
+    node: str
+    device: str
+    points: list[int]
+
+
+class Tree(msgspec.Struct):
+    """The spatial tree down to elements with points, and the points that have no place in it."""
+
+    roots: list[TreeNode]
+    unbound: list[int]
+    devices: list[DevicePoints]
+
+
+async def list_elements(call: Call[ElementsQuery, None]) -> ElementsPage:
+    """Elements in the order of the file."""
+    query, twin = call.query, call.twin
+    found: pa.Table = await asyncio.to_thread(
+        twin.model.select, kind=query.type, space=query.space, storey=query.storey, words=query.q
+    )
+    end = query.offset + query.limit
+    names = ["id", "type", "name", "long_name", "storey", "space"]
+    rows = found.select(names).slice(min(query.offset, found.num_rows), query.limit).to_pylist()
+    items = [ElementView(**row, points=len(twin.bindings.points_of(row["id"]))) for row in rows]
+    return ElementsPage(items, found.num_rows, end if end < found.num_rows else None)
+
+
+async def show_element(call: Call[NoQuery, None]) -> ElementDetail:
+    """One element."""
+    twin, element = call.twin, call.path["element"]
+    row = twin.model.row(element)
+    if row is None:
+        raise NotFoundError(f"no element {element[:60]!r}", field="id", fix="GET /api/v1/elements?q=… finds elements")
+    psets = await asyncio.to_thread(twin.models.properties, element)
+    points = [twin.directory.by_id[i] for i in twin.bindings.points_of(element) if i in twin.directory.by_id]
+    shown = ("id", "type", "name", "long_name", "storey", "space", "tag", "predefined", "type_name", "description")
+    return ElementDetail(
+        **{name: row[name] for name in shown},
+        properties=psets["property"],
+        quantities=psets["quantity"],
+        parent=row["parent"],
+        children=twin.model.children.get(element, []),
+        points=points,
+    )
+
+
+async def show_tree(call: Call[NoQuery, None]) -> Tree:
+    """The whole spatial tree."""
+    return await asyncio.to_thread(_tree, call.twin)
+
+
+def _tree(twin: Twin) -> Tree:
+    views = twin.directory.views
+    devices: dict[tuple[str, str], list[int]] = {}
+    for view in views:
+        devices.setdefault((view.node, view.device), []).append(view.id)
+    return Tree(
+        roots=_roots(twin),
+        unbound=[view.id for view in views if view.binding is None],
+        devices=[DevicePoints(*key, points) for key, points in sorted(devices.items())],
+    )
+
+
+def _roots(twin: Twin) -> list[TreeNode]:
+    """Places of the spatial structure always, elements only where a point is bound to them or below."""
+    model, bindings = twin.model, twin.bindings
+    wanted = {e for e, kind in zip(model.column("id"), model.column("category"), strict=True) if kind == "spatial"}
+    wanted |= {place for place in model.holders(bindings.places()) if place in model}
+    nodes: dict[str, TreeNode] = {}
+    held: dict[str | None, list[tuple[str, str]]] = {}
+    names = ("id", "type", "name", "long_name", "parent", "space", "storey", "category")
+    for row in zip(*(model.column(n) for n in names), strict=True):
+        element, kind, name, long_name, parent, space, storey, category = row
+        if element not in wanted or category == "project":
+            continue
+        holders = [parent] if category == "spatial" else [space, storey, parent]
+        above = next((h for h in holders if h in wanted and h != element), None)
+        above = None if above is not None and model.type_of(above) == "IfcProject" else above
+        held.setdefault(above, []).append((name, element))
+        own = [p for p in bindings.points_of(element) if _is_own(twin, p, element)]
+        nodes[element] = TreeNode(element, kind, long_name or name, [], own)
+    _hang(None, held, nodes, [], 0)
+    return [nodes[element] for _, element in sorted(held.get(None, []))]
+
+
+def _is_own(twin: Twin, point: int, place: str) -> bool:
+    """A point bound to an element within a space hangs at the element, not at both."""
+    binding = twin.bindings.by_point[point]
+    return binding.element == place or binding.element not in twin.model
+
+
+def _hang(
+    place: str | None,
+    held: dict[str | None, list[tuple[str, str]]],
+    nodes: dict[str, TreeNode],
+    into: list[TreeNode],
+    depth: int,
+) -> None:
+    for _, element in sorted(held.get(place, [])):
+        node = nodes[element]
+        if depth < _DEPTH_MAX:
+            _hang(element, held, nodes, node.children, depth + 1)
+        into.append(node)
+
+
+OPERATIONS = [
+    Operation("GET", "/elements", list_elements, "elements of the model", ElementsQuery, answer=ElementsPage),
+    Operation("GET", "/elements/{element}", show_element, "one element by GlobalId", answer=ElementDetail),
+    Operation("GET", "/tree", show_tree, "places, devices and their points", answer=Tree),
+]

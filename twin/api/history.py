@@ -1,0 +1,133 @@
+"""GET /history: a point's past, downsampled so that no peak is lost."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from msgspec import Meta
+from starlette.responses import Response, StreamingResponse
+
+from twin.api.arrow import ARROW_MEDIA
+from twin.api.errors import ProblemError
+from twin.api.operation import Call, Operation, Time, micros
+from twin.errors import NotFoundError
+from twin.times import iso
+from wire.limits import HISTORY_BUCKETS_MAX, HISTORY_POINTS_MAX, HISTORY_RAW_ROWS_MAX
+
+__all__ = ["OPERATIONS"]
+
+_SPAN_US = 24 * 3_600_000_000  # without `from`: the last day before `to`
+_SCHEMA = pa.schema(
+    [("point", pa.uint32()), ("ts", pa.timestamp("us", "UTC")), ("value", pa.float64()), ("quality", pa.uint8())]
+)
+
+
+class HistoryQuery(msgspec.Struct, forbid_unknown_fields=True):
+    """`point` is an id or a key, and may stand several times."""
+
+    point: Annotated[list[str], Meta(min_length=1, max_length=HISTORY_POINTS_MAX)]
+    from_: Time | None = msgspec.field(default=None, name="from")
+    to: Time | None = None
+    width: Annotated[int, Meta(ge=2, le=HISTORY_BUCKETS_MAX)] = 1_000
+    agg: Literal["minmax", "avg", "raw"] = "minmax"
+    known_at: Time | None = None
+    format: Literal["json", "arrow"] = "json"
+
+
+class SeriesView(msgspec.Struct):
+    """One point's series as columns: `t` in milliseconds since 1970; null where a value is no number."""
+
+    point: int
+    unit: str
+    kind: str
+    t: list[float]
+    v: list[Any]
+    quality: list[int]
+    source_rows: int
+    downsampled: bool
+
+
+class History(msgspec.Struct):
+    """The series of one call."""
+
+    from_: str | None = msgspec.field(name="from")
+    to: str | None
+    series: list[SeriesView]
+
+
+async def show_history(call: Call[HistoryQuery, None]) -> History | Response:
+    """The past of some points."""
+    query, twin = call.query, call.twin
+    to_us = micros(query.to) if query.to else twin.clock.wall_us()
+    from_us = micros(query.from_) if query.from_ else to_us - _SPAN_US
+    if from_us >= to_us:
+        raise ProblemError("`from` lies not before `to`", field="from", fix="give an earlier `from`")
+    views = []
+    for name in dict.fromkeys(query.point):
+        view = twin.directory.find(name)
+        if view is None:
+            raise NotFoundError(f"no point {name[:120]!r}", field="point", fix="GET /api/v1/points?q=… finds points")
+        views.append(view)
+    series = await asyncio.to_thread(
+        twin.store.history,
+        [view.id for view in views],
+        from_us,
+        to_us,
+        width=None if query.agg == "raw" else query.width,
+        agg=query.agg,
+        known_at_us=micros(query.known_at) if query.known_at else None,
+    )
+    if query.agg == "raw" and sum(len(s.ts_us) for s in series) > HISTORY_RAW_ROWS_MAX:
+        fix = "shorten the range, or let agg=minmax keep the peaks"
+        raise ProblemError(f"more than {HISTORY_RAW_ROWS_MAX} rows", field="agg", fix=fix)
+    if query.format == "arrow":
+        return StreamingResponse(_arrow(series), media_type=ARROW_MEDIA)
+    kinds = {view.id: view for view in views}
+    shown = await asyncio.to_thread(lambda: [_shown(s, kinds[s.point]) for s in series])
+    return History(iso(from_us), iso(to_us), shown)
+
+
+def _shown(series: Any, view: Any) -> SeriesView:
+    values = series.values.tolist() if isinstance(series.values, np.ndarray) else list(series.values)
+    return SeriesView(
+        point=series.point,
+        unit=view.unit,
+        kind=view.kind,
+        t=(series.ts_us / 1_000).tolist(),
+        v=values,
+        quality=series.quality.tolist(),
+        source_rows=series.source_rows,
+        downsampled=series.downsampled,
+    )
+
+
+def _arrow(series: list[Any]) -> Iterator[bytes]:
+    """One IPC stream, a batch a series. Series of text are left out: their values are no numbers."""
+    sink = pa.BufferOutputStream()
+    writer = pa.ipc.new_stream(sink, _SCHEMA)
+    for one in series:
+        values = np.asarray(one.values)
+        if values.dtype.kind not in "fiub":
+            continue
+        columns = [
+            pa.array(np.full(len(one.ts_us), one.point, np.uint32)),
+            pa.array(one.ts_us, pa.timestamp("us", "UTC")),
+            pa.array(values.astype(np.float64)),
+            pa.array(one.quality.astype(np.uint8)),
+        ]
+        writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=_SCHEMA))
+    writer.close()
+    data = memoryview(sink.getvalue())
+    for start in range(0, len(data), 1 << 20):
+        yield bytes(data[start : start + (1 << 20)])
+
+
+OPERATIONS = [
+    Operation(
+        "GET", "/history", show_history, "series of some points", HistoryQuery, answer=History,
+        media=("application/json", ARROW_MEDIA),
+    ),
+]  # fmt: skip

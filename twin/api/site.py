@@ -1,0 +1,168 @@
+"""GET /site, /nodes, /events and /alarms."""
+
+import asyncio
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from twin.api.operation import Call, NoQuery, Operation, Time, micros
+from twin.node_views import NodeStatus
+from twin.times import iso
+from wire.limits import PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX
+
+__all__ = ["OPERATIONS"]
+
+
+class Counts(msgspec.Struct):
+    """How much there is."""
+
+    points: int
+    bound_points: int
+    elements: int
+    spaces: int
+    storeys: int
+    devices: int
+    nodes: int
+    readings: int
+
+
+class SiteModel(msgspec.Struct):
+    """The live building model."""
+
+    file: str
+    schema: str
+    sha256: str
+
+
+class Span(msgspec.Struct):
+    """First and last time of what is stored, and now."""
+
+    first: str | None
+    last: str | None
+    now: str
+
+
+class SiteView(msgspec.Struct):
+    """The site in short."""
+
+    name: str
+    title: str
+    crs: str | None
+    bounds: tuple[float, float, float, float] | None
+    time_zone: str
+    languages: list[str]
+    counts: Counts
+    model: SiteModel | None
+    time: Span
+    version: str
+
+
+class NodesList(msgspec.Struct):
+    """All agents."""
+
+    items: list[NodeStatus]
+
+
+class EventsQuery(msgspec.Struct, forbid_unknown_fields=True):
+    """Events of a range, newest first."""
+
+    from_: Time | None = msgspec.field(default=None, name="from")
+    to: Time | None = None
+    limit: Annotated[int, Meta(ge=1, le=PAGE_ITEMS_MAX)] = PAGE_ITEMS_DEFAULT
+
+
+class EventView(msgspec.Struct):
+    """One event; severity 0 info to 3 critical; `detail` as its source gave it."""
+
+    ts: str
+    node: str
+    device: str
+    kind: str
+    severity: int
+    point: int | None
+    message: str
+    detail: Any
+
+
+class EventsList(msgspec.Struct):
+    """Events, newest first."""
+
+    items: list[EventView]
+
+
+class AlarmsList(msgspec.Struct):
+    """Alarms; none are raised by this version: what is stale or out of range shows in quality."""
+
+    items: list[Any]
+    total: int
+
+
+async def show_site(call: Call[NoQuery, None]) -> SiteView:
+    """Name, place, languages, counts."""
+    twin = call.twin
+    counts, span = await asyncio.to_thread(lambda: (twin.store.counts(), twin.store.time_span()))
+    views = twin.directory.views
+    info = twin.model.info
+    first, last = span if span else (None, None)
+    return SiteView(
+        name=twin.site.name,
+        title=twin.site.title or twin.site.name,
+        crs=twin.site.crs,
+        bounds=twin.site.bounds,
+        time_zone=twin.site.time_zone,
+        languages=twin.site.languages,
+        counts=Counts(
+            points=len(views),
+            bound_points=len(twin.bindings),
+            elements=len(twin.model),
+            spaces=twin.model.count("IfcSpace"),
+            storeys=twin.model.count("IfcBuildingStorey"),
+            devices=len({(view.node, view.device) for view in views}),
+            nodes=len({view.node for view in views}),
+            readings=counts["readings"],
+        ),
+        model=SiteModel(info.file, info.schema, info.sha256) if info else None,
+        time=Span(iso(first), iso(last), twin.now_text()),
+        version=twin.version,
+    )
+
+
+async def list_nodes(call: Call[NoQuery, None]) -> NodesList:
+    """The agents and how they do."""
+    return NodesList(call.twin.nodes())
+
+
+async def list_events(call: Call[EventsQuery, None]) -> EventsList:
+    """Events, newest first."""
+    query = call.query
+    rows = await asyncio.to_thread(
+        call.twin.events,
+        micros(query.from_) if query.from_ else None,
+        micros(query.to) if query.to else None,
+        query.limit,
+    )
+    return EventsList([EventView(ts=str(iso(row["ts_us"])), **_rest(row)) for row in rows])
+
+
+async def list_alarms(call: Call[NoQuery, None]) -> AlarmsList:
+    """None in this version."""
+    return AlarmsList([], 0)
+
+
+def _rest(row: dict[str, Any]) -> dict[str, Any]:
+    detail = row["detail"]
+    try:
+        shown = msgspec.json.decode(detail) if detail else None
+    except msgspec.DecodeError:
+        shown = detail
+    names = ("node", "device", "kind", "severity", "point", "message")
+    return {name: row[name] for name in names} | {"detail": shown}
+
+
+OPERATIONS = [
+    Operation("GET", "/site", show_site, "the site in short", answer=SiteView),
+    Operation("GET", "/nodes", list_nodes, "the agents and how they do", answer=NodesList),
+    Operation("GET", "/events", list_events, "events, newest first", EventsQuery, answer=EventsList),
+    Operation("GET", "/alarms", list_alarms, "alarms", answer=AlarmsList),
+]

@@ -1,0 +1,136 @@
+"""GET /state: every point's value at a moment, as true then (`at`) and as known then (`known_at`)."""
+
+import asyncio
+from typing import Literal
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from starlette.responses import Response
+
+from twin.api.arrow import ARROW_MEDIA, arrow_response
+from twin.api.errors import ProblemError
+from twin.api.operation import Call, Limit, Offset, Operation, Search, Time, micros
+from twin.core import Twin
+from twin.errors import NotFoundError
+from twin.live_frames import table_values
+from twin.state import StateTable
+from twin.times import iso, iso_times
+from wire.limits import PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX
+from wire.quality import HISTORICAL, STALE
+
+__all__ = ["OPERATIONS", "StateItem", "point_ids"]
+
+_PERIODS_MISSED = 3  # so many periods without news, and two seconds of grace, make a value stale
+_GRACE_S = 2.0
+
+
+class StateQuery(msgspec.Struct, forbid_unknown_fields=True):
+    """`points` are ids parted by commas; `element` also takes what it holds."""
+
+    at: Time | None = None
+    known_at: Time | None = None
+    element: Search = ""
+    points: str = ""
+    format: Literal["json", "arrow"] = "json"
+    limit: Limit = PAGE_ITEMS_DEFAULT
+    offset: Offset = 0
+
+
+class StateItem(msgspec.Struct):
+    """One point's value; null where it is no number or nothing is known."""
+
+    point: int
+    ts: str
+    value: float | str | None
+    quality: int
+    age_s: float | None
+    stale: bool
+
+
+class StatePage(msgspec.Struct):
+    """The values at one moment."""
+
+    at: str | None
+    known_at: str | None
+    items: list[StateItem]
+    total: int
+    next: int | None
+
+
+async def show_state(call: Call[StateQuery, None]) -> StatePage | Response:
+    """The state at `at`, now by default."""
+    query, twin = call.query, call.twin
+    now_us = twin.clock.wall_us()
+    at_us = micros(query.at) if query.at else None
+    known_us = micros(query.known_at) if query.known_at else None
+    wanted = _wanted(twin, query)
+    if at_us is None and known_us is None:
+        columns = twin.latest(wanted)
+    else:
+        columns = await asyncio.to_thread(
+            twin.store.state_at, at_us if at_us is not None else now_us, known_at_us=known_us, point_ids=wanted
+        )
+    total = len(columns.point)
+    page = StateTable(*(column[query.offset : query.offset + query.limit] for column in columns))
+    at_us = at_us if at_us is not None else now_us
+    if query.format == "arrow":
+        return arrow_response(_table(page))
+    end = query.offset + query.limit
+    items = _items(twin, page, at_us)
+    return StatePage(iso(at_us), iso(known_us), items, total, end if end < total else None)
+
+
+def point_ids(text: str, field: str) -> list[int]:
+    """Ids parted by commas; Problem when one is no number or there are too many."""
+    parts = text.split(",")
+    if len(parts) > PAGE_ITEMS_MAX:
+        raise ProblemError(f"{len(parts)} points in one call", field=field, fix=f"at most {PAGE_ITEMS_MAX}")
+    try:
+        ids = [int(part) for part in parts]
+    except ValueError:
+        raise ProblemError("point ids are whole numbers", field=field, fix="write points=1,2,3") from None
+    if any(not 0 <= i < 2**32 for i in ids):
+        raise ProblemError("point ids lie between 0 and 4294967295", field=field, fix="GET /api/v1/points lists them")
+    return sorted(set(ids))
+
+
+def _wanted(twin: Twin, query: StateQuery) -> list[int] | None:
+    """The ids asked for, None for all."""
+    ids = point_ids(query.points, "points") if query.points else None
+    if not query.element:
+        return ids
+    if query.element not in twin.model:
+        fix = "GET /api/v1/elements?q=… finds elements"
+        raise NotFoundError(f"no element {query.element[:60]!r}", field="element", fix=fix)
+    under = twin.bindings.points_under(query.element)
+    return under if ids is None else sorted(set(ids) & set(under))
+
+
+def _items(twin: Twin, page: StateTable, at_us: int) -> list[StateItem]:
+    ages = (at_us - page.ts_us) / 1e6
+    late = np.nan_to_num(twin.periods_s(page.point), nan=np.inf) * _PERIODS_MISSED + _GRACE_S
+    live = (page.quality & HISTORICAL) == 0
+    stale = ((page.quality & STALE) != 0) | (live & (ages > late))
+    columns = (page.point.tolist(), iso_times(page.ts_us), table_values(page), page.quality.tolist(), ages.tolist())
+    return list(map(StateItem, *columns, stale.tolist()))
+
+
+def _table(page: StateTable) -> pa.Table:
+    return pa.table(
+        {
+            "point": pa.array(page.point, pa.uint32()),
+            "ts": pa.array(page.ts_us, pa.timestamp("us", "UTC")),
+            "value": pa.array(page.value, pa.float64()),
+            "text": pa.array(page.text, pa.string()),
+            "quality": pa.array(page.quality, pa.uint8()),
+        }
+    )
+
+
+OPERATIONS = [
+    Operation(
+        "GET", "/state", show_state, "as-of state", StateQuery, answer=StatePage,
+        media=("application/json", ARROW_MEDIA),
+    ),
+]  # fmt: skip

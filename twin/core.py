@@ -1,0 +1,226 @@
+"""The twin of one site: store, model, bindings, changes, commands, SQL and the live hub, joined. No HTTP here."""
+
+import asyncio
+import importlib.metadata
+import threading
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import duckdb
+import msgspec
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from twin.bindings import Binding, Bindings, Fixed, find_bindings
+from twin.change_kinds import BindingsChange, LimitsChange, SiteChange, read_settings
+from twin.changes import Change, Changes
+from twin.commands import Commands
+from twin.directory import Directory, Limits
+from twin.ingest import Ingest
+from twin.live import LiveHub
+from twin.model import Model
+from twin.model_change import ModelChange
+from twin.models import Models, file_sha256
+from twin.node_views import NodeStatus, node_statuses
+from twin.rows import TS_US_MAX, TS_US_MIN
+from twin.siteconfig import SiteConfig, site_from_dict
+from twin.sql import SqlDesk
+from twin.sql_tables import SqlTables
+from twin.state import StateTable
+from twin.store import Store
+from twin.times import iso
+from wire.errors import Aid4Error
+
+__all__ = ["Twin", "Value"]
+
+_FOLLOW_S = 0.25  # how soon a new catalogue is in the directory
+
+
+class Value(NamedTuple):
+    """A point's newest value."""
+
+    ts_us: int
+    value: float | str | None
+    quality: int
+
+
+class Twin:
+    """An async context manager around an open Store; without `ingest` it shows what is stored."""
+
+    def __init__(self, store: Store, site: SiteConfig, *, ingest: Ingest | None = None) -> None:
+        self.store, self.clock = store, store.clock
+        self.uploads = store.data_dir / "uploads"
+        self.ingest = ingest
+        self.version = _version()
+        self._site_file = self.site = site
+        self._limits: dict[str, Limits] = {}
+        self._fixed: dict[str, Fixed] = {}
+        self._points_version = -1
+        self._turn = threading.Lock()
+        self.models = Models(store.cursor)
+        self.model = Model()
+        self.bindings = Bindings()
+        self.directory = Directory([], self.bindings, {})
+        self.refresh()
+        self.model_change = ModelChange(
+            self.models,
+            uploads=self.uploads,
+            site_folder=lambda: self.site.folder,
+            model=lambda: self.model,
+            directory=lambda: self.directory,
+            rebind=self._bind,
+            refresh=self.refresh,
+        )
+        self.changes = Changes(
+            store,
+            {
+                "bindings": BindingsChange(self.refresh, lambda: self.directory, lambda: self.model, self._found_for),
+                "limits": LimitsChange(self.refresh, lambda: self.directory),
+                "site": SiteChange(self.refresh, lambda: self.site),
+                "model": self.model_change,
+            },
+        )
+        self.commands = Commands(store, self.clock, ingest.command if ingest else None)
+        if ingest is not None:
+            ingest.on_reply = self.commands.take_reply
+        self.live = LiveHub(store.state, status=self.status, now=self.now_text)
+        self.sql = SqlDesk(store.data_dir / "sql", SqlTables(store))
+
+    async def __aenter__(self) -> Self:
+        await self.sql.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.sql.__aexit__(*error)
+
+    async def follow(self) -> None:
+        """Keep the directory up with the catalogue until cancelled."""
+        while True:
+            await asyncio.sleep(_FOLLOW_S)
+            if self.store.points.version != self._points_version:
+                await asyncio.to_thread(self.refresh)
+
+    def refresh(self) -> None:
+        """Read model, settings and points anew and bind again; what readers hold stays whole."""
+        with self._turn:
+            self._points_version = self.store.points.version
+            with self.store.cursor() as cursor:
+                self._read_settings(cursor)
+            active = self.models.active_revision()
+            if active != (self.model.info.revision if self.model.info else None):
+                self.model = self.models.active()
+            self.bindings = self._bind(self.model)
+            self.directory = Directory(self.store.points.all(), self.bindings, self._limits)
+            self._periods = _periods(self.directory)
+            self._write_bindings()
+
+    async def bring_model(self, path: Path, *, by: str = "start") -> Change | None:
+        """Make this file the live model unless it is; the change, or None when nothing was to do."""
+        digest = await asyncio.to_thread(file_sha256, path)
+        if self.model.info is not None and self.model.info.sha256 == digest:
+            return None
+        preview = await asyncio.to_thread(self.model_change.preview_file, path)
+        change = await self.changes.keep("model", preview, note=path.name, by=by)
+        return await self.changes.activate(change.id, by=by)
+
+    def latest(self, points: list[int] | None) -> StateTable:
+        """Newest values, of these points or of all."""
+        return self.store.state.snapshot(None if points is None else np.array(points, np.uint32))
+
+    def last_value(self, point: int) -> Value | None:
+        """Newest value of one point."""
+        table = self.latest([point])
+        if not len(table.point):
+            return None
+        number = float(table.value[0])
+        value = table.text[0] if table.text[0] is not None else number if np.isfinite(number) else None
+        return Value(int(table.ts_us[0]), value, int(table.quality[0]))
+
+    def periods_s(self, points: NDArray[np.uint32]) -> NDArray[np.float64]:
+        """How often each point reports, NaN where it reports by exception."""
+        known = self._periods
+        return np.where(points < len(known), known.take(points, mode="clip"), np.nan)
+
+    def status(self) -> dict[str, Any]:
+        """The `state` message of /live."""
+        nodes = {node.node: {"online": node.online, "why_silent": node.why_silent} for node in self.nodes()}
+        return {"type": "state", "connected": self.connected, "degraded": self.degraded, "nodes": nodes}
+
+    def nodes(self) -> list[NodeStatus]:
+        """The agents, as GET /nodes shows them."""
+        return node_statuses(self.ingest, self.clock.wall_us()) if self.ingest is not None else []
+
+    def events(self, from_us: int | None, to_us: int | None, limit: int) -> list[dict[str, Any]]:
+        """Events of a range, newest first; open where it is None."""
+        start = TS_US_MIN if from_us is None else from_us
+        return self.store.events(start, TS_US_MAX if to_us is None else to_us, limit=limit)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is there."""
+        return self.ingest is not None and self.ingest.link.connected
+
+    @property
+    def degraded(self) -> str | None:
+        """Why the twin cannot store what arrives; None when it can."""
+        return self.store.writer.degraded
+
+    def now_text(self) -> str:
+        """Now, ISO 8601."""
+        return str(iso(self.clock.wall_us()))
+
+    def _read_settings(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self._limits = msgspec.convert(read_settings(cursor, "limits"), type=dict[str, Limits])
+        self._fixed = msgspec.convert(read_settings(cursor, "bindings"), type=dict[str, Fixed])
+        changed = read_settings(cursor, "site")
+        if changed:
+            plain = msgspec.to_builtins(self._site_file) | {"rules": []} | changed
+            self.site = site_from_dict(plain, file="changes of kind site")
+        else:
+            self.site = self._site_file
+
+    def _bind(self, model: Model) -> Bindings:
+        return find_bindings(self.store.points.all(), model, self.site.rules, self._fixed)
+
+    def _found_for(self, key: str) -> Binding | None:
+        point = self.store.points.by_key[key]
+        return find_bindings([point], self.model, self.site.rules, {}).by_point.get(point.id)
+
+    def _write_bindings(self) -> None:
+        """Keep the table `bindings` as memory has it: SQL, backups and exports read it there."""
+        rows = sorted(self.bindings.by_point.values(), key=lambda one: one.point_id)
+        names = ("element", "space", "how", "confidence", "detail")
+        columns = {name: [getattr(row, name) for row in rows] for name in names}
+        kinds = {"confidence": pa.float64()}
+        table = pa.table(
+            {"point": pa.array([row.point_id for row in rows], pa.uint32())}
+            | {name: pa.array(column, kinds.get(name, pa.string())) for name, column in columns.items()}
+        )
+
+        def work(connection: duckdb.DuckDBPyConnection) -> None:
+            connection.execute("DELETE FROM bindings")
+            connection.register("new_bindings", table)
+            connection.execute("INSERT INTO bindings BY NAME SELECT * FROM new_bindings")
+            connection.unregister("new_bindings")
+
+        try:
+            self.store.writer.run(work)
+        except Aid4Error:
+            self._points_version = -1  # the disk is full: written when it is not
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("aid4")
+    except importlib.metadata.PackageNotFoundError:
+        return "0"
+
+
+def _periods(directory: Directory) -> NDArray[np.float64]:
+    top = max((view.id for view in directory.views), default=0)
+    periods = np.full(top + 1, np.nan)
+    for view in directory.views:
+        if view.period_s is not None:
+            periods[view.id] = view.period_s
+    return periods

@@ -1,0 +1,122 @@
+"""Revisions of the building model in the database: taken in, made live and brought back in one transaction each."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import msgspec
+import pyarrow as pa
+
+from bim.tables import ELEMENTS, PSETS, RELATIONS
+from twin.lookup import first, number
+from twin.model import Model, ModelInfo
+
+__all__ = ["ModelTables", "Models", "file_sha256"]
+
+_KEPT = 5  # revisions beside the live one that stay, so that a revert finds them
+
+
+class ModelTables(msgspec.Struct, frozen=True):
+    """What the child process of `bim` made of one file."""
+
+    file: str
+    schema: str
+    sha256: str
+    elements: pa.Table
+    psets: pa.Table
+    relations: pa.Table
+    warnings: list[str]
+
+
+class Models:
+    """The model tables; `cursor` gives a connection of its own at each call."""
+
+    def __init__(self, cursor: Callable[[], duckdb.DuckDBPyConnection]) -> None:
+        self._cursor = cursor
+
+    def active_revision(self) -> int | None:
+        """The number of the live revision."""
+        with self._cursor() as cursor:
+            row = first(cursor, "SELECT revision FROM model_revisions WHERE active")
+            return int(row[0]) if row else None
+
+    def active(self) -> Model:
+        """The live model, empty when there is none."""
+        with self._cursor() as cursor:
+            row = first(cursor, "SELECT revision FROM model_revisions WHERE active")
+            return self._read(cursor, int(row[0])) if row else Model()
+
+    def read(self, revision: int) -> Model:
+        """One revision, live or not."""
+        with self._cursor() as cursor:
+            return self._read(cursor, revision)
+
+    def take_in(self, tables: ModelTables) -> int:
+        """Store the tables as a new revision that is not live; all of it or nothing."""
+        with self._cursor() as cursor:
+            cursor.execute("BEGIN")
+            revision = number(cursor, "SELECT coalesce(max(revision), 0) + 1 FROM model_revisions")
+            for name, table, schema in (
+                ("model_elements", tables.elements, ELEMENTS),
+                ("model_psets", tables.psets, PSETS),
+                ("model_relations", tables.relations, RELATIONS),
+            ):
+                cursor.register("incoming", table.select(schema.names))
+                cursor.execute(f"INSERT INTO {name} BY NAME SELECT {revision}::UINTEGER AS revision, * FROM incoming")  # noqa: S608  (names of ours, a number)
+                cursor.unregister("incoming")
+            cursor.execute(
+                "INSERT INTO model_revisions VALUES (?, ?, ?, ?, ?, false, ?)",
+                [
+                    revision, tables.file, tables.schema, tables.sha256, datetime.now(UTC),
+                    msgspec.json.encode(tables.warnings).decode(),
+                ],
+            )  # fmt: skip
+            cursor.execute("COMMIT")
+            return revision
+
+    def make_live(self, cursor: duckdb.DuckDBPyConnection, revision: int | None) -> int | None:
+        """Within the caller's transaction: switch to a revision, None for none. Returns the one before."""
+        row = first(cursor, "SELECT revision FROM model_revisions WHERE active")
+        cursor.execute("UPDATE model_revisions SET active = false WHERE active")
+        if revision is not None:
+            cursor.execute("UPDATE model_revisions SET active = true WHERE revision = ?", [revision])
+        return int(row[0]) if row else None
+
+    def forget_old(self) -> None:
+        """Delete revisions beyond the newest few; the live one always stays."""
+        keep = f"SELECT revision FROM model_revisions ORDER BY active DESC, revision DESC LIMIT {_KEPT + 1}"  # noqa: S608  (a number)
+        with self._cursor() as cursor:
+            cursor.execute("BEGIN")
+            for table in ("model_elements", "model_psets", "model_relations", "model_revisions"):
+                cursor.execute(f"DELETE FROM {table} WHERE revision NOT IN ({keep})")  # noqa: S608  (fixed names)
+            cursor.execute("COMMIT")
+
+    def properties(self, element: str) -> dict[str, dict[str, dict[str, Any]]]:
+        """Of the live model: kind ("property" | "quantity") -> set -> name -> value."""
+        found: dict[str, dict[str, dict[str, Any]]] = {"property": {}, "quantity": {}}
+        with self._cursor() as cursor:
+            rows = cursor.execute(
+                "SELECT kind, pset, name, value, number FROM psets WHERE element = ?", [element]
+            ).fetchall()
+        for kind, pset, name, value, number in rows:
+            found.setdefault(kind, {}).setdefault(pset, {})[name] = value if number is None else number
+        return found
+
+    def _read(self, cursor: duckdb.DuckDBPyConnection, revision: int) -> Model:
+        row = first(cursor, "SELECT file, schema, sha256 FROM model_revisions WHERE revision = ?", [revision])
+        if row is None:
+            raise LookupError(f"model revision {revision} is gone")
+        names = ", ".join(ELEMENTS.names)
+        table = cursor.sql(
+            f"SELECT {names} FROM model_elements WHERE revision = {revision} ORDER BY step"  # noqa: S608  (names of ours, a number)
+        ).to_arrow_table()
+        return Model(ModelInfo(revision, *row), table.cast(ELEMENTS))
+
+
+def file_sha256(path: Path) -> str:
+    """Hex digest of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

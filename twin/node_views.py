@@ -1,0 +1,70 @@
+"""The agents as people look at them: there or not, how far behind, and why one is silent."""
+
+from typing import Any
+
+import msgspec
+
+from twin.ingest import Ingest, NodeView
+from twin.times import iso
+
+__all__ = ["NodeStatus", "node_statuses"]
+
+_QUIET_US = 30_000_000  # three health periods without a word
+
+
+class NodeStatus(msgspec.Struct):
+    """One agent, as GET /nodes shows it."""
+
+    node: str
+    online: bool
+    since: str | None
+    agent: str
+    boot: int | None
+    last_seen: str | None
+    lag_records: int
+    spool: dict[str, Any]
+    sources: dict[str, Any]
+    epochs: int
+    why_silent: str | None
+
+
+def node_statuses(ingest: Ingest, now_us: int) -> list[NodeStatus]:
+    """All agents that were ever heard of, by name."""
+    return [_status(view, now_us, connected=ingest.link.connected) for _, view in sorted(ingest.nodes.items())]
+
+
+def _status(view: NodeView, now_us: int, *, connected: bool) -> NodeStatus:
+    status, health, hello = view.status, view.health, view.hello
+    online = view.online or bool(status and status.online)
+    spool: dict[str, Any] = msgspec.to_builtins(health.spool) if health else {}
+    return NodeStatus(
+        node=view.node,
+        online=online,
+        since=iso(status.since_us) if status else None,
+        agent=status.agent if status else hello.agent if hello else "",
+        boot=status.boot if status else hello.boot if hello else None,
+        last_seen=iso(view.last_seen_us),
+        lag_records=int(spool.get("pending_records", 0)),
+        spool=spool,
+        sources=msgspec.to_builtins(health.sources) if health else {},
+        epochs=len(hello.epochs) if hello else 0,
+        why_silent=_why_silent(view, now_us, online=online, connected=connected),
+    )
+
+
+def _why_silent(view: NodeView, now_us: int, *, online: bool, connected: bool) -> str | None:
+    if view.conflict:
+        return "another agent with this name is alive; one of them has to be renamed"
+    if not connected:
+        return "the twin has no connection to the broker"
+    if view.status is None and view.last_seen_us is None:
+        return "it has not been heard of since the twin started"
+    if not online:
+        return "its connection to the broker ended: the gateway is off or its link is down"
+    if view.health is not None:
+        failing = [f"{name}: {source.why}" for name, source in view.health.sources.items() if source.why]
+        if failing:
+            return "; ".join(failing)[:500]
+    if view.last_seen_us is not None and now_us - view.last_seen_us > _QUIET_US:
+        return f"connected, but silent for {(now_us - view.last_seen_us) // 1_000_000} s"
+    return None

@@ -1,0 +1,194 @@
+"""`aid4 twin serve`: store, ingest and API in one process, on loopback unless signed and encrypted."""
+
+import asyncio
+import contextlib
+import ipaddress
+import socket
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import uvicorn
+
+from twin.api.app import build_app
+from twin.api.auth import Token
+from twin.core import Twin
+from twin.ingest import Ingest
+from twin.siteconfig import SiteConfig
+from twin.store import Store
+from wire.errors import ConfigError
+from wire.limits import HTTP_CONNECTIONS_MAX, LIVE_MESSAGE_BYTES_MAX
+from wire.mqtt import Link, LinkConfig
+
+__all__ = ["Served", "TwinConfig", "serve"]
+
+_STOP_S = 1.0  # for requests that still run when the twin stops
+_TOKEN_CHARS_MIN = 20
+_WEBSOCKET = {
+    "ws": "websockets-sansio",
+    "ws_max_size": LIVE_MESSAGE_BYTES_MAX,
+    "ws_per_message_deflate": False,  # 4 GB for 5,000 sockets
+    "ws_ping_interval": 20.0,
+    "ws_ping_timeout": 20.0,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TwinConfig:
+    """Where a twin keeps its data and where it listens; `port` 0 takes a free one, `broker` None: no ingest."""
+
+    data_dir: Path
+    site: SiteConfig = field(default_factory=SiteConfig)
+    broker: LinkConfig | None = None
+    host: str = "127.0.0.1"
+    port: int = 8480
+    token_file: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    model: Path | None = None  # instead of the site's own
+
+    @property
+    def scheme(self) -> str:
+        """http or https."""
+        return "https" if self.tls_cert else "http"
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A twin that answers at `url`; `model` ends with None once the site's model is live, or with its problem."""
+
+    twin: Twin
+    url: str
+    model: "asyncio.Task[str | None]"
+
+
+@contextlib.asynccontextmanager
+async def serve(config: TwinConfig) -> AsyncIterator[Served]:
+    """Open everything and answer until the block ends. ConfigError when it may not listen there."""
+    token = check_exposure(config)
+    with Store.open(config.data_dir, site=config.site.name) as store, _listening(config) as listener:
+        ingest = Ingest(store, partial(_link, config.broker), config.site.name) if config.broker else None
+        async with Twin(store, config.site, ingest=ingest) as twin:
+            app = build_app(twin, token=token, secure=config.tls_cert is not None)
+            server = _Server(_uvicorn(config, app))
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    answering = tasks.create_task(server.serve(sockets=[listener]), name="twin.http")
+                    await server.ready.wait()
+                    owned = [tasks.create_task(work, name=name) for name, work in _works(twin, ingest)]
+                    model = tasks.create_task(bring_site_model(twin, config), name="twin.model")
+                    yield Served(twin, _url(config, listener), model)
+                    server.should_exit = True
+                    await answering
+                    for task in (*owned, model):
+                        task.cancel()
+            except BaseExceptionGroup as group:
+                if len(group.exceptions) == 1:
+                    raise group.exceptions[0] from None
+                raise
+
+
+def _works(twin: Twin, ingest: Ingest | None) -> list[tuple[str, Coroutine[None, None, None]]]:
+    works = [("twin.directory", twin.follow()), ("twin.live", twin.live.run())]
+    return [*works, ("twin.ingest", ingest.run())] if ingest else works
+
+
+def _link(broker: LinkConfig | None) -> Link:
+    assert broker is not None
+    return Link(broker)
+
+
+def check_exposure(config: TwinConfig) -> Token | None:
+    """The token to ask for, None on loopback; ConfigError when a twin would listen openly."""
+    if config.token_file is None and _is_loopback(config.host):
+        return None
+    needed = {"--token": config.token_file, "--tls-cert": config.tls_cert, "--tls-key": config.tls_key}
+    missing = [name for name, given in needed.items() if given is None]
+    if missing and not _is_loopback(config.host):
+        fix = f"give {', '.join(missing)}, or listen on 127.0.0.1"
+        raise ConfigError(f"will not listen on {config.host} without sign-in and TLS", field="host", fix=fix)
+    assert config.token_file is not None
+    try:
+        secret = config.token_file.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot be read: {error}", file=str(config.token_file), field="token") from error
+    if len(secret) < _TOKEN_CHARS_MIN:
+        fix = "write one with: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
+        raise ConfigError(
+            f"a token has at least {_TOKEN_CHARS_MIN} characters", file=str(config.token_file), field="token", fix=fix
+        )
+    return Token(secret)
+
+
+async def bring_site_model(twin: Twin, config: TwinConfig) -> str | None:
+    """Make the configured model live; the problem when it is refused, and then the old model stays."""
+    path = config.model or config.site.model_path
+    if path is None:
+        return None
+    try:
+        await twin.bring_model(path)
+    except Exception as error:  # noqa: BLE001  (whatever a model file does, the twin runs)
+        return str(error) or type(error).__name__
+    return None
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn that leaves signals to its owner and says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+
+def _uvicorn(config: TwinConfig, app: object) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        lifespan="off",
+        http="h11",
+        h11_max_incomplete_event_size=65_536,
+        limit_concurrency=HTTP_CONNECTIONS_MAX,
+        timeout_graceful_shutdown=int(_STOP_S),
+        ssl_certfile=str(config.tls_cert) if config.tls_cert else None,
+        ssl_keyfile=str(config.tls_key) if config.tls_key else None,
+        **_WEBSOCKET,  # type: ignore[arg-type]
+    )
+
+
+@contextlib.contextmanager
+def _listening(config: TwinConfig) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((config.host, config.port))
+        except OSError as error:
+            fix = "stop what listens there, or give another --port (0 takes a free one)"
+            problem = f"cannot listen on {config.host}:{config.port}: {error}"
+            raise ConfigError(problem, field="port", fix=fix) from error
+        listener.listen(1_024)
+        yield listener
+
+
+def _url(config: TwinConfig, listener: socket.socket) -> str:
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    return f"{config.scheme}://{host}:{listener.getsockname()[1]}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,113 @@
+"""A site's own configuration, `configs/sites/<site>/site.toml`: who it is, its model, and which point belongs where.
+
+```toml
+name = "campus"                       # stands in every topic
+title = "Smart-energy campus"
+time_zone = "Europe/Bratislava"
+languages = ["en", "sk", "zh-TW"]
+crs = "EPSG:8353"
+bounds = [18.15, 48.95, 18.17, 48.97] # west, south, east, north in degrees
+
+[model]
+file = "campus.ifc"                   # beside this file
+
+[[bind]]                              # see bim/bind_rules.py
+points = "*/ahu-1/*"
+space = "Plant room"
+```
+"""
+
+import re
+import tomllib
+import zoneinfo
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from bim.bind_rules import BindRule, read_rules
+from wire.errors import ConfigError, UserError
+from wire.names import check_name
+
+__all__ = ["ModelFile", "SiteConfig", "load_site", "site_from_dict"]
+
+_OWN = {"folder", "rules"}  # fields that no file gives
+_Text = Annotated[str, Meta(max_length=200)]
+_AT = re.compile(r" - at `\$\.?([^`]*)`")
+
+
+class ModelFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The site's building model; a relative path starts at the site's folder."""
+
+    file: str
+
+
+class SiteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One site. `folder` is where the file lies, empty when there is none; `rules` are the [[bind]] tables."""
+
+    name: str = "park"
+    title: _Text = ""
+    time_zone: str = "UTC"
+    languages: list[Annotated[str, Meta(pattern="^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]] = msgspec.field(
+        default_factory=lambda: ["en", "zh-TW", "sk"]
+    )
+    crs: Annotated[str, Meta(pattern="^EPSG:[0-9]{4,6}$")] | None = None
+    bounds: tuple[float, float, float, float] | None = None
+    model: ModelFile | None = None
+    bind: Annotated[list[dict[str, Any]], Meta(max_length=5_000)] = []
+    folder: str = ""
+    rules: list[BindRule] = []
+
+    @property
+    def model_path(self) -> Path | None:
+        """The model's file, or None."""
+        return Path(self.folder, self.model.file) if self.model else None
+
+
+def load_site(folder: Path) -> SiteConfig:
+    """Read `folder/site.toml`; ConfigError names the file, the field and the fix."""
+    path = folder / "site.toml"
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError("no such file", file=str(path), fix="give a folder that holds site.toml") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"not TOML: {error}", file=str(path), fix="mend the line that it names") from error
+    for name in _OWN & data.keys():
+        raise ConfigError("unknown field", file=str(path), field=name, fix="leave it out")
+    return site_from_dict({**data, "folder": str(folder)}, file=str(path))
+
+
+def site_from_dict(data: dict[str, object], *, file: str) -> SiteConfig:
+    """Check a site's configuration; ConfigError names the field and the fix."""
+    try:
+        site = msgspec.convert(data, type=SiteConfig)
+    except msgspec.ValidationError as error:
+        raise _config_error(error, file) from error
+    try:
+        check_name("site", site.name)
+    except UserError as error:
+        raise ConfigError(error.problem, file=file, field="name", fix=error.fix) from error
+    if site.time_zone not in zoneinfo.available_timezones():
+        fix = "write an IANA name such as Europe/Bratislava or Asia/Taipei"
+        raise ConfigError(f"{site.time_zone!r} is no time zone", file=file, field="time_zone", fix=fix)
+    if site.bounds and not _is_box(site.bounds):
+        fix = "write [west, south, east, north] in degrees"
+        raise ConfigError("bounds are no box on Earth", file=file, field="bounds", fix=fix)
+    return msgspec.structs.replace(site, rules=read_rules(site.bind, file))
+
+
+def _is_box(bounds: tuple[float, float, float, float]) -> bool:
+    west, south, east, north = bounds
+    return -180 <= west < east <= 180 and -90 <= south < north <= 90
+
+
+def _config_error(error: msgspec.ValidationError, file: str) -> ConfigError:
+    text = str(error)
+    at = _AT.search(text)
+    unknown = re.search(r"unknown field `([^`]*)`", text)
+    field = ".".join(part for part in (at.group(1) if at else "", unknown.group(1) if unknown else "") if part)
+    known = ", ".join(f.name for f in msgspec.structs.fields(SiteConfig) if f.name not in _OWN)
+    fix = f"leave it out; known here: {known}" if unknown else "see the sample in twin/siteconfig.py"
+    return ConfigError(_AT.sub("", text), file=file, field=field, fix=fix)
