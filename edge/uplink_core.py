@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from edge.uplink_epoch import EpochState, Part
-from wire.limits import HELLO_EPOCHS_MAX, PROBE_BACKOFF_S_MAX, PROGRESS_TIMEOUT_S, WINDOW_BYTES
+from wire.limits import HELLO_ABSENT_MAX, HELLO_EPOCHS_MAX, PROBE_BACKOFF_S_MAX, PROGRESS_TIMEOUT_S, WINDOW_BYTES
 from wire.messages import EpochSpan, Hello
 from wire.ranges import Range
 
@@ -155,7 +155,13 @@ class UplinkCore:
     def hello(self, generation: int) -> Hello:
         """The hello to publish: what the spool still has of each epoch (of the newest, if there are too many)."""
         spans = [
-            EpochSpan(epoch=state.epoch.hex(), floor=state.floor, head=state.head, catalogues=sorted(state.catalogues))
+            EpochSpan(
+                epoch=state.epoch.hex(),
+                floor=state.floor,
+                head=state.head,
+                catalogues=sorted(state.catalogues),
+                absent=state.absent_uncommitted()[:HELLO_ABSENT_MAX],
+            )
             for state in list(self._epochs.values())[-HELLO_EPOCHS_MAX:]
         ]
         return Hello(boot=self.boot, epochs=spans, generation=generation, agent=self.agent)

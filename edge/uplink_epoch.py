@@ -63,6 +63,15 @@ class EpochState:
             return sum(size for seq, size in self.catalogues.items() if lo <= seq <= hi)
         return sum(self.sizes[max(lo - self.base, 0) : hi + 1 - self.base])
 
+    def absent_uncommitted(self) -> list[Range]:
+        """Seqs from the floor on that are not there and that the twin has not committed, as gaps, so far."""
+        return [
+            part
+            for lo, hi in self.absent
+            if hi >= self.base
+            for part in self.committed.missing(max(lo, self.base), hi)
+        ]
+
     def extend(self, first_seq: int, sizes: Sequence[int]) -> int:
         """Add records at the head; returns their bytes."""
         hole = first_seq - self.base - len(self.sizes)

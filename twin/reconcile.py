@@ -27,6 +27,7 @@ __all__ = ["Gap", "Intake", "Key", "Ledger", "Reconciler"]
 Key = tuple[str, bytes]  # (node, epoch)
 PARKED_KEYS_MAX = 4_096  # generations remembered as unknown, for people; the counters go on
 BELOW_FLOOR = "below floor"
+ABSENT = "not at the gateway any more"
 _NONE = Ranges()
 
 
@@ -125,6 +126,9 @@ class Intake:
             epoch = bytes.fromhex(span.epoch)
             self.touched.add((node, epoch))
             self.gap(Gap(node, epoch, 1, span.floor - 1, BELOW_FLOOR))
+            for lo, hi in span.absent:
+                if lo <= hi:
+                    self.gap(Gap(node, epoch, lo, hi, ABSENT))
         return standing
 
     def knows(self, key: Key, generation: int) -> bool:

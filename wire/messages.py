@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from wire.errors import MessageError
-from wire.limits import ACK_RANGES_MAX, HELLO_EPOCHS_MAX, MESSAGE_BYTES_MAX
+from wire.limits import ACK_RANGES_MAX, HELLO_ABSENT_MAX, HELLO_EPOCHS_MAX, MESSAGE_BYTES_MAX
 
 __all__ = [
     "Ack", "Command", "Desired", "DownHello", "EpochSpan", "Health", "Hello", "Reply", "SourceFigures",
@@ -20,12 +20,17 @@ M = TypeVar("M", bound=msgspec.Struct)
 
 
 class EpochSpan(msgspec.Struct, frozen=True):
-    """What the agent still holds of one epoch: records `floor..head`, and its catalogue records at any seq."""
+    """What the agent still holds of one epoch: records `floor..head`, and its catalogue records at any seq.
+
+    `absent` are seqs in between that it will never send (thinned, damaged, refused): a twin restored from a backup
+    may no longer have the gap record that named them.
+    """
 
     epoch: EpochHex
     floor: Seq
     head: Seq
     catalogues: Annotated[list[Seq], Meta(max_length=1_024)] = []
+    absent: Annotated[list[tuple[Seq, Seq]], Meta(max_length=HELLO_ABSENT_MAX)] = []
 
 
 class Hello(msgspec.Struct, frozen=True):

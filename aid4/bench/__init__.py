@@ -1,0 +1,60 @@
+"""`aid4 bench`: the promises as commands, each with `--json`; figures are ratios within one run."""
+
+import importlib
+import json
+from typing import Any
+
+import click
+
+__all__ = ["bench"]
+
+
+@click.group()
+def bench() -> None:
+    """Measure the park and prove what it promises."""
+
+
+@bench.command()
+@click.option("--seed", default=7, show_default=True, help="One seed, one order of kills.")
+@click.option("--seconds", default=60.0, show_default=True, help="How long the storm blows.")
+@click.option("--broker", type=click.Choice(["nats", "mosquitto"]), default="nats", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def storm(seed: int, seconds: float, broker: str, as_json: bool) -> None:
+    """Kill and freeze agents, broker and twin at random; count readings lost, doubled and altered."""
+    found = _call("aid4.bench.storm", "storm", seed=seed, seconds=seconds, broker=broker, quiet=as_json)
+    _show(found, as_json)
+    if found["lost"] or found["duplicated"] or found["altered"]:
+        raise SystemExit(1)
+
+
+@bench.command()
+@click.option("--seconds", default=10.0, show_default=True, help="How long each insert limit is measured.")
+@click.option("--repeats", default=3, show_default=True, help="Interleaved repeats; medians are printed.")
+@click.option("--broker", "brokers", multiple=True, type=click.Choice(["nats", "mosquitto"]), help="Default: both.")
+@click.option("--part", "parts", multiple=True, type=click.Choice(["records", "json", "peers"]), help="Default: all.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def spine(seconds: float, repeats: int, brokers: tuple[str, ...], parts: tuple[str, ...], as_json: bool) -> None:
+    """Readings per second from a source through spool and broker into DuckDB, against what DuckDB alone takes."""
+    brokers, parts = brokers or ("nats", "mosquitto"), parts or ("records", "json", "peers")
+    found = _call(
+        "aid4.bench.spine", "spine", seconds=seconds, repeats=repeats, brokers=brokers, parts=parts, quiet=as_json
+    )
+    _show(found, as_json)
+
+
+def _call(module: str, function: str, **arguments: Any) -> dict[str, Any]:
+    found: dict[str, Any] = getattr(importlib.import_module(module), function)(**arguments)
+    return found
+
+
+def _show(found: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    for key, value in found.items():
+        if isinstance(value, list):
+            click.echo(f"{key}:")
+            for row in value:
+                click.echo("  " + "  ".join(f"{name} {cell}" for name, cell in row.items()))
+        else:
+            click.echo(f"{key}: {value}")
