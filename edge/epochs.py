@@ -83,27 +83,28 @@ class Epoch:
 
     def read(self, lo: int, hi: int) -> list[tuple[int, bytes]]:
         """(seq, bytes) of the records of `lo..hi` that are there and whole; may block on the disk."""
-        found: list[tuple[int, bytes]] = []
+        found: dict[int, bytes] = {}
         with self._lock:
-            while lo <= hi:
-                at = find(self.segments, lo)
-                if at < 0:
-                    found += self._read_catalogue(lo)
-                    lo += 1
+            at = lo
+            while at <= hi:
+                position = find(self.segments, at)
+                if position < 0:
+                    at += 1
                     continue
-                segment = self.segments[at]
-                found += segment.read(self._open(segment.path), lo, min(hi, segment.last))
-                lo = segment.last + 1
-        return [(seq, data) for seq, data in found if _is_whole(data, seq)]
+                segment = self.segments[position]
+                found.update(segment.read(self._open(segment.path), at, min(hi, segment.last)))
+                at = segment.last + 1
+        whole = {seq: data for seq, data in found.items() if _is_whole(data, seq)}
+        for seq in self.catalogues:
+            if lo <= seq <= hi and seq not in whole:
+                whole[seq] = self.catalogue_path(seq).read_bytes()
+        return sorted(whole.items())
 
     def close(self) -> None:
         """Close the files that reading has opened."""
         with self._lock:
             while self._files:
                 os.close(self._files.popitem()[1])
-
-    def _read_catalogue(self, seq: int) -> list[tuple[int, bytes]]:
-        return [(seq, self.catalogue_path(seq).read_bytes())] if seq in self.catalogues else []
 
     def _open(self, path: Path) -> int:
         fd = self._files.pop(path, None)
