@@ -1,6 +1,7 @@
 """From numpy columns to record batches, and the list of points that their ids index. Shared by all sources."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -8,13 +9,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from edge.sources import Batch, SourceError, SourceHealth
 from wire.catalogue import Point
 from wire.limits import NAME_CHARS_MAX, TEXT_BYTES_MAX
 from wire.names import slug
-from wire.quality import SUBSTITUTED, flag_values
+from wire.quality import STALE, SUBSTITUTED, flag_values
 from wire.schemas import READINGS, STATES, schema
 
-__all__ = ["PointList", "PointSpec", "readings", "states"]
+__all__ = ["LastValues", "PointList", "PointSpec", "check_value", "counted", "readings", "states"]
 
 TEXT_SUFFIX = "_text"  # the point of kind "state" beside a numeric one that sometimes says a word
 
@@ -65,6 +67,70 @@ class PointList:
             pairs = [(nan if p.low is None else p.low, nan if p.high is None else p.high) for p in self.points]
             self._limits = np.array(pairs, dtype=np.float64).reshape(-1, 2)
         return flag_values(values, self._limits[ids, 0], self._limits[ids, 1])
+
+
+class LastValues:
+    """The newest value of each point, to be repeated as stale when the link to its device is lost."""
+
+    def __init__(self, points: PointList) -> None:
+        self._points = points
+        self._values = np.full(64, np.nan)
+        self._known = np.zeros(64, dtype=np.bool_)
+        self._texts: dict[int, str] = {}
+
+    def take_values(self, ids: NDArray[np.uint32], values: NDArray[np.float64]) -> None:
+        """Remember readings; of several of one point the last stands."""
+        if len(self._points.points) > len(self._values):
+            more = 2 * len(self._points.points) - len(self._values)
+            self._values = np.concatenate((self._values, np.full(more, np.nan)))
+            self._known = np.concatenate((self._known, np.zeros(more, dtype=np.bool_)))
+        self._values[ids] = values
+        self._known[ids] = True
+
+    def take_texts(self, ids: Iterable[int], texts: Iterable[str]) -> None:
+        """Remember states."""
+        self._texts.update(zip(ids, texts, strict=True))
+
+    def stale(self, points: Sequence[int], at_us: int, health: SourceHealth) -> list[Batch]:
+        """The last values of `points` at `at_us`, flagged as stale; points that never had one are left out."""
+        ids = np.array([point for point in points if point < len(self._known) and self._known[point]], dtype=np.uint32)
+        words = [point for point in points if point in self._texts]
+        batches = []
+        if len(ids):
+            flags = np.full(len(ids), STALE, dtype=np.uint8)
+            rows = readings(
+                ids, np.full(len(ids), at_us), self._values[ids], flags | self._points.flags(ids, self._values[ids])
+            )
+            batches.append(counted(READINGS, rows, health))
+        if words:
+            texts = [self._texts[point] for point in words]
+            flags = np.full(len(words), STALE, dtype=np.uint8)
+            rows = states(np.array(words, dtype=np.uint32), np.full(len(words), at_us), texts, flags)
+            batches.append(counted(STATES, rows, health))
+        for batch in batches:
+            health.received += batch.rows.num_rows
+        return batches
+
+
+def counted(schema_id: int, rows: pa.RecordBatch, health: SourceHealth) -> Batch:
+    """A batch whose acceptance only counts as sent."""
+
+    def accepted(refused: int) -> None:
+        health.sent += rows.num_rows - refused
+
+    return Batch(schema_id, rows, accepted)
+
+
+def check_value(point: Point, value: float | str | bool) -> None:
+    """Raise SourceError("write") when `value` is not what the point can be set to."""
+    if not point.writable:
+        raise SourceError("write", f"{point.key} takes no commands")
+    if point.kind == "state":
+        return
+    if isinstance(value, str) or not math.isfinite(value):
+        raise SourceError("write", f"{point.key} takes a number, not {value!r}")
+    if (point.low is not None and value < point.low) or (point.high is not None and value > point.high):
+        raise SourceError("write", f"{point.key}: {value} {point.unit} is outside {point.low} to {point.high}")
 
 
 def readings(

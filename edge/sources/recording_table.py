@@ -13,7 +13,7 @@ from edge.sources.recording import Block, Rejected, WallClock, parse_iso, parse_
 from wire.errors import InputError
 from wire.quality import TIME_SUSPECT
 
-__all__ = ["TimeColumn", "find_time_column", "kept_columns", "wide_block"]
+__all__ = ["TimeColumn", "epoch_us_of", "find_time_column", "kept_columns", "wide_block"]
 
 TIME_FORMATS = (
     "iso", "epoch", "%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%d.%m.%Y %H:%M",
@@ -108,12 +108,17 @@ def _parse(column: pa.Array, name: str) -> tuple[NDArray[np.int64], NDArray[np.b
 
 
 def _parse_epoch(column: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
-    counts, readable = parse_numbers(column)
+    epoch_us, readable = epoch_us_of(parse_numbers(column)[0])
+    return epoch_us, readable, np.ones(len(column), dtype=np.bool_)
+
+
+def epoch_us_of(counts: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Numbers since 1970 (n,) in µs, by their magnitude counted in s, ms, µs or ns; which could be read."""
     size = np.abs(np.nan_to_num(counts, nan=0.0, posinf=0.0, neginf=0.0))
     factor = np.select([size >= floor for floor, _ in EPOCH_UNITS_US], [unit for _, unit in EPOCH_UNITS_US], 0.0)
-    readable = readable & (factor > 0) & (size < 1e19)
+    readable = (factor > 0) & (size < 1e19)
     epoch_us = np.rint(np.where(readable, counts, 0.0) * factor).astype(np.int64)
-    return epoch_us, readable, np.ones(len(column), dtype=np.bool_)
+    return epoch_us, readable
 
 
 def wide_block(

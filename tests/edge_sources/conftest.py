@@ -1,8 +1,14 @@
 """Tools of the sources' tests: a source made from a TOML table, and its batches collected as rows."""
 
 import asyncio
+import shutil
+import signal
+import socket
+import subprocess
+import sysconfig
 import tomllib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +19,7 @@ import pytest
 
 from edge.sources import Batch, Source, SourceContext, load_kind
 from wire.clock import SystemClock
+from wire.mqtt import Link, LinkConfig
 from wire.schemas import READINGS
 
 
@@ -72,6 +79,51 @@ def sample(module: str) -> list[dict[str, Any]]:
     text = import_module(module).__doc__ or ""
     tables = [part for part in text.split("\n\n") if part.lstrip().startswith("[[source")]
     return list(tomllib.loads("\n".join(tables))["source"])
+
+
+class Broker:
+    """nats-server with MQTT on a free loopback port, that can be killed and started again there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self.url = f"mqtt://127.0.0.1:{self.port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        shutil.rmtree(self.folder / "js", ignore_errors=True)
+        path = self.folder / "nats.conf"
+        path.write_text(
+            f'server_name: t\nhost: 127.0.0.1\nport: -1\njetstream {{ store_dir: "{self.folder}/js" }}\n'
+            f"mqtt {{ host: 127.0.0.1, port: {self.port}, max_ack_pending: 8000 }}\n"
+        )
+        server = Path(sysconfig.get_path("scripts")) / "nats-server"
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen([str(server), "-c", str(path)], stdout=log, stderr=log)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[Link]:
+        """A connected device."""
+        async with Link(LinkConfig("127.0.0.1", self.port, client_id="device")) as link:
+            async with asyncio.timeout(10):
+                await link.up()
+            yield link
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    made = Broker(tmp_path)
+    made.start()
+    yield made
+    made.kill()
 
 
 @pytest.fixture

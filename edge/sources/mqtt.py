@@ -1,0 +1,303 @@
+"""MQTT: any broker's devices, their payloads mapped to points by a profile of the family.
+
+[[source]]                      # tested: the sample is the config of the first test
+kind = "mqtt"
+name = "shop"
+url = "mqtt://127.0.0.1:1883"   # mqtts:// for TLS; user and password here or in the URL
+qos = 1
+topic = [
+    { pattern = "shop/{device}/power", time = "ts", metrics = [{ path = "p.total", metric = "power", unit = "W" }] },
+    { pattern = "shop/{device}/door", payload = "text", metrics = [{ metric = "door", kind = "state" }] },
+    { pattern = "shop/{device}/raw/#", payload = "generic" },
+]
+
+[[source]]
+kind = "mqtt"
+name = "zigbee"
+url = "mqtt://127.0.0.1:1883"
+profile = "profiles/mqtt/zigbee2mqtt.toml"
+
+At QoS 1 a message is acknowledged when its readings are on disk (or were refused there, which is counted), so what the
+broker still holds is what we do not have yet. When the link to the broker is lost, or a device says that it is
+offline, its points are repeated once with their last value, flagged as stale.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Annotated, Literal, Self
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from edge.sources import Batch, SourceConfig, SourceContext, SourceError, SourceHealth, SourceKind
+from edge.sources.columns import LastValues, PointList, check_value, readings, states
+from edge.sources.mqtt_form import Routed
+from edge.sources.mqtt_profile import MqttProfile, TopicRule, filter_of
+from edge.sources.mqtt_route import Router
+from edge.sources.profiles import load_profile
+from wire.catalogue import Point
+from wire.errors import ConfigError
+from wire.mqtt import Link, LinkConfig, Message, TlsConfig
+from wire.schemas import READINGS, STATES
+
+__all__ = ["SOURCE", "Mqtt", "MqttConfig"]
+
+MESSAGES_MAX = 20_000  # turned into one batch: a third of a second at 60,000 a second
+PENDING_BYTES_MAX = 32 << 20  # messages that wait for the disk; QoS 0 beyond it is dropped and counted
+COALESCE_S = 0.002  # rest after each read from the socket, so that small messages come in batches
+WAKE_S = 1.0  # how often a silent link's reason is looked up for the health report
+
+
+class MqttConfig(SourceConfig, tag="mqtt"):
+    """Config of one connection to a foreign broker; see the samples above."""
+
+    url: str
+    user: str = ""
+    password: str = ""
+    password_file: str = ""
+    ca: str = ""
+    cert: str = ""
+    key: str = ""
+    profile: str = ""
+    topic: tuple[TopicRule, ...] = ()
+    qos: Literal[0, 1] = 1
+    keepalive_s: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 15.0
+    transport: Literal["fast", "paho"] = "fast"
+
+
+class _Delivery:
+    """Messages to acknowledge once all batches that came from them are on disk."""
+
+    def __init__(self, source: "Mqtt", messages: list[Message], batches: int) -> None:
+        self._source, self._messages, self._left = source, messages, batches
+
+    def accepted(self, rows: int, refused: int) -> None:
+        """One batch of them is on disk, but for `refused` rows."""
+        self._source.health.sent += rows - refused
+        self._left -= 1
+        if not self._left:
+            self._source.acknowledge(self._messages)
+
+
+class Mqtt:
+    """A foreign broker as a source."""
+
+    def __init__(self, config: MqttConfig, context: SourceContext) -> None:
+        self.health = SourceHealth()
+        self._config, self._clock = config, context.clock
+        self._points = PointList()
+        self._last = LastValues(self._points)
+        rules = config.topic
+        if config.profile:
+            rules += load_profile(config.profile, context.folder, MqttProfile).topic
+        if not rules:
+            raise ConfigError("no topics", field="topic", fix="give a profile or at least one [[source.topic]]")
+        self._router = Router(rules, config.device or config.name, self._points)
+        self._filters = list(dict.fromkeys(filter_of(rule.pattern) for rule in rules))
+        self._link = Link(_link_config(config, context.folder))
+        self._pending: list[tuple[int, list[Message]]] = []
+        self._pending_bytes = 0
+        self._unacknowledged: set[int] = set()
+        self._session = -1
+        self._last_us = 0
+        self._lost = False
+        self._wake = asyncio.Event()
+        self._running = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        self._link.on_messages = self._take
+        self._link.on_connect = self._connected
+        self._link.on_disconnect = self._disconnected
+        await self._link.subscribe([(name, self._config.qos) for name in self._filters])
+        await self._running.enter_async_context(self._link)
+        self.health.state = "waiting"
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._running.aclose()
+
+    def points(self) -> list[Point]:
+        """The points met so far."""
+        return self._points.points
+
+    async def write(self, point: Point, value: float | str | bool) -> None:
+        """Publish the point's command; the device's answer is its next reading."""
+        command = self._router.commands.get(point.id)
+        if command is None:
+            raise SourceError("write", f"{point.key} takes no commands")
+        check_value(point, value)
+        metric, device = command
+        word = str(value).lower() if isinstance(value, bool) else f"{value}"
+        payload = metric.command_payload.replace("{value}", word)
+        if not self._link.publish(metric.command.replace("{device}", device), payload.encode(), qos=1):
+            raise SourceError("write", f"{point.key}: no connection to {self._config.url}")
+
+    async def batches(self) -> AsyncIterator[Batch]:
+        """Readings and states as they arrive; after a lost link the last values once more, stale."""
+        while True:
+            await self._woken()
+            if self._lost:
+                self._lost = False
+                for batch in self._stale(None):
+                    yield batch
+            while self._pending:
+                messages, arrived_us = self._drain()
+                for batch in self._convert(messages, arrived_us):
+                    yield batch
+
+    def acknowledge(self, messages: list[Message]) -> None:
+        """PUBACK messages of this session."""
+        if messages and messages[0].session == self._session:
+            self._unacknowledged.difference_update(message.mid for message in messages)
+        self._link.ack(messages)
+
+    # -- callbacks of the link
+
+    def _take(self, messages: list[Message]) -> None:
+        if messages[0].session != self._session:
+            self._session = messages[0].session
+            self._unacknowledged.clear()
+        if self._config.qos:
+            known, fresh = self._unacknowledged, []
+            for message in messages:
+                if message.mid not in known:  # else the broker sends again what waits for the disk
+                    fresh.append(message)
+                    if message.mid:
+                        known.add(message.mid)
+            messages = fresh
+        size = sum(len(message.payload) for message in messages)
+        if self._pending_bytes + size > PENDING_BYTES_MAX:
+            messages, size = self._fit(messages)
+        self._pending_bytes += size
+        self._pending.append((self._clock.wall_us(), messages))
+        self._wake.set()
+
+    def _fit(self, messages: list[Message]) -> tuple[list[Message], int]:
+        """As many messages, from the front, as there is room for, and their size; the rest is dropped and counted."""
+        room, size, taken = PENDING_BYTES_MAX - self._pending_bytes, 0, 0
+        for message in messages:
+            if size + len(message.payload) > room:
+                break
+            size += len(message.payload)
+            taken += 1
+        lost = messages[taken:]
+        self.health.received += len(lost)
+        self.health.discarded += len(lost)
+        self.health.error("overflow", f"over {PENDING_BYTES_MAX >> 20} MiB wait for the disk")
+        self.acknowledge(lost)
+        return messages[:taken], size
+
+    def _connected(self) -> None:
+        self.health.state, self.health.why = "running", ""
+
+    def _disconnected(self, reason: str) -> None:
+        self.health.error("connect", reason)
+        self.health.state = "waiting"
+        self._lost = True
+        self._wake.set()
+
+    # -- from messages to batches
+
+    async def _woken(self) -> None:
+        """Wait for something to do; meanwhile keep the reason of a silent link up to date."""
+        while not self._wake.is_set():
+            try:
+                async with asyncio.timeout(WAKE_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                if not self._link.connected:
+                    self.health.why = self._link.stats.last_error or "connecting"
+        self._wake.clear()
+
+    def _drain(self) -> tuple[list[Message], NDArray[np.int64]]:
+        """Some pending messages and when each arrived: never two at one µs, so that their order is kept."""
+        messages: list[Message] = []
+        runs: list[NDArray[np.int64]] = []
+        taken = 0
+        for at_us, some in self._pending:
+            start_us = max(at_us, self._last_us + 1)
+            runs.append(np.arange(start_us, start_us + len(some)))
+            self._last_us = start_us + len(some) - 1
+            messages += some
+            taken += 1
+            if len(messages) >= MESSAGES_MAX:
+                break
+        del self._pending[:taken]
+        self._pending_bytes -= sum(len(message.payload) for message in messages)
+        return messages, np.concatenate(runs)
+
+    def _convert(self, messages: list[Message], arrived_us: NDArray[np.int64]) -> list[Batch]:
+        if not messages:
+            return []
+        routed = self._router.route(messages, arrived_us)
+        for stage, why in routed.discarded:
+            self.health.error(stage, why)
+        batches = self._batches(routed)
+        rows = sum(batch.num_rows for _, batch in batches)
+        self.health.received += rows + len(routed.discarded)
+        self.health.discarded += len(routed.discarded)
+        if not batches:
+            self.acknowledge(messages)
+            return []
+        self.health.last_us = self._clock.wall_us()
+        delivery = _Delivery(self, messages, len(batches))
+        out = [Batch(kind, rows, partial(delivery.accepted, rows.num_rows)) for kind, rows in batches]
+        return out + (self._stale(routed.offline) if routed.offline else [])
+
+    def _batches(self, routed: Routed) -> list[tuple[int, pa.RecordBatch]]:
+        out = []
+        if routed.values:
+            ids, ts_us, values, quality = (np.concatenate(part) for part in zip(*routed.values, strict=True))
+            self._last.take_values(ids, values)
+            out.append((READINGS, readings(ids, ts_us, values, quality)))
+        if routed.texts:
+            points, times, texts, flags = zip(*routed.texts, strict=True)
+            self._last.take_texts(points, texts)
+            ids, ts_us = np.array(points, dtype=np.uint32), np.array(times, dtype=np.int64)
+            out.append((STATES, states(ids, ts_us, texts, np.array(flags, dtype=np.uint8))))
+        return out
+
+    def _stale(self, devices: set[str] | None) -> list[Batch]:
+        points = [point.id for point in self._router.stale_points(devices)]
+        at_us = self._last_us = max(self._clock.wall_us(), self._last_us + 1)
+        return self._last.stale(points, at_us, self.health)
+
+
+def _link_config(config: MqttConfig, folder: Path) -> LinkConfig:
+    url = urlsplit(config.url)
+    try:
+        port = url.port
+    except ValueError:
+        port = 0
+    if url.scheme not in {"mqtt", "mqtts"} or not url.hostname or port == 0:
+        fix = "write mqtt://host:1883 or mqtts://host:8883"
+        raise ConfigError(f"{config.url!r} is no broker", field="url", fix=fix)
+    secure = url.scheme == "mqtts"
+    password = config.password or unquote(url.password or "")
+    if config.password_file:
+        password = (folder / config.password_file).read_text().strip()
+    ca, cert, key = (folder / name if name else None for name in (config.ca, config.cert, config.key))
+    return LinkConfig(
+        host=url.hostname,
+        port=port or (8883 if secure else 1883),
+        user=config.user or unquote(url.username or ""),
+        password=password,
+        client_id=f"aid4-{config.name}",
+        tls=TlsConfig(ca, cert, key) if secure else None,
+        keepalive_s=config.keepalive_s,
+        transport=config.transport,
+        manual_ack=True,
+        coalesce_s=COALESCE_S if config.transport == "fast" else 0.0,
+    )
+
+
+SOURCE = SourceKind(MqttConfig, Mqtt)
