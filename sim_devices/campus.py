@@ -88,7 +88,7 @@ class Campus:
         site, count = self.site, {kind: len(devices) for kind, devices in self._devices.items()}
         building = site.building
         self._weather = Weather(
-            Place(building.latitude_deg, building.longitude_deg, building.time_zone), generator(seed, "weather")
+            Place(building.latitude_deg, building.longitude_deg, site.time_zone), generator(seed, "weather")
         )
         spaces = [site.space(device.space) for device in self._devices["room-controller"]]
         area_m2 = np.array([space.area_m2 for space in spaces])

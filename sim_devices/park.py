@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -22,7 +23,7 @@ from typing import Any, Self
 from sim_devices.campus import TICK_S, Campus
 from sim_devices.faults import Faults, Scenario
 from sim_devices.readouts import Value
-from sim_devices.servers import DeviceServer
+from sim_devices.servers import LOOPBACK, DeviceServer
 from sim_devices.servers.modbus import ModbusServer
 from sim_devices.servers.mqtt import Broker, MqttDevice
 from sim_devices.servers.opcua import OpcUaServer
@@ -30,7 +31,7 @@ from sim_devices.servers.registers import load_register_map
 from sim_devices.site import Device, load_site
 from wire.errors import InputError
 
-__all__ = ["Broker", "Park"]
+__all__ = ["Broker", "Park", "read_ports", "write_ports"]
 
 SPEED_MAX = 600.0  # 0.3 s of computing a second on a small gateway
 CATCH_UP_S = 60.0  # simulated seconds computed at once; a process that was frozen longer does not race
@@ -40,6 +41,7 @@ PACE_S = 0.1
 class Park:
     """The devices of a site (or `only` some of them by name), served from `__aenter__` on.
 
+    `ports` asks for a device's port, so that a park that is started again is found where it was.
     Without a broker the MQTT devices stay silent. The physics is always that of the whole site.
     """
 
@@ -53,6 +55,7 @@ class Park:
         start_us: int | None = None,
         scenario: Scenario | None = None,
         only: Collection[str] = (),
+        ports: Mapping[str, int] | None = None,
     ) -> None:
         if not 0.0 < speed <= SPEED_MAX:
             raise InputError(f"{speed:g} is no speed", field="speed", fix=f"0 < speed <= {SPEED_MAX:g}")
@@ -61,6 +64,7 @@ class Park:
         self.campus = Campus(self.site, seed, self.start_us)
         self.faults = Faults(scenario or Scenario(""), self.start_us)
         self._speed, self._broker, self._only = speed, broker, frozenset(only)
+        self._ports = ports or {}
         if unknown := self._only - {device.name for device in self.site.devices}:
             raise InputError(f"there is no device {min(unknown)}", field="device", fix="see aid4 sim list")
         self.servers: list[DeviceServer] = []
@@ -91,8 +95,17 @@ class Park:
         await self._close()
 
     def edge_config(self) -> dict[str, Any]:
-        """The agent's `[[source]]` tables, with the real ports and the register maps inline."""
-        return {"source": [server.source() for server in self.servers]}
+        """The agent's `[[source]]` tables, with the real ports and the register maps inline.
+
+        The MQTT devices share one table, since one connection to their broker hears them all.
+        """
+        tables = [server.source() for server in self.servers]
+        heard = [table for table in tables if table["kind"] == "mqtt"]
+        if heard:
+            rules = [rule for table in heard for rule in table["topic"]]
+            tables = [table for table in tables if table["kind"] != "mqtt"]
+            tables.append({**heard[0], "name": "mqtt-devices", "topic": rules})
+        return {"source": tables}
 
     def shown(self) -> Mapping[str, Value | None]:
         """What the devices show now by `device/metric`: the physics with the faults of the moment."""
@@ -105,16 +118,16 @@ class Park:
     def _server(self, device: Device) -> DeviceServer | None:
         if self._only and device.name not in self._only:
             return None
-        metrics = self.site.metrics(device)
+        metrics, port = self.site.metrics(device), self._ports.get(device.name, 0)
 
         def written(metric: str, value: float) -> None:
             self.campus.write(device.name, metric, value)
 
         match device.protocol:
             case "modbus" | "sunspec":
-                return ModbusServer(device, metrics, load_register_map(device.kind), written)
+                return ModbusServer(device, metrics, load_register_map(device.kind), written, port)
             case "opcua":
-                return OpcUaServer(device, metrics)
+                return OpcUaServer(device, metrics, port)
             case "mqtt" if self._broker is not None:
                 period_s = self.site.kinds[device.kind].period_s
                 return MqttDevice(device, metrics, self._broker, period_s / self._speed, written)
@@ -157,7 +170,34 @@ class Park:
 
 def write_ports(park: Park, path: Path) -> None:
     """Tell another process where the devices are: whole or not at all."""
-    document = {"pid": os.getpid(), "start_us": park.start_us, **park.edge_config()}
+    ports = {server.device.name: server.port for server in park.servers}
+    document = {"pid": os.getpid(), "start_us": park.start_us, "ports": ports, **park.edge_config()}
     fresh = path.with_name(path.name + ".new")
+    fresh.touch(mode=0o600)  # a table may hold the broker's password
     fresh.write_text(json.dumps(document, indent=1) + "\n")
     fresh.replace(path)
+
+
+def read_ports(path: Path) -> dict[str, int]:
+    """The ports, still free, of the park that wrote this file before; empty when it is no such file."""
+    try:
+        ports = json.loads(path.read_text()).get("ports", {})
+    except (OSError, ValueError, AttributeError):
+        return {}
+    return {name: port for name, port in ports.items() if isinstance(port, int) and _is_free(port)}
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except (OSError, OverflowError):
+            return False
+    return True
+
+
+if __name__ == "__main__":
+    from sim_devices.cli import main
+
+    main()

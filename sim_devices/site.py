@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -12,6 +12,8 @@ from wire.errors import ConfigError
 from wire.names import check_name
 
 __all__ = ["Building", "Device", "Kind", "Metric", "Site", "Space", "load_site"]
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 Protocol = Literal["modbus", "sunspec", "opcua", "mqtt"]
 Declared = Literal["f64", "f32", "i16", "u16", "i32", "u32", "bool", "enum", "text"]
@@ -75,17 +77,23 @@ class Building(msgspec.Struct, frozen=True):
     name: str
     latitude_deg: float
     longitude_deg: float
-    time_zone: str = "Europe/Bratislava"
+
+
+class _SiteFile(msgspec.Struct, frozen=True):
+    """What the park needs of `site.toml`."""
+
+    time_zone: str = "UTC"
 
 
 class Site(msgspec.Struct, frozen=True):
-    """The whole table."""
+    """The whole table, and the clock that people on site follow."""
 
     building: Building
     storeys: tuple[Storey, ...] = msgspec.field(name="storey")
     spaces: tuple[Space, ...] = msgspec.field(name="space")
     devices: tuple[Device, ...] = msgspec.field(name="device")
     kinds: dict[str, Kind] = msgspec.field(name="kind")
+    time_zone: str = "UTC"
 
     def space(self, name: str) -> Space:
         """The space of that name; raises KeyError."""
@@ -111,17 +119,21 @@ class Site(msgspec.Struct, frozen=True):
 
 
 def load_site(folder: Path) -> Site:
-    """Read `<folder>/devices.toml`. Raises ConfigError with the field for what a person must mend."""
+    """Read `<folder>/devices.toml` and the time zone of `site.toml`. Raises ConfigError with the field to mend."""
     path = folder / "devices.toml"
+    site = _decode(path, Site)
+    _check(site, str(path))
+    return msgspec.structs.replace(site, time_zone=_decode(folder / "site.toml", _SiteFile).time_zone)
+
+
+def _decode(path: Path, shape: type[T]) -> T:
     try:
-        site = msgspec.toml.decode(path.read_bytes(), type=Site)
-    except FileNotFoundError as error:
-        raise ConfigError("there is no table of devices", file=str(path), fix="name a site's folder") from error
+        return msgspec.toml.decode(path.read_bytes(), type=shape)
+    except OSError as error:
+        raise ConfigError("cannot be read", file=str(path), fix="name a site's folder") from error
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
         text, _, field = str(error).partition(" - at `$.")
         raise ConfigError(text, file=str(path), field=field.rstrip("`"), fix="see configs/sites/campus") from error
-    _check(site, str(path))
-    return site
 
 
 def _check(site: Site, file: str) -> None:

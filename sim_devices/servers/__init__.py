@@ -22,6 +22,11 @@ class DeviceServer(Protocol):
 
     device: Device
 
+    @property
+    def port(self) -> int:
+        """Where it listens on loopback; 0 when it does not."""
+        ...
+
     async def start(self, tasks: asyncio.TaskGroup) -> None:
         """Go on the net; what runs in the background runs in `tasks`."""
         ...

@@ -29,12 +29,14 @@ BIT_CODES = (1, 2, 5, 15)  # there are no coils here
 class ModbusServer:
     """One device with its register image; requests read the image, `publish` renews it."""
 
-    def __init__(self, device: Device, metrics: tuple[Metric, ...], registers: RegisterMap, written: Written) -> None:
+    def __init__(
+        self, device: Device, metrics: tuple[Metric, ...], registers: RegisterMap, written: Written, port: int = 0
+    ) -> None:
         self.device = device
         self._metrics = {metric.name: metric for metric in metrics}
         self._registers = registers.registers
         self._written = written
-        self._port = 0
+        self._port = port
         self._server: ModbusTcpServer | None = None
         self._image: dict[int, int] = {}
         if device.protocol == "sunspec":
@@ -44,7 +46,7 @@ class ModbusServer:
 
     @property
     def port(self) -> int:
-        """Its TCP port on loopback, kept over cuts; 0 before the first start."""
+        """Its TCP port on loopback, kept over cuts; 0 before the first start unless one was asked for."""
         return self._port
 
     async def start(self, tasks: asyncio.TaskGroup) -> None:

@@ -7,6 +7,7 @@ between only what changed (an absent key means "as before"). What may be written
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from typing import Any
 import aiomqtt
 
 from sim_devices.readouts import Value
-from sim_devices.servers import Written
+from sim_devices.servers import Written, point_spec
 from sim_devices.site import Device, Metric
 from wire.errors import InputError
 
@@ -46,6 +47,8 @@ class Dialect:
     paths: dict[str, str]
     envelope: dict[str, str]  # constant fields of a message
     command_topic: str
+    command: str  # `{key}` is the last step of the metric's path
+    availability: tuple[str, str, str]  # topic, and the words of a living and of a dead device
     only_changes: bool = False
 
 
@@ -61,6 +64,8 @@ DIALECTS = {
         },
         envelope={"power_source": "mains"},
         command_topic=PREFIX + "/zigbee2mqtt/{device}/set",
+        command='{"{key}": {value}}',
+        availability=(PREFIX + "/zigbee2mqtt/{device}/availability", "online", "offline"),
     ),
     "ev-charger": Dialect(
         topic=PREFIX + "/shelly/{device}/events/rpc",
@@ -75,6 +80,8 @@ DIALECTS = {
         },
         envelope={"src": "{device}", "method": "NotifyStatus"},
         command_topic=PREFIX + "/shelly/{device}/rpc",
+        command='{"method": "Charger.SetConfig", "params": {"{key}": {value}}}',
+        availability=(PREFIX + "/shelly/{device}/online", "true", "false"),
         only_changes=True,
     ),
     "weather-station": Dialect(
@@ -90,6 +97,8 @@ DIALECTS = {
         },
         envelope={"station": "{device}"},
         command_topic=PREFIX + "/weather/{device}/command",
+        command='{"{key}": {value}}',
+        availability=(PREFIX + "/weather/{device}/status", "online", "offline"),
     ),
 }
 
@@ -110,6 +119,11 @@ class MqttDevice:
         self._next_s = self._full_s = 0.0
 
     @property
+    def port(self) -> int:
+        """It listens on none."""
+        return 0
+
+    @property
     def topic(self) -> str:
         """Where it publishes."""
         return self._dialect.topic.format(device=self.device.name)
@@ -119,7 +133,10 @@ class MqttDevice:
         self._task = tasks.create_task(self._stay_connected(), name=f"mqtt {self.device.name}")
 
     async def cut(self) -> None:
-        """Disconnect and stay away."""
+        """Disconnect and stay away; the last word is what the broker would say of a lost device."""
+        if self._client is not None:
+            with contextlib.suppress(aiomqtt.MqttError):
+                await self._client.publish(*self._presence(alive=False), qos=1, retain=True)
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -150,8 +167,23 @@ class MqttDevice:
             self._full_s = 0.0  # the connection's own task notices too, and reconnects
 
     def source(self) -> dict[str, Any]:
-        """The agent's table."""
-        return {"kind": "mqtt", "name": self.device.name, "device": self.device.name}
+        """The agent's table: one rule for what it says, one for whether it lives."""
+        name, dialect, broker = self.device.name, self._dialect, self._broker
+        metrics = []
+        for metric in self._metrics:
+            path = dialect.paths[metric.name]
+            spec = {"path": path, "kind": metric.kind, **point_spec(self.device, metric)}
+            if metric.writable:
+                spec["command"] = dialect.command_topic.format(device=name)
+                spec["command_payload"] = dialect.command.replace("{key}", path.rpartition(".")[2])
+            metrics.append(spec)
+        topic, _, offline = dialect.availability
+        rules = [
+            {"pattern": topic.format(device=name), "payload": "availability", "device": name, "offline": [offline]},
+            {"pattern": self.topic, "device": name, "metrics": metrics},
+        ]
+        login = {"user": broker.username, "password": broker.password} if broker.username else {}
+        return {"kind": "mqtt", "name": name, "url": f"mqtt://{broker.host}:{broker.port}", "topic": rules, **login}
 
     async def _stay_connected(self) -> None:
         """Connect, take commands, and connect again."""
@@ -160,6 +192,7 @@ class MqttDevice:
             try:
                 async with self._new_client() as client:
                     await client.subscribe(self._dialect.command_topic.format(device=self.device.name))
+                    await client.publish(*self._presence(alive=True), qos=1, retain=True)
                     self._client, self._full_s, wait_s = client, 0.0, RECONNECT_S_MIN
                     async for message in client.messages:
                         self._obey(message.payload)
@@ -170,7 +203,7 @@ class MqttDevice:
             await asyncio.sleep(wait_s)
 
     def _new_client(self) -> aiomqtt.Client:
-        broker = self._broker
+        broker, (topic, word) = self._broker, self._presence(alive=False)
         return aiomqtt.Client(
             broker.host,
             broker.port,
@@ -178,7 +211,13 @@ class MqttDevice:
             password=broker.password,
             identifier=f"sim-{self.device.name}",
             clean_session=True,
+            will=aiomqtt.Will(topic, word, qos=1, retain=True),
         )
+
+    def _presence(self, *, alive: bool) -> tuple[str, str]:
+        """Topic and word of the device's availability."""
+        topic, online, offline = self._dialect.availability
+        return topic.format(device=self.device.name), online if alive else offline
 
     def _obey(self, body: object) -> None:
         """Take a command `{"<path's last name>": number}`; a device ignores what it does not understand."""

@@ -52,14 +52,19 @@ PUBLISHING_MS = 250.0
 class OpcUaServer:
     """One machine's server, without security, as such machines stand in a shop-floor network."""
 
-    def __init__(self, device: Device, metrics: tuple[Metric, ...]) -> None:
+    def __init__(self, device: Device, metrics: tuple[Metric, ...], port: int = 0) -> None:
         self.device = device
         self._metrics = metrics
-        self._port = 0
+        self._port = port
         self._server: Server | None = None
         self._variants = {metric.name: VARIANTS[metric.declared] for metric in metrics}
         self._nodes: dict[str, ua.NodeId] = {}
         self._shown: dict[str, Value | None] = {}
+
+    @property
+    def port(self) -> int:
+        """Its TCP port on loopback; 0 before the first start unless one was asked for."""
+        return self._port
 
     @property
     def url(self) -> str:

@@ -35,7 +35,8 @@ async def test_every_device_publishes_the_physics_in_its_own_dialect(
     site_dir: Path, start_us: int, broker_port: int
 ) -> None:
     async with aiomqtt.Client("127.0.0.1", broker_port) as client:
-        await client.subscribe(f"{PREFIX}/#")
+        for topic in ("zigbee2mqtt/+", "shelly/+/events/rpc", "weather/+/observation"):
+            await client.subscribe(f"{PREFIX}/{topic}")
         async with Park(
             site_dir, seed=7, speed=1e-4, broker=Broker(port=broker_port), start_us=start_us, only=MQTT
         ) as park:
@@ -82,6 +83,23 @@ async def test_a_command_reaches_the_physics_and_nonsense_does_not(
                 while park.campus.values()["room-office/temperature_setpoint"] != 23.5:
                     await asyncio.sleep(0.05)
         assert park.campus.values()["room-office/temperature"] != 25
+
+
+async def test_a_device_says_that_it_is_there_and_the_broker_knows_when_it_is_gone(
+    site_dir: Path, start_us: int, broker_port: int
+) -> None:
+    async with aiomqtt.Client("127.0.0.1", broker_port) as client:
+        await client.subscribe(f"{PREFIX}/weather/weather/status")
+        words: list[bytes] = []
+        async with Park(
+            site_dir, seed=7, broker=Broker(port=broker_port), start_us=start_us, only=["weather"]
+        ) as park, asyncio.timeout(10):  # fmt: skip
+            async for message in client.messages:
+                words.append(bytes(message.payload))  # type: ignore[arg-type]
+                if words[-1] == b"offline":
+                    break
+                await park.servers[0].cut()
+    assert words == [b"online", b"offline"]
 
 
 async def test_devices_wait_for_a_broker_that_comes_later(site_dir: Path, start_us: int, broker_port: int) -> None:
