@@ -123,7 +123,9 @@ class Mqtt:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._link.on_disconnect = lambda reason: None  # a stop is no outage
         await self._running.aclose()
+        self.health.state = "ended"
 
     def points(self) -> list[Point]:
         """The points met so far."""
