@@ -4,17 +4,50 @@ import json
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from wire.errors import ConfigError, InputError
 from wire.names import slug
 
-__all__ = ["NODE", "Layout", "agent_toml", "default_data_dir", "has_model", "replay_sources", "site_name"]
+__all__ = [
+    "NODE",
+    "Layout",
+    "ParkOptions",
+    "agent_toml",
+    "default_data_dir",
+    "has_model",
+    "replay_sources",
+    "site_name",
+]
 
 NODE = "gw-1"
+SIM_SPEED_MAX = 600.0
+SIM_SPEED_OF_MAX = 60.0  # "max" is for recordings; the simulated park then runs a minute a second
 _ARCHIVES = (".gz", ".txt", ".csv", ".parquet", ".shdr")
+
+
+@dataclass(frozen=True, slots=True)
+class ParkOptions:
+    """What a person asked for; `speed` None is as fast as possible, `seconds` None is until stopped."""
+
+    site: Path
+    data_dir: Path
+    ifc: Path | None = None
+    replays: tuple[Path, ...] = ()
+    port: int = 0
+    speed: float | None = 1.0
+    sim: bool = True
+    seconds: float | None = None
+    seed: int = 7
+    broker: Literal["nats", "mosquitto"] = "nats"
+
+    @property
+    def sim_speed(self) -> float:
+        """Times real time of the simulated devices."""
+        return SIM_SPEED_OF_MAX if self.speed is None else min(self.speed, SIM_SPEED_MAX)
 
 
 class Layout:

@@ -71,11 +71,6 @@ class Child:
             await asyncio.sleep(backoff_s)
             backoff_s = min(2 * backoff_s, _RESTART_S_MAX)
 
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal, if it runs."""
-        if self.pid:
-            os.kill(self.pid, number)
-
     async def stop(self, within_s: float = _STOP_S) -> None:
         """SIGTERM, then SIGKILL for one that does not end in time; `keep()` returns."""
         self._stopping = True

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from aid4.configs_path import site_path
-from aid4.park import Park, ParkOptions, Report
-from aid4.park_config import default_data_dir, site_name
+from aid4.park import Park, Report
+from aid4.park_config import ParkOptions, default_data_dir, site_name
 from wire.errors import InputError
 
 __all__ = ["run"]

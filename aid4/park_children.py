@@ -1,0 +1,132 @@
+"""The processes of one park: how each is started, with what configuration, and how all of them stop."""
+
+import asyncio
+import hashlib
+import json
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from aid4.broker import Broker
+from aid4.broker_users import BrokerUser, node_user, twin_user
+from aid4.park_config import NODE, Layout, ParkOptions, agent_toml, has_model
+from aid4.processes import Child, ChildError, run_once
+
+__all__ = ["ParkChildren", "broker_users"]
+
+_FIELD = "field/#"  # what the simulated MQTT devices publish and the agent reads
+_START_S = 60.0  # for a large model on a small gateway
+_POLL_S = 0.1
+_STARTS_MAX = 3
+
+
+def broker_users(site: str) -> list[BrokerUser]:
+    """Everybody at the park's broker, each with a password of this run."""
+    devices = BrokerUser("devices", publish=(_FIELD,), subscribe=(_FIELD,))
+    return [twin_user(site), node_user(site, NODE, also=(_FIELD,)), devices]
+
+
+class ParkChildren:
+    """Starts children in the task group `group` and knows them by name; `warn` hears of each unasked end."""
+
+    def __init__(
+        self,
+        options: ParkOptions,
+        site: str,
+        broker: Broker,
+        group: asyncio.TaskGroup,
+        warn: Callable[[str], None],
+    ) -> None:
+        self._options, self._site, self._broker, self._group, self._warn = options, site, broker, group, warn
+        self._layout = Layout(options.data_dir)
+        self._users = {user.name: user for user in broker.users}
+        self._children: dict[str, Child] = {}
+
+    async def author_model(self) -> Path | None:
+        """The model to show: the one asked for, else the site's own, else one authored from its devices, once."""
+        site, devices = self._options.site, self._options.site / "devices.toml"
+        if self._options.ifc is not None:
+            return self._options.ifc.resolve()
+        if has_model(site) or not devices.is_file():
+            return None
+        digest = hashlib.sha256(devices.read_bytes()).hexdigest()[:12]
+        path = self._layout.model / f"{self._site}-{digest}.ifc"
+        if not path.exists():
+            fresh = path.with_suffix(".new.ifc")
+            await run_once(_aid4("bim", "sample", str(fresh), "--site", str(site)), self._layout.log / "model.log")
+            fresh.rename(path)
+        return path
+
+    async def start_devices(self) -> int:
+        """Start the simulated devices and wait until every one of them listens; returns how many there are."""
+        options, layout = self._options, self._layout
+        layout.ports.unlink(missing_ok=True)  # devices that are started again later find their ports there
+        if not options.sim:
+            return 0
+        secret = self._secret(layout.root / "devices.password", "devices")
+        command = [sys.executable, "-m", "sim_devices.park", "--site", str(options.site)]
+        command += ["--seed", str(options.seed), "--speed", f"{options.sim_speed:g}"]
+        command += ["--ports-file", str(layout.ports), "--broker", f"127.0.0.1:{self._broker.port}"]
+        self._start("devices", [*command, "--user", "devices", "--password-file", str(secret)])
+        await self.until("devices", lambda: asyncio.to_thread(layout.ports.exists))
+        return len(self._simulated())
+
+    def start_twin(self, port: int, model: Path | None) -> None:
+        """Start the twin with its page on `port`."""
+        secret = self._secret(self._layout.twin / "broker.password", "twin")
+        command = _aid4("twin", "serve", "--site", str(self._options.site), "--data-dir", str(self._layout.twin))
+        command += ["--broker", f"mqtt://127.0.0.1:{self._broker.port}", "--broker-user", "twin"]
+        command += ["--broker-password-file", str(secret), "--port", str(port)]
+        self._start("twin", command if model is None else [*command, "--ifc", str(model)])
+
+    def start_agent(self, recordings: list[dict[str, Any]], *, drain: bool = False) -> int:
+        """Start the agent, returns how many sources it has; with `drain` none, so that it only empties its spool."""
+        sources = [] if drain else [*recordings, *self._simulated()]
+        broker, user = self._broker, self._users[NODE]
+        access = {"url": f"mqtt://127.0.0.1:{broker.port}", "user": NODE, "password": user.password}
+        tables = [{**source, **access} if source["kind"] == "mqtt" else source for source in sources]
+        secret = self._secret(self._layout.edge / "broker.password", NODE)
+        text = agent_toml(self._site, broker_port=broker.port, password_file=secret, sources=tables)
+        self._layout.agent.touch(mode=0o600)
+        self._layout.agent.write_text(text, encoding="utf-8")
+        self._start("agent", _aid4("edge", "run", str(self._layout.agent)))
+        return len(sources)
+
+    async def until(self, name: str, condition: Callable[[], Awaitable[bool]]) -> None:
+        """Wait for a child to come up; ChildError with its last lines when it does not."""
+        child = self._children[name]
+        try:
+            async with asyncio.timeout(_START_S):
+                while not await condition():
+                    if child.restarts >= _STARTS_MAX:
+                        raise ChildError(f"{name} does not start:\n{child.last_lines()}")
+                    await asyncio.sleep(_POLL_S)
+        except TimeoutError:
+            raise ChildError(f"{name} is not up after {_START_S:g} s:\n{child.last_lines()}") from None
+
+    async def stop(self, *names: str, within_s: float) -> None:
+        """Stop the children of these names, all of them when none is given, at the same time."""
+        stopping = [self._children.pop(name) for name in names or list(self._children) if name in self._children]
+        await asyncio.gather(*(child.stop(within_s) for child in stopping))
+
+    def _start(self, name: str, command: list[str]) -> None:
+        child = Child(name, command, self._layout.log / f"{name}.log", on_end=self._warn)
+        self._children[name] = child
+        self._group.create_task(child.keep(), name=name)
+
+    def _simulated(self) -> list[Mapping[str, Any]]:
+        """The agent's tables that read the simulated devices."""
+        if not self._layout.ports.exists():
+            return []
+        sources: list[Mapping[str, Any]] = json.loads(self._layout.ports.read_text())["source"]
+        return sources
+
+    def _secret(self, path: Path, user: str) -> Path:
+        path.touch(mode=0o600)
+        path.write_text(self._users[user].password + "\n")
+        return path.resolve()
+
+
+def _aid4(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "aid4", *arguments]
