@@ -5,6 +5,7 @@ last of all: when that exists, everything is there. Exit codes: 0 done, 3 refuse
 stdout; anything else is a crash, and the parent says so.
 """
 
+import errno
 import json
 import re
 import resource
@@ -29,6 +30,9 @@ __all__ = ["EXIT_REFUSED", "main"]
 
 EXIT_REFUSED = 3
 _EXPORT_AGAIN = "export the model again, or repair it with a STEP checker"
+_LIBRARIES_BYTES = 360 * MIB  # address space of Python, numpy, Arrow and the IFC library
+_MEMORY_FIXED_BYTES = 48 * MIB  # code and buffers that any model takes
+_MEMORY_PER_BYTE = 10  # parsed model and tables of real files take 6 to 10 bytes a byte of text
 _WHOLE_RATIO = 0.99  # below that share of readable instances a model is not "nearly whole"
 
 
@@ -44,8 +48,12 @@ def main(arguments: list[str]) -> int:
     except ModelError as refusal:
         return _refuse(refusal)
     except MemoryError:
-        problem = f"reading it takes more than {limits.memory_bytes // MIB} MiB of memory"
-        return _refuse(ModelError("memory", problem, file=file, fix=SPLIT))
+        return _refuse(_too_little_memory(file, limits))
+    except OSError as error:
+        if error.errno != errno.EFBIG:
+            raise
+        problem = f"its tables are larger than {limits.output_bytes // MIB} MiB"
+        return _refuse(ModelError("too_big", problem, file=file, fix=SPLIT))
     _write_last(out_dir / MODEL_JSON, msgspec.json.encode(summary))
     return 0
 
@@ -69,7 +77,7 @@ def read_into(file: str, out_dir: Path, limits: ModelLimits) -> ModelSummary:
     started = time.monotonic()
     path = check_path(file, limits)
     plain = plain_model(path, out_dir, limits)
-    model, complaints = _open(plain, file)
+    model, complaints = _open(plain, file, limits)
     instances = len(model.entity_names())
     warnings = [*plain.warnings, *_check_whole(plain, instances, file), *complaints]
     tables = _read(model, limits, file)
@@ -94,14 +102,22 @@ def read_into(file: str, out_dir: Path, limits: ModelLimits) -> ModelSummary:
         lost=lost[: limits.warnings],
         warnings=_bounded(warnings, limits.warnings),
         read_s=round(time.monotonic() - started, 3),
-        memory_mib=_memory_peak_mib(),
+        memory_mib=_memory_bytes("VmHWM") // MIB,
     )
 
 
-def _open(plain: PlainModel, file: str) -> tuple[Any, list[str]]:
+def _open(plain: PlainModel, file: str, limits: ModelLimits) -> tuple[Any, list[str]]:
     """The open file and what the parser complained about."""
-    import ifcopenshell  # only here: it is what crashes and what is heavy
-
+    if limits.memory_bytes < _LIBRARIES_BYTES:
+        raise _too_little_memory(file, limits)
+    try:
+        import ifcopenshell  # only here: it is what crashes and what is heavy
+    except ModuleNotFoundError as missing:
+        problem = f"reading models needs the package {missing.name}, which is not installed"
+        raise ModelError("failed", problem, file=file, fix='pip install "aid4[bim]"') from missing
+    # short of memory the parser crashes, or says that the file is at fault: so ask before
+    if _MEMORY_FIXED_BYTES + plain.path.stat().st_size * _MEMORY_PER_BYTE > _memory_left(limits):
+        raise _too_little_memory(file, limits)
     ifcopenshell.get_log()
     try:
         model = ifcopenshell.open(str(plain.path), format=".ifc")
@@ -188,11 +204,21 @@ def _counts(tables: Any, instances: int) -> Counts:
     )
 
 
-def _memory_peak_mib() -> int:
-    """Most memory this process held; the kernel's rusage would count the parent before the exec too."""
+def _too_little_memory(file: str, limits: ModelLimits) -> ModelError:
+    problem = f"reading it takes more than {limits.memory_bytes // MIB} MiB of memory"
+    return ModelError("memory", problem, file=file, fix=SPLIT)
+
+
+def _memory_left(limits: ModelLimits) -> int:
+    """Bytes of address space that this process may still take."""
+    return limits.memory_bytes - _memory_bytes("VmSize")
+
+
+def _memory_bytes(name: str) -> int:
+    """A figure of /proc/self/status; the kernel's rusage would count the parent before the exec too."""
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) // 1024
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * 1024
     return 0
 
 

@@ -126,7 +126,7 @@ def _unpack(path: Path, target: Path, limits: ModelLimits) -> Path:
                         problem = f"{member.filename!r} unpacks to more than {bound} bytes"
                         raise ModelError("bomb", problem, file=shown, fix=_SAVE_PLAIN)
                     plain.write(chunk)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise ModelError("malformed", f"the archive is damaged: {error}", file=shown, fix=_SAVE_PLAIN) from error
     return target
 

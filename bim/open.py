@@ -27,8 +27,16 @@ _ROOT = Path(__file__).resolve().parents[1]
 _SCHEMAS = {"elements": ELEMENTS, "psets": PSETS, "relations": RELATIONS}
 _ANSWER_BYTES_MAX = 65_536  # a refusal is a few hundred bytes
 _COMPLAINT_CHARS = 500  # of a crashed child's last words
-_NO_MEMORY = ("bad_alloc", "MemoryError", "Cannot allocate memory", "failed to map segment")
-_ASK = "please report it with the file"
+_NO_MEMORY = (
+    "bad_alloc",
+    "MemoryError",
+    "Cannot allocate memory",
+    "failed to map segment",
+    "Memory allocation still failed",  # OpenBLAS
+    "realloc of size",  # Arrow
+    "malloc of size",
+)
+_ASK = "raise the memory bound if the model is large; else please report it with the file"
 
 
 class _Answer(msgspec.Struct):
@@ -91,9 +99,10 @@ def _run(model: Path, work_dir: Path, limits: ModelLimits) -> tuple[int, bool]:
 
 
 def _environment() -> dict[str, str]:
-    """Only what Python needs: no proxies, no credentials; one thread, so that its address space stays small."""
+    """Only what Python needs, no proxies, no credentials; one thread and no arena, which reserve a gigabyte."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TMPDIR", "HOME") if name in os.environ}
-    return {**kept, "PYTHONPATH": str(_ROOT), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
+    frugal = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
+    return {**kept, **frugal, "PYTHONPATH": str(_ROOT), "PYTHONUTF8": "1"}
 
 
 def _refusal(code: int, work_dir: Path, file: str, limits: ModelLimits) -> ModelError:
