@@ -224,6 +224,29 @@ async def test_an_error_of_the_receiver_is_raised_not_swallowed(broker: RealBrok
     assert not link.connected
 
 
+async def test_a_block_whose_link_fails_does_not_go_on_without_it(broker: RealBroker) -> None:
+    link = Link(broker.config("fast"))
+
+    async def block() -> None:
+        async with link:
+            await link.up()
+            await asyncio.sleep(60)
+
+    link.on_connect = lambda: 1 / 0  # type: ignore[assignment, return-value]
+    with pytest.raises(ZeroDivisionError):
+        await block()
+
+
+async def test_an_error_of_the_block_passes_through_as_it_is(broker: RealBroker) -> None:
+    async def block() -> None:
+        async with Link(broker.config("fast")) as link:
+            await link.up()
+            raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        await block()
+
+
 async def test_a_peer_that_talks_garbage_costs_a_reconnect_and_nothing_else() -> None:
     rng = random.Random(4)
     accepted = b"\x20\x02\x00\x00"

@@ -39,6 +39,7 @@ class Link:
         self._sessions = 0
         self._filters: dict[str, int] = {}
         self._up = asyncio.Event()
+        self._owner: asyncio.TaskGroup | None = None
         self._runner: asyncio.Task[None] | None = None
 
     @property
@@ -47,17 +48,24 @@ class Link:
         return self._up.is_set()
 
     async def __aenter__(self) -> Self:
-        self._runner = asyncio.create_task(self.run(), name=f"link to {self.config.host}:{self.config.port}")
+        self._owner = asyncio.TaskGroup()
+        await self._owner.__aenter__()
+        name = f"link to {self.config.host}:{self.config.port}"
+        self._runner = self._owner.create_task(self.run(), name=name)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Disconnect; when a callback has raised, the block was cancelled and that error is raised here."""
+        assert self._owner is not None
         assert self._runner is not None
         self._runner.cancel()
-        (ended,) = await asyncio.gather(self._runner, return_exceptions=True)
-        if isinstance(ended, Exception):
-            raise ended
+        cancelled = (kind, error, trace) if isinstance(error, asyncio.CancelledError) else (None, None, None)
+        try:
+            await self._owner.__aexit__(*cancelled)
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
 
     async def run(self) -> None:
         """Own the connection until cancelled; raises only what one of the callbacks raises."""
