@@ -7,7 +7,6 @@ between only what changed (an absent key means "as before"). What may be written
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import time
 from collections.abc import Mapping
@@ -26,6 +25,7 @@ __all__ = ["DIALECTS", "PREFIX", "Broker", "Dialect", "MqttDevice", "payload"]
 PREFIX = "field"  # every topic of a simulated device begins with it, so that one permission covers them
 RECONNECT_S_MIN, RECONNECT_S_MAX = 0.2, 5.0
 FULL_EVERY_S = 60.0
+TIMEOUT_S, FAREWELL_S = 1.0, 0.5  # so that a broker which hangs cannot keep a device from stopping
 DECIMALS = {"Cel": 2, "%": 1, "[ppm]": 0, "kW": 3, "A": 2, "V": 1, "kW.h": 3, "hPa": 1, "m/s": 2, "deg": 0, "W/m2": 1}
 
 
@@ -113,10 +113,9 @@ class MqttDevice:
         self._metrics, self._broker, self._written = metrics, broker, written
         self._dialect = DIALECTS[device.kind]
         self._period_s = period_s
-        self._client: aiomqtt.Client | None = None
         self._task: asyncio.Task[None] | None = None
-        self._said: dict[str, Value] = {}
-        self._next_s = self._full_s = 0.0
+        self._values: Mapping[str, Value | None] = {}
+        self._news = asyncio.Event()
 
     @property
     def port(self) -> int:
@@ -134,12 +133,10 @@ class MqttDevice:
 
     async def cut(self) -> None:
         """Disconnect and stay away; the last word is what the broker would say of a lost device."""
-        if self._client is not None:
-            with contextlib.suppress(aiomqtt.MqttError):
-                await self._client.publish(*self._presence(alive=False), qos=1, retain=True)
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            while not self._task.done():  # Python 3.11's wait_for can swallow a cancellation
+                self._task.cancel()
+                await asyncio.wait([self._task], timeout=TIMEOUT_S)
             self._task = None
 
     async def close(self) -> None:
@@ -147,24 +144,9 @@ class MqttDevice:
         await self.cut()
 
     async def publish(self, values: Mapping[str, Value | None]) -> None:
-        """Say the values if it is time to; what has no value is left out."""
-        now_s = time.monotonic()
-        if self._client is None or now_s < self._next_s:
-            return
-        self._next_s = max(self._next_s + self._period_s, now_s)
-        shown = {metric.name: rounded(values[metric.name], metric) for metric in self._metrics}
-        news = {name: value for name, value in shown.items() if value is not None}
-        if self._dialect.only_changes and now_s < self._full_s:
-            news = {name: value for name, value in news.items() if self._said.get(name) != value}
-        elif self._dialect.only_changes:
-            self._full_s = now_s + FULL_EVERY_S
-        self._said.update(news)
-        if not news:
-            return
-        try:
-            await self._client.publish(self.topic, payload(self._dialect, self.device.name, news))
-        except aiomqtt.MqttError:
-            self._full_s = 0.0  # the connection's own task notices too, and reconnects
+        """Leave the values to the device's own task, so that a slow broker holds up nobody else."""
+        self._values = values
+        self._news.set()
 
     def source(self) -> dict[str, Any]:
         """The agent's table: one rule for what it says, one for whether it lives."""
@@ -186,21 +168,46 @@ class MqttDevice:
         return {"kind": "mqtt", "name": name, "url": f"mqtt://{broker.host}:{broker.port}", "topic": rules, **login}
 
     async def _stay_connected(self) -> None:
-        """Connect, take commands, and connect again."""
+        """Connect, speak and take commands, and connect again."""
         wait_s = RECONNECT_S_MIN
         while True:
             try:
                 async with self._new_client() as client:
                     await client.subscribe(self._dialect.command_topic.format(device=self.device.name))
-                    await client.publish(*self._presence(alive=True), qos=1, retain=True)
-                    self._client, self._full_s, wait_s = client, 0.0, RECONNECT_S_MIN
-                    async for message in client.messages:
-                        self._obey(message.payload)
-            except aiomqtt.MqttError:
+                    wait_s = RECONNECT_S_MIN
+                    try:
+                        await client.publish(*self._presence(alive=True), qos=1, retain=True)
+                        async with asyncio.TaskGroup() as talk:
+                            talk.create_task(self._listen(client), name=f"mqtt {self.device.name} listens")
+                            talk.create_task(self._speak(client), name=f"mqtt {self.device.name} speaks")
+                    finally:
+                        await client.publish(*self._presence(alive=False), retain=True, timeout=FAREWELL_S)
+            except* aiomqtt.MqttError:
                 wait_s = min(2.0 * wait_s, RECONNECT_S_MAX)
-            finally:
-                self._client = None
             await asyncio.sleep(wait_s)
+
+    async def _listen(self, client: aiomqtt.Client) -> None:
+        async for message in client.messages:
+            self._obey(message.payload)
+
+    async def _speak(self, client: aiomqtt.Client) -> None:
+        """Say what there is to say each period; a new connection begins with everything."""
+        said: dict[str, Value] = {}
+        full_s = 0.0
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            shown = {metric.name: rounded(self._values[metric.name], metric) for metric in self._metrics}
+            news = {name: value for name, value in shown.items() if value is not None}
+            now_s = time.monotonic()
+            if not self._dialect.only_changes or now_s >= full_s:
+                full_s = now_s + FULL_EVERY_S
+            else:
+                news = {name: value for name, value in news.items() if said.get(name) != value}
+            said.update(news)
+            if news:
+                await client.publish(self.topic, payload(self._dialect, self.device.name, news))
+            await asyncio.sleep(self._period_s)
 
     def _new_client(self) -> aiomqtt.Client:
         broker, (topic, word) = self._broker, self._presence(alive=False)
@@ -212,6 +219,7 @@ class MqttDevice:
             identifier=f"sim-{self.device.name}",
             clean_session=True,
             will=aiomqtt.Will(topic, word, qos=1, retain=True),
+            timeout=TIMEOUT_S,
         )
 
     def _presence(self, *, alive: bool) -> tuple[str, str]:
