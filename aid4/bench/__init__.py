@@ -14,12 +14,12 @@ def bench() -> None:
     """Measure the park and prove what it promises."""
 
 
-@bench.command()
+@bench.command("storm")
 @click.option("--seed", default=7, show_default=True, help="One seed, one order of kills.")
 @click.option("--seconds", default=60.0, show_default=True, help="How long the storm blows.")
 @click.option("--broker", type=click.Choice(["nats", "mosquitto"]), default="nats", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def storm(seed: int, seconds: float, broker: str, as_json: bool) -> None:
+def storm_command(seed: int, seconds: float, broker: str, as_json: bool) -> None:
     """Kill and freeze agents, broker and twin at random; count readings lost, doubled and altered."""
     found = _call("aid4.bench.storm", "storm", seed=seed, seconds=seconds, broker=broker, quiet=as_json)
     _show(found, as_json)
@@ -27,13 +27,15 @@ def storm(seed: int, seconds: float, broker: str, as_json: bool) -> None:
         raise SystemExit(1)
 
 
-@bench.command()
+@bench.command("spine")
 @click.option("--seconds", default=10.0, show_default=True, help="How long each insert limit is measured.")
 @click.option("--repeats", default=3, show_default=True, help="Interleaved repeats; medians are printed.")
 @click.option("--broker", "brokers", multiple=True, type=click.Choice(["nats", "mosquitto"]), help="Default: both.")
 @click.option("--part", "parts", multiple=True, type=click.Choice(["records", "json", "peers"]), help="Default: all.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def spine(seconds: float, repeats: int, brokers: tuple[str, ...], parts: tuple[str, ...], as_json: bool) -> None:
+def spine_command(
+    seconds: float, repeats: int, brokers: tuple[str, ...], parts: tuple[str, ...], as_json: bool
+) -> None:
     """Readings per second from a source through spool and broker into DuckDB, against what DuckDB alone takes."""
     brokers, parts = brokers or ("nats", "mosquitto"), parts or ("records", "json", "peers")
     found = _call(

@@ -1,26 +1,40 @@
 """A subscriber that only counts: what the broker alone passes on, at QoS 1, to a bare packet reader.
 
-python -m aid4.bench.bare_reader PORT USER PASSWORD FILTER        counts until stdin closes, then prints the count
+    python -m aid4.bench.bare_reader PORT USER PASSWORD FILTER COUNTER_FILE
+
+The count stands in COUNTER_FILE (8 bytes, little-endian), twenty times a second, until SIGTERM.
 """
 
 import asyncio
+import mmap
+import signal
+import struct
 import sys
+from pathlib import Path
 
+from aid4.bench.counter import shared_counter
 from wire.mqtt import Link, LinkConfig
 
 __all__ = ["count_messages"]
 
+_PERIOD_S = 0.05
 
-async def count_messages(port: int, user: str, password: str, topic_filter: str) -> int:
-    """Subscribe, say `ready`, count until stdin closes."""
-    link = Link(LinkConfig("127.0.0.1", port, user=user, password=password, client_id="bare-reader"))
+
+async def count_messages(config: LinkConfig, topic_filter: str, counter: mmap.mmap) -> None:
+    """Subscribe at QoS 1, say `ready`, count until SIGTERM."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    link = Link(config)
     await link.subscribe([(topic_filter, 1)])
     async with link:
         await link.up()
         print("ready", flush=True)
-        await asyncio.to_thread(sys.stdin.read)
-        return link.stats.received
+        while not stop.is_set():
+            await asyncio.sleep(_PERIOD_S)
+            counter[:] = struct.pack("<Q", link.stats.received)
 
 
 if __name__ == "__main__":
-    print(asyncio.run(count_messages(int(sys.argv[1]), *sys.argv[2:5])), flush=True)
+    port, user, password, name, file = sys.argv[1:]
+    reader = LinkConfig("127.0.0.1", int(port), user=user, password=password, client_id="bare-reader")
+    asyncio.run(count_messages(reader, name, shared_counter(Path(file))))

@@ -18,7 +18,7 @@ TOPIC = "bench/{device}/state"
 DEVICES = 1_000
 MESSAGES = 20_000  # encoded once, sent again and again
 CHUNK = 200  # messages in one write
-UNACKED_MAX = 4_000  # below what NATS and mosquitto hold for one client
+UNACKED_MAX = 20_000  # below what NATS and mosquitto hold for one client
 
 
 def flood(port: int, user: str, password: str, seconds: float) -> int:
