@@ -74,11 +74,11 @@ class ParkChildren:
 
     def start_twin(self, port: int, model: Path | None) -> None:
         """Start the twin with its page on `port`."""
-        secret = self._secret(self._layout.twin / "broker.password", "twin")
         command = _aid4("twin", "serve", "--site", str(self._options.site), "--data-dir", str(self._layout.twin))
-        command += ["--broker", f"mqtt://127.0.0.1:{self._broker.port}", "--broker-user", "twin"]
-        command += ["--broker-password-file", str(secret), "--port", str(port)]
-        self._start("twin", command if model is None else [*command, "--ifc", str(model)])
+        command += ["--broker", f"mqtt://twin@127.0.0.1:{self._broker.port}", "--port", str(port)]
+        if model is not None:
+            command += ["--ifc", str(model)]
+        self._start("twin", command, {"AID4_BROKER_PASSWORD": self._users["twin"].password})
 
     def start_agent(self, recordings: list[dict[str, Any]], *, drain: bool = False) -> int:
         """Start the agent, returns how many sources it has; with `drain` none, so that it only empties its spool."""
@@ -110,8 +110,8 @@ class ParkChildren:
         stopping = [self._children.pop(name) for name in names or list(self._children) if name in self._children]
         await asyncio.gather(*(child.stop(within_s) for child in stopping))
 
-    def _start(self, name: str, command: list[str]) -> None:
-        child = Child(name, command, self._layout.log / f"{name}.log", on_end=self._warn)
+    def _start(self, name: str, command: list[str], env: Mapping[str, str] | None = None) -> None:
+        child = Child(name, command, self._layout.log / f"{name}.log", env=env, on_end=self._warn)
         self._children[name] = child
         self._group.create_task(child.keep(), name=name)
 
