@@ -19,6 +19,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bim.damage import text
 from bim.errors import SPLIT, ModelError
 from bim.limits import MIB, ModelLimits
 from bim.model_file import PlainModel, check_path, plain_model, sha256_of
@@ -83,7 +84,7 @@ def read_into(file: str, out_dir: Path, limits: ModelLimits) -> ModelSummary:
     tables = _read(model, limits, file)
     for name, table in (("elements", tables.elements), ("psets", tables.psets), ("relations", tables.relations)):
         write_table(table, out_dir / TABLE_FILES[name])
-    lost = [LostElement(one.global_id, one.step, one.reason) for one in tables.lost]
+    lost = [LostElement(one.global_id, one.step, text(one.reason)) for one in tables.lost]
     warnings += [*tables.warnings, *_outside_references(model)]
     if not tables.elements.num_rows:
         raise ModelError("malformed", "it holds no project and no element", file=file, fix=_EXPORT_AGAIN)
@@ -170,7 +171,7 @@ def _outside_references(model: Any) -> list[str]:
 
 def _header(model: Any, attribute: str) -> str:
     try:
-        return str(getattr(model.header.file_name, attribute) or "")[:200]
+        return text(getattr(model.header.file_name, attribute))[:200]
     except (AttributeError, RuntimeError, ValueError):
         return ""
 
@@ -224,11 +225,12 @@ def _memory_bytes(name: str) -> int:
 
 def _bounded(warnings: list[str], count_max: int) -> list[str]:
     rest = len(warnings) - count_max
-    return [*warnings[:count_max], f"and {rest} more"] if rest > 0 else warnings
+    shown = [text(warning) for warning in warnings[:count_max]]
+    return [*shown, f"and {rest} more"] if rest > 0 else shown
 
 
 def _refuse(refusal: ModelError) -> int:
-    sys.stdout.write(json.dumps(refusal.as_problem()))
+    sys.stdout.write(json.dumps({key: text(value) for key, value in refusal.as_problem().items()}))
     sys.stdout.flush()
     return EXIT_REFUSED
 

@@ -5,17 +5,19 @@ ePset_ProjectedCRS (IFC2X3), and latitude, longitude and elevation of the IfcSit
 """
 
 import math
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 import msgspec
 
+from bim.damage import READ_ERRORS, text
 from bim.placement import Placements
 from bim.project_units import Units, unit_of
-from bim.properties import READ_ERRORS, Property, PropertySets, text
+from bim.properties import Property, PropertySets
 
 __all__ = ["Georeference", "ProjectedCrs", "SiteOrigin", "read_georeference"]
 
+_T = TypeVar("_T")
 _IN_MAP_COORDINATES_M = 100_000.0  # no building grid is that far from its origin, every national grid is
 
 
@@ -64,7 +66,7 @@ class Georeference(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_georeference(model: Any, units: Units, sets: PropertySets, placements: Placements) -> Georeference:
     """The most exact statement of an open file; the site's position is always kept beside it."""
-    site = _site(model, units, placements)
+    site = _first(_site, model.by_type("IfcSite"), units, placements)
     stated = _operation(model, units) or _epset(model, units, sets)
     if stated is None:
         placed = site is not None and site.latitude_deg is not None and site.longitude_deg is not None
@@ -72,7 +74,8 @@ def read_georeference(model: Any, units: Units, sets: PropertySets, placements: 
     far = site is not None and math.hypot(site.x_m, site.y_m) > _IN_MAP_COORDINATES_M
     moved = stated.eastings_m is not None and math.hypot(stated.eastings_m, stated.northings_m or 0.0) > 0
     twice = far and (moved or stated.crs is None)
-    north = _true_north(model)
+    contexts = model.by_type("IfcGeometricRepresentationContext", include_subtypes=False)
+    north = _first(_true_north, contexts)
     return msgspec.structs.replace(stated, site=site, true_north_deg=north, already_in_map_coordinates=twice)
 
 
@@ -81,15 +84,13 @@ def _operation(model: Any, units: Units) -> Georeference | None:
         operations = model.by_type("IfcCoordinateOperation")
     except RuntimeError:  # IFC2X3 has none
         return None
-    for operation in operations:
-        try:
-            if operation.is_a("IfcMapConversion"):
-                return _map_conversion(operation, units)
-            if operation.is_a("IfcRigidOperation"):
-                return _rigid(operation, units)
-        except READ_ERRORS:
-            continue
-    return None
+    return _first(_read_operation, operations, units)
+
+
+def _read_operation(operation: Any, units: Units) -> Georeference | None:
+    if operation.is_a("IfcMapConversion"):
+        return _map_conversion(operation, units)
+    return _rigid(operation, units) if operation.is_a("IfcRigidOperation") else None
 
 
 def _map_conversion(operation: Any, units: Units) -> Georeference:
@@ -188,22 +189,32 @@ def _plain_number(values: dict[str, Property], name: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _site(model: Any, units: Units, placements: Placements) -> SiteOrigin | None:
-    for site in model.by_type("IfcSite"):
-        placed = placements.of(site.ObjectPlacement)
-        x, y, z = (0.0, 0.0, 0.0) if placed is None else (float(number) for number in placed[:3, 3])
-        elevation = site.RefElevation
-        return SiteOrigin(
-            id=text(site.GlobalId),
-            name=text(site.Name),
-            latitude_deg=_degrees(site.RefLatitude, 90.0),
-            longitude_deg=_degrees(site.RefLongitude, 180.0),
-            elevation_m=None if elevation is None else elevation * units.length_m,
-            x_m=x,
-            y_m=y,
-            z_m=z,
-        )
+def _first(read: Callable[..., _T | None], instances: Iterable[Any], *more: Any) -> _T | None:
+    """What the first instance says that says something; damaged ones are passed over."""
+    for one in instances:
+        try:
+            found = read(one, *more)
+        except READ_ERRORS:
+            continue
+        if found is not None:
+            return found
     return None
+
+
+def _site(site: Any, units: Units, placements: Placements) -> SiteOrigin:
+    placed = None if site.ObjectPlacement is None else placements.of(site.ObjectPlacement)
+    x, y, z = (0.0, 0.0, 0.0) if placed is None else (float(number) for number in placed[:3, 3])
+    elevation = site.RefElevation
+    return SiteOrigin(
+        id=text(site.GlobalId),
+        name=text(site.Name),
+        latitude_deg=_degrees(site.RefLatitude, 90.0),
+        longitude_deg=_degrees(site.RefLongitude, 180.0),
+        elevation_m=None if elevation is None else float(elevation) * units.length_m,
+        x_m=x,
+        y_m=y,
+        z_m=z,
+    )
 
 
 def _degrees(parts: Any, bound: float) -> float | None:
@@ -215,10 +226,8 @@ def _degrees(parts: Any, bound: float) -> float | None:
     return float(degrees) if abs(degrees) <= bound else None
 
 
-def _true_north(model: Any) -> float | None:
-    for context in model.by_type("IfcGeometricRepresentationContext", include_subtypes=False):
-        north = context.TrueNorth
-        if north is not None and context.ContextType != "Plan":
-            x, y = north.DirectionRatios[:2]
-            return math.degrees(math.atan2(x, y)) if x or y else None
-    return None
+def _true_north(context: Any) -> float | None:
+    if context.TrueNorth is None or context.ContextType == "Plan":
+        return None
+    x, y = context.TrueNorth.DirectionRatios[:2]
+    return math.degrees(math.atan2(x, y)) if x or y else None

@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from bim.damage import READ_ERRORS
+
 __all__ = ["NO_UNIT", "Unit", "Units", "read_units"]
 
 
@@ -57,6 +59,7 @@ class Units:
 
     by_kind: dict[str, Unit]
     stated: bool  # False: the file states no length unit and metres are assumed
+    unread: int = 0  # units of the project that cannot be read
 
     @property
     def length_m(self) -> float:
@@ -76,13 +79,23 @@ class Units:
 def read_units(model: Any) -> Units:
     """Units of the (first) project of an open file."""
     found: dict[str, Unit] = {}
-    for assignment in model.by_type("IfcUnitAssignment")[:1]:
-        for entity in assignment.Units or ():
-            kind = getattr(entity, "UnitType", None)
-            unit = unit_of(entity)
-            if isinstance(kind, str) and unit is not None:
-                found[kind] = unit
-    return Units(found, "LENGTHUNIT" in found)
+    unread = 0
+    for entity in _assigned(model):
+        try:
+            kind, unit = getattr(entity, "UnitType", None), unit_of(entity)
+        except READ_ERRORS:
+            unread += 1
+            continue
+        if isinstance(kind, str) and unit is not None:
+            found[kind] = unit
+    return Units(found, "LENGTHUNIT" in found, unread)
+
+
+def _assigned(model: Any) -> tuple[Any, ...]:
+    try:
+        return tuple(unit for assignment in model.by_type("IfcUnitAssignment")[:1] for unit in assignment.Units or ())
+    except READ_ERRORS:
+        return ()
 
 
 def unit_of(entity: Any, depth: int = 0) -> Unit | None:

@@ -5,15 +5,12 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from bim.damage import READ_ERRORS, text
 from bim.project_units import NO_UNIT, Unit, Units, unit_of
 
-__all__ = ["READ_ERRORS", "Property", "PropertySets", "read_associations", "read_properties", "text"]
-
-# what attribute access raises on an instance whose text is damaged
-READ_ERRORS = (AttributeError, RuntimeError, TypeError, ValueError, IndexError, KeyError, ArithmeticError)
+__all__ = ["Property", "PropertySets", "read_associations", "read_properties"]
 
 _DEPTH_MAX = 8  # complex properties and material sets nest; a cycle never ends
-_TEXT_MAX = 8192  # one value; documents belong elsewhere
 
 # quantity class: attribute with the number, and the kind of unit
 _QUANTITIES = {
@@ -46,14 +43,6 @@ class PropertySets:
 
     of: dict[int, list[list[Property]]]
     unread: int = 0
-
-
-def text(value: Any) -> str:
-    """Any attribute as text that Arrow takes: None is "", lone surrogates are replaced, length is bounded."""
-    if value is None:
-        return ""
-    plain = value if isinstance(value, str) else str(value)
-    return plain.encode("utf-8", "replace").decode("utf-8")[:_TEXT_MAX]
 
 
 def read_properties(model: Any, units: Units) -> PropertySets:

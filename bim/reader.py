@@ -9,13 +9,14 @@ from typing import Any
 
 import pyarrow as pa
 
+from bim.damage import READ_ERRORS, text
 from bim.footprint import Footprint, SpaceFinder, read_footprint
 from bim.georeference import Georeference, read_georeference
 from bim.hints import Hints, hints_of, role_of
 from bim.limits import ModelLimits
 from bim.placement import Matrix, Placements
 from bim.project_units import Units, read_units
-from bim.properties import READ_ERRORS, Property, PropertySets, read_associations, read_properties, text
+from bim.properties import Property, PropertySets, read_associations, read_properties
 from bim.relations import Relations, read_relations
 from bim.spatial import Containment, is_room_thing
 from bim.tables import ELEMENTS, PSETS, RELATIONS, table_of
@@ -76,6 +77,8 @@ def read(model: Any, limits: ModelLimits) -> ModelTables:
         table_of(rows, ELEMENTS), psets, reader.relation_rows(), units, georeference, reader.lost, reader.warnings
     )
     tables.warnings.extend(f"{count} {name} cannot be read and are left out" for name, count in unread.items())
+    if units.unread:
+        tables.warnings.append(f"{units.unread} units of the project cannot be read and are left out")
     if sets.unread:
         tables.warnings.append(f"{sets.unread} properties or property sets cannot be read and are left out")
     if not units.stated:

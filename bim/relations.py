@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from bim.damage import READ_ERRORS
+
 __all__ = ["RELATION_KINDS", "Relation", "Relations", "read_relations"]
 
 # IFC relation: (kind in relations.arrow, attribute of the one that holds, attribute of what is held)
@@ -56,7 +58,7 @@ def read_relations(model: Any, unread: dict[str, int]) -> Relations:
                 source, targets = getattr(relation, source_name), getattr(relation, target_name)
                 held = targets if isinstance(targets, tuple) else (targets,)
                 pairs.extend(Relation(kind, source.id(), target.id()) for target in held if target is not None)
-            except (AttributeError, RuntimeError, TypeError, ValueError):
+            except READ_ERRORS:
                 unread[ifc_class] = unread.get(ifc_class, 0) + 1
     return Relations(list(dict.fromkeys(pairs)))
 
