@@ -39,9 +39,15 @@ async def run_agent(config: AgentConfig, stop: asyncio.Event, clock: Clock | Non
 
 async def serve(agent: "Agent", stop: asyncio.Event) -> None:
     """Sources → spool → uplink, each in a task of its own, until `stop` is set."""
-    async with agent.spool, asyncio.TaskGroup() as tasks:
-        agent.tasks = tasks
+    async with agent.spool:
         agent.declare_sources()
+        await _serve(agent, stop)
+    write_status(agent.status_file, agent.health())
+
+
+async def _serve(agent: "Agent", stop: asyncio.Event) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        agent.tasks = tasks
         background = [
             tasks.create_task(agent.uplink.run(), name="uplink"),
             tasks.create_task(agent.batcher.run(), name="batcher"),
@@ -57,7 +63,6 @@ async def serve(agent: "Agent", stop: asyncio.Event) -> None:
         await agent.uplink.farewell()
         for task in background:
             task.cancel()
-    write_status(agent.status_file, agent.health())
 
 
 @dataclass(eq=False)

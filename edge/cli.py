@@ -74,7 +74,11 @@ def run(file: Path) -> None:
         loop.add_signal_handler(signal.SIGHUP, agent.ask_reload)
         await serve(agent, stop)
 
-    asyncio.run(main())
+    try:
+        asyncio.run(main())
+    except BaseExceptionGroup as group:
+        users, _ = group.split(UserError)
+        raise _first_of(users) if users is not None else group  # noqa: B904 - the group says no more than its member
 
 
 @edge.command()
@@ -117,6 +121,11 @@ def doctor(file: Path, as_json: bool) -> None:
             if finding.fix:
                 click.echo(f"     fix: {finding.fix}")
     raise SystemExit(0 if all(finding.good for finding in findings) else 1)
+
+
+def _first_of(group: BaseExceptionGroup[UserError]) -> UserError:
+    first = group.exceptions[0]
+    return first if isinstance(first, UserError) else _first_of(first)
 
 
 def _show(problem: ConfigError) -> None:

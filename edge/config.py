@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
-from edge.sources import SourceConfig, kinds, load_kind
+from edge.sources import SourceConfig, SourceContext, SourceKind, kinds, load_kind
+from wire.clock import SystemClock
 from wire.errors import ConfigError, UserError
 from wire.names import check_name
 
@@ -118,6 +119,7 @@ age_s = 0.1                            # no reading waits longer before it is on
 kind = "mqtt"
 name = "sensors"
 url = "mqtt://127.0.0.1:1883"
+topic = [{ pattern = "sensors/{device}/#", payload = "generic" }]   # any JSON: every number becomes a point
 """
 
 _SECTIONS: dict[str, type[msgspec.Struct]] = {"broker": BrokerConfig, "spool": SpoolConfig}
@@ -148,7 +150,7 @@ def _read(path: Path) -> tuple[AgentConfig | None, list[ConfigError]]:
         return None, [ConfigError(f"cannot be read: {error}", file=str(path), fix="give a TOML file in UTF-8")]
     except tomllib.TOMLDecodeError as error:
         return None, [ConfigError(f"is not TOML: {error}", file=str(path), fix="mend the syntax at that place")]
-    check = _Check(str(path))
+    check = _Check(path)
     config = check.agent(table, path)
     return (None if check.found else config), check.found
 
@@ -156,8 +158,8 @@ def _read(path: Path) -> tuple[AgentConfig | None, list[ConfigError]]:
 class _Check:
     """One pass over the tables of a file, collecting what is wrong."""
 
-    def __init__(self, file: str) -> None:
-        self.file = file
+    def __init__(self, path: Path) -> None:
+        self.file, self.folder = str(path), path.parent
         self.found: list[ConfigError] = []
 
     def agent(self, table: dict[str, Any], path: Path) -> AgentConfig:
@@ -212,7 +214,16 @@ class _Check:
             self._legal("source", source.name, f"{field}.name")
             if source.device:
                 self._legal("device", source.device, f"{field}.device")
+            if source.enabled:
+                self._make(source, row, field)
         return source
+
+    def _make(self, source: SourceConfig, row: SourceKind, field: str) -> None:
+        """Make the source without opening it: what its own files say is checked too."""
+        try:
+            row.create(source, SourceContext(SystemClock(), self.folder))
+        except UserError as error:
+            self._mind(error, field)
 
     def _convert(self, table: dict[str, Any], kind: type[Any], field: str) -> Any:
         try:
@@ -221,9 +232,12 @@ class _Check:
             where, problem, fix = _explain(str(error), kind)
             self._add(f"{field}{where}", problem, fix)
         except UserError as error:
-            where = f"{field}.{error.field}" if error.field else field
-            self.found.append(ConfigError(error.problem, file=error.file or self.file, field=where, fix=error.fix))
+            self._mind(error, field)
         return None
+
+    def _mind(self, error: UserError, field: str) -> None:
+        where = error.field if error.file else f"{field}.{error.field}" if error.field else field
+        self.found.append(ConfigError(error.problem, file=error.file or self.file, field=where, fix=error.fix))
 
     def _table(self, table: dict[str, Any], name: str) -> dict[str, Any]:
         value = table.get(name, {})

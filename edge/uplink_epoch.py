@@ -66,10 +66,7 @@ class EpochState:
     def absent_uncommitted(self) -> list[Range]:
         """Seqs from the floor on that are not there and that the twin has not committed, as gaps, so far."""
         return [
-            part
-            for lo, hi in self.absent
-            if hi >= self.base
-            for part in self.committed.missing(max(lo, self.base), hi)
+            part for lo, hi in self.absent if hi >= self.base for part in self.committed.missing(max(lo, self.base), hi)
         ]
 
     def extend(self, first_seq: int, sizes: Sequence[int]) -> int:

@@ -310,64 +310,13 @@ async def test_wall_clock_jumps_change_nothing_about_order(lab: Any, spool_folde
         assert values == [float(value) for value in range(80)]
 
 
-FULL_DISK = """
-import asyncio, sys
-from pathlib import Path
-sys.path[:0] = [{tests!r}]
-from conftest import opened, put, put_catalogue, put_event, settled
-from edge.config import SpoolConfig
-from edge.epochs import recover
-from edge.segments import Disk
-from wire.records import unpack
-
-async def main():
-    folder = Path({mount!r}) / "spool"
-    async with opened(folder, SpoolConfig(reserve_bytes=65536, segment_bytes=65536)) as (spool, core):
-        put_catalogue(spool)
-        accepted = refused = events = 0
-        def told(append):
-            nonlocal accepted, refused
-            accepted, refused = accepted + (0 if append.refused else 100), refused + (100 if append.refused else 0)
-        for number in range(1000):
-            put(spool, 100, first=number * 100, done=told)
-            if number % 100 == 99:
-                put_event(spool, str(number))
-            await settled(spool) if number % 20 == 0 else None
-        await settled(spool)
-        filler = Path({mount!r}) / "filler"
-        assert accepted + refused == 100000 and refused > 0, (accepted, refused)
-        assert spool.readings_refused == refused and spool.readings_accepted == accepted
-        with filler.open("wb", buffering=0) as file:            # now even the reserve is gone
-            try:
-                while file.write(bytes(4096)): pass
-            except OSError: pass
-        before = spool.readings_refused
-        put_event(spool, "x" * 9000); put(spool, 100)
-        await settled(spool)
-        assert spool.readings_refused == before + 101, spool.readings_refused
-        filler.unlink()
-        put_event(spool, "room again")
-        await settled(spool)
-        epoch = spool.epoch
-        texts = [row["message"] for _, d in spool.read(epoch, 1, spool.next_seq) for row in unpack(d)[1].to_pylist() if "message" in row]
-    found = recover(folder / epoch.hex(), Disk())
-    rows = sum(unpack(data)[0].count for _, data in found.epoch.read(1, found.epoch.head) if unpack(data)[0].schema_id == 1)
-    assert rows == accepted, (rows, accepted)
-    assert texts == [str(n) for n in range(99, 1000, 100)] + ["room again"], texts
-    print("refused", refused, "accepted", accepted)
-
-asyncio.run(main())
-"""
-
-
 def test_a_full_disk_refuses_bulk_first_and_counts_exactly(tmp_path: Path) -> None:
     """On a real tmpfs of 1 MiB in a mount namespace of its own."""
     mount = tmp_path / "small"
     mount.mkdir()
-    script = FULL_DISK.format(tests=str(Path(__file__).parent), mount=str(mount))
-    (tmp_path / "script.py").write_text(script)
+    script = Path(__file__).with_name("full_disk.py")
     unshare = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-Urm"]
-    shell = f"mount -t tmpfs -o size=1m none {mount} && exec {sys.executable} {tmp_path / 'script.py'}"
+    shell = f"mount -t tmpfs -o size=1m none {mount} && exec {sys.executable} {script} {mount}"
     done = subprocess.run(
         [*unshare, "sh", "-c", shell], capture_output=True, text=True, cwd=Path(__file__).parents[2], check=False,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},

@@ -1,5 +1,7 @@
 """The uplink's protocol, step by step in virtual time; `tests/simulation` runs it against the twin's half."""
 
+import itertools
+
 import pytest
 
 from edge.uplink_core import WINDOW_BYTES_START, Run, UplinkCore
@@ -44,7 +46,7 @@ def test_hello_is_repeated_with_backoff_until_every_epoch_is_answered() -> None:
     core.adopt(OLD, 5, [KIB] * 3, {1: 200})
     core.connected(0.0)
     due = [at / 10 for at in range(1_200) if core.hello_due(at / 10)]
-    gaps = [after - before for before, after in zip(due, due[1:], strict=False)]
+    gaps = [after - before for before, after in itertools.pairwise(due)]
     assert due[0] == 0.0
     assert gaps[0] == pytest.approx(PROGRESS_TIMEOUT_S, abs=0.11)
     assert gaps == sorted(gaps)
@@ -146,9 +148,9 @@ def test_without_progress_one_probe_goes_ever_more_rarely_and_progress_restores_
         if runs:
             assert len(seqs(runs)) == 1
             probes.append(at / 10)
-    gaps = [after - before for before, after in zip(probes, probes[1:], strict=False)]
+    gaps = [after - before for before, after in itertools.pairwise(probes)]
     assert probes[0] == pytest.approx(PROGRESS_TIMEOUT_S, abs=0.2)
-    assert all(after >= before - 0.11 for before, after in zip(gaps, gaps[1:], strict=False))
+    assert all(after >= before - 0.11 for before, after in itertools.pairwise(gaps))
     assert gaps[-1] == pytest.approx(PROBE_BACKOFF_S_MAX, abs=0.2)
     core.acked(NOW, [(1, 2)], 7, 150.0)
     assert len(seqs(core.sends(150.0))) == 998
