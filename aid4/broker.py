@@ -16,13 +16,14 @@ import string
 import subprocess
 import sysconfig
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
 from aid4.broker_users import BrokerUser, mosquitto_acl, mosquitto_passwords, nats_users
 from aid4.configs_path import config_path
-from aid4.processes import die_with_parent
+from aid4.processes import die_with_parent, ending
 from wire.errors import Aid4Error, UserError
 from wire.limits import PACKET_BYTES_MAX
 from wire.mqtt import packets
@@ -47,7 +48,9 @@ class BrokerError(Aid4Error):
 class Broker:
     """A broker process, running inside its context; `port` stays the same over restarts.
 
-    A user of its own, who may do nothing, tells this broker from another one on its port.
+    `unacked_max` bounds the messages at QoS 1 that a subscription may leave unacknowledged; on NATS those of all
+    subscriptions of one session may add up to 65,535. A user of its own, who may do nothing, tells this broker from
+    another one on its port.
     """
 
     def __init__(
@@ -57,11 +60,12 @@ class Broker:
         *,
         kind: Literal["nats", "mosquitto"] = "nats",
         port: int = 0,
+        unacked_max: int = 1_024,
     ) -> None:
         self.kind, self.folder, self.users = kind, folder, list(users)
         self.port = port
         self.log = folder / f"{kind}.log"
-        self._fixed_port = bool(port)
+        self._fixed_port, self._unacked_max = bool(port), unacked_max
         self._process: subprocess.Popen[bytes] | None = None
         self._program = _find(kind)
         self._probe = BrokerUser("aid4-probe", publish=("aid4-probe",), subscribe=("aid4-probe",))
@@ -125,8 +129,8 @@ class Broker:
         if self._process is not None and self.alive:
             self._process.send_signal(signal.SIGHUP)
 
-    async def keep(self) -> None:
-        """Start the broker again whenever it ends by itself, until cancelled."""
+    async def keep(self, on_end: Callable[[str], None] = lambda _: None) -> None:
+        """Start the broker again whenever it ends by itself, which `on_end` is told, until cancelled."""
         backoff_s = _RESTART_S_MIN
         while True:
             assert self._process is not None, "keep() keeps a broker that was started"
@@ -135,6 +139,7 @@ class Broker:
                 await asyncio.sleep(_RESTART_S_MIN)
             if time.monotonic() - started_s > _RESTART_S_MAX:
                 backoff_s = _RESTART_S_MIN
+            on_end(f"broker ended with {ending(self._process.returncode)} and was started again; see {self.log}")
             await asyncio.sleep(backoff_s)
             backoff_s = min(2 * backoff_s, _RESTART_S_MAX)
             self._launch()
@@ -166,6 +171,7 @@ class Broker:
             folder=self.folder,
             port=self.port,
             payload_bytes=PACKET_BYTES_MAX,
+            unacked=self._unacked_max,
             users=nats_users(users),
             system_user=getpass.getuser(),
         )

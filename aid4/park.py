@@ -21,6 +21,7 @@ from wire.errors import Aid4Error, UserError
 __all__ = ["Park", "Report"]
 
 _POLL_S = 0.1
+_NARRATE_S = 2.0
 _STOP_S = 1.5  # so that the whole park stops within three seconds
 _SETTLE_S = 5.0  # the agent's last flush, the twin's last checkpoint
 _DRAIN_S = 30.0  # without progress the rest of the spool counts as not stored
@@ -46,10 +47,12 @@ class Report:
 
 
 class Park:
-    """One park in its data directory; `say` gets each line that a person should read."""
+    """One park in its data directory; `say` gets each line that a person should read, `show` one that passes."""
 
-    def __init__(self, options: ParkOptions, say: Callable[[str], None]) -> None:
-        self.options, self._say = options, say
+    def __init__(
+        self, options: ParkOptions, say: Callable[[str], None], show: Callable[[str], None] | None = None
+    ) -> None:
+        self.options, self._say, self._show = options, say, show
         self.layout = Layout(options.data_dir)
         self.site = site_name(options.site)
         self.report = Report()
@@ -72,7 +75,7 @@ class Park:
                 with Broker(self.layout.broker, users, kind=self.options.broker) as broker:
                     self._say(f"broker    {broker.kind} on 127.0.0.1:{broker.port}, for this machine only")
                     async with asyncio.TaskGroup() as group:
-                        keeper = group.create_task(broker.keep(), name="broker")
+                        keeper = group.create_task(broker.keep(self._warn), name="broker")
                         children = ParkChildren(self.options, self.site, broker, group, self._warn)
                         await self._live(children, TwinClient(port), before)
                         keeper.cancel()
@@ -126,7 +129,22 @@ class Park:
                 await self._value_shown(twin)
                 self.report.first_value_s = round(time.monotonic() - self._started_s, 2)
                 self._say(f"          first value after {self.report.first_value_s:.1f} s; Ctrl-C stops the park")
+                await self._narrate(twin)
+
+    async def _narrate(self, twin: TwinClient) -> None:
+        """Say now and then how much has come in, where somebody looks."""
+        before, before_s = 0, 0.0
+        while True:
+            if self._show is None:
                 await self._stop.wait()
+            with contextlib.suppress(TwinSilentError):
+                counts, now_s = (await twin.get("site"))["counts"], time.monotonic()
+                rate = (counts["readings"] - before) / (now_s - before_s)
+                bound = f"{counts['bound_points']} of {counts['points']} points bound"
+                if before_s and self._show is not None:
+                    self._show(f"          {counts['readings']:,} readings, {rate:,.0f} a second, {bound}")
+                before, before_s = counts["readings"], now_s
+            await asyncio.sleep(_NARRATE_S)
 
     async def _value_shown(self, twin: TwinClient) -> None:
         while True:

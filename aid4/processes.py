@@ -12,7 +12,7 @@ from pathlib import Path
 
 from wire.errors import Aid4Error
 
-__all__ = ["Child", "ChildError", "die_with_parent", "run_once"]
+__all__ = ["Child", "ChildError", "die_with_parent", "ending", "run_once"]
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -65,7 +65,7 @@ class Child:
             if status == _USAGE:
                 raise ChildError(f"{self.name} does not start:\n{self.last_lines()}")
             self.restarts += 1
-            self._say(f"{self.name} ended with {_status(status)} and was started again; see {self.log}")
+            self._say(f"{self.name} ended with {ending(status)} and was started again; see {self.log}")
             if time.monotonic() - started_s > _SETTLED_S:
                 backoff_s = _RESTART_S_MIN
             await asyncio.sleep(backoff_s)
@@ -107,7 +107,7 @@ async def run_once(command: list[str], log: Path) -> None:
     child = Child(command[0], command, log)
     status = await child.run()
     if status:
-        raise ChildError(f"{' '.join(command[1:4])} ended with {_status(status)}:\n{child.last_lines()}")
+        raise ChildError(f"{' '.join(command[1:4])} ended with {ending(status)}:\n{child.last_lines()}")
 
 
 async def _end(process: asyncio.subprocess.Process, within_s: float = _STOP_S) -> None:
@@ -127,5 +127,6 @@ def die_with_parent() -> None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _status(code: int) -> str:
+def ending(code: int) -> str:
+    """An exit status in words."""
     return f"status {code}" if code >= 0 else signal.Signals(-code).name

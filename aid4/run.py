@@ -16,6 +16,7 @@ from wire.errors import InputError
 __all__ = ["run"]
 
 _PORT = 8480
+_CLEAR = "\r\x1b[K"
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -93,10 +94,15 @@ def run(
 
 
 async def _run(options: ParkOptions, *, quiet: bool) -> Report:
-    def say(line: str) -> None:
-        click.echo(line, err=quiet)
+    is_watched = sys.stdout.isatty() and not quiet
 
-    park = Park(options, say)
+    def say(line: str) -> None:
+        click.echo(_CLEAR + line if is_watched else line, err=quiet)
+
+    def show(line: str) -> None:
+        click.echo(_CLEAR + line, nl=False)
+
+    park = Park(options, say, show if is_watched else None)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, park.stop)

@@ -183,7 +183,7 @@ def _bench(kind: Kind) -> Iterator[_Bench]:
     users = [twin_user(SITE), node_user(SITE, NODE), BrokerUser("field", publish=("bench/#",), subscribe=("bench/#",))]
     with tempfile.TemporaryDirectory(prefix="aid4-spine-") as name:
         folder = Path(name)
-        with Broker(folder / "broker", users, kind=kind) as broker, Children(folder) as children:
+        with Broker(folder / "broker", users, kind=kind, unacked_max=20_000) as broker, Children(folder) as children:
             yield _Bench(folder, broker, children)
 
 

@@ -119,6 +119,14 @@ async def test_everything_at_once_is_refused(users: list[BrokerUser], tmp_path: 
                     await one.subscribe([("#", 0)])
 
 
+async def test_an_agent_may_have_dozens_of_subscriptions_at_qos_1(users: list[BrokerUser], tmp_path: Path) -> None:
+    with Broker(tmp_path, users) as nats:  # which adds up what they may leave unacknowledged
+        async with link(nats, "spy") as one:
+            await one.up()
+            for n in range(60):
+                await one.subscribe([(f"field/{n}", 1)])
+
+
 async def test_a_will_cannot_speak_for_another_node(broker: Broker) -> None:
     heard: list[Message] = []
     async with link(broker, "spy", heard) as spy:
