@@ -1,5 +1,5 @@
 import { get } from "./http";
-import type { ElementDetail, ElementRow, History, NodeRow, Page, Point, PointDetail, Site, StatePage, StateRow, Tree } from "./types";
+import type { ElementDetail, History, NodeRow, Page, Point, PointDetail, Site, StatePage, StateRow, Tree } from "./types";
 
 const POINTS_PAGE = 5_000;
 const STATE_PAGE = 20_000;
@@ -14,10 +14,7 @@ export const site = (signal?: AbortSignal) => get<Site>("/site", {}, signal);
 export const tree = (signal?: AbortSignal) => get<Tree>("/tree", {}, signal);
 export const nodes = (signal?: AbortSignal) => get<{ items: NodeRow[] }>("/nodes", {}, signal);
 export const point = (id: number, signal?: AbortSignal) => get<PointDetail>(`/points/${id}`, {}, signal);
-export const element = (id: string, at: number | null, signal?: AbortSignal) =>
-  get<ElementDetail>(`/elements/${encodeURIComponent(id)}`, { at: at === null ? null : iso(at) }, signal);
-export const findElements = (q: string, signal?: AbortSignal) =>
-  get<Page<ElementRow>>("/elements", { q, limit: 30 }, signal);
+export const element = (id: string, signal?: AbortSignal) => get<ElementDetail>(`/elements/${encodeURIComponent(id)}`, {}, signal);
 
 /** The catalogue page by page, so that the first page is shown before the last has come. */
 export async function* points(signal?: AbortSignal): AsyncGenerator<Page<Point>> {

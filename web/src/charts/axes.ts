@@ -57,8 +57,17 @@ export function valueAxis(colours: Colours, show = true): uPlot.Axis {
     grid: { show, stroke: colours.grid, width: 1 },
     ticks: { show: false },
     values: (_, splits, __, ___, increment) =>
-      splits.map((v) => (show ? format.number(v, Math.max(0, Math.min(6, -Math.floor(Math.log10(increment) + 1e-9)))) : "")),
+      splits.map((v) => (show ? format.number(v, digitsOf(increment)) : "")),
   };
+}
+
+/** As many decimals as the distance of the marks has. */
+function digitsOf(increment: number): number {
+  for (let digits = 0; digits < 6; digits++) {
+    const scaled = increment * 10 ** digits;
+    if (Math.abs(scaled - Math.round(scaled)) < 1e-6) return digits;
+  }
+  return 6;
 }
 
 function timeText(seconds: number, increment: number, zone: string): string {

@@ -87,7 +87,8 @@ function Instant() {
     return (
       <button type="button" class="button instant num" title={t("time.goTo")} onClick={() => setEditing(true)}>
         <Icon name="calendar" />
-        {live.value ? format.clock(at.value, zone.value) : format.moment(at.value, zone.value)}
+        {!live.value && <span class="date">{format.day(at.value, zone.value)}</span>}
+        {format.clock(at.value, zone.value)}
       </button>
     );
   return (

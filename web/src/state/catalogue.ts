@@ -58,7 +58,9 @@ export async function loadCatalogue(): Promise<void> {
 }
 
 /** What a person calls a point: its label, else its metric in words. */
-export const pointName = (point: Point) => point.label || point.metric.replaceAll("_", " ");
+export const pointName = (point: Point) => point.label || sentence(point.metric.replaceAll("_", " "));
+
+const sentence = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** What a person calls a place. */
 export const placeName = (node: Pick<TreeNode, "name" | "id" | "type">) => node.name || node.type.replace(/^Ifc/, "") || node.id;

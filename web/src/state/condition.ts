@@ -24,9 +24,9 @@ export const QUALITY = {
 export type Condition = "high" | "low" | "range" | "bad" | "stale" | "silent" | "ok";
 export const RANK: Record<Condition, number> = { high: 0, low: 0, range: 0, bad: 1, stale: 2, silent: 3, ok: 9 };
 
-/** A value older than this many of its own periods is stale (the twin's rule, applied between its frames). */
-const STALE_PERIODS = 3;
-const STALE_S_MIN = 5;
+/** The twin's rule, applied between its frames: so many periods without news, and a grace, make a value stale. */
+const PERIODS_MISSED = 3;
+const GRACE_S = 2;
 
 /** The condition of a point's reading at an instant; pure, so that it can be asked for any instant. */
 export function conditionOf(point: Pick<Point, "low" | "high" | "period_s">, reading: Reading | null, atMs: number): Condition {
@@ -43,8 +43,8 @@ export function conditionOf(point: Pick<Point, "low" | "high" | "period_s">, rea
 
 export function isStale(period_s: number | null, reading: Reading, atMs: number): boolean {
   if (reading.stale || reading.q & QUALITY.stale) return true;
-  if (period_s === null || reading.t === null) return false;
-  return (atMs - reading.t) / 1000 > Math.max(STALE_S_MIN, period_s * STALE_PERIODS);
+  if (period_s === null || reading.t === null || reading.q & QUALITY.historical) return false;
+  return (atMs - reading.t) / 1000 > period_s * PERIODS_MISSED + GRACE_S;
 }
 
 /** Neutral remarks about a reading: worth knowing, nothing to act on. */

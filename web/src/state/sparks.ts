@@ -19,6 +19,7 @@ export interface Spark {
 
 const BUCKETS = 120;
 const SAMPLES_MAX = 400;
+const POINTS_PER_CALL = 60;
 const EMPTY: Spark = { t: [], v: [], from: 0, to: 1, gapMs: Infinity };
 const traces = new Map<number, Signal<Spark>>();
 const TRACES_MAX = 500;
@@ -62,8 +63,10 @@ export function useSparks(points: readonly number[]): void {
 async function load(points: readonly number[], stop: AbortSignal): Promise<void> {
   const { from, to } = range.peek();
   try {
-    const { series } = await history(points, from, to, BUCKETS, stop);
-    for (const one of series) if (one.kind === "value") spark(one.point).value = traceOf(one, from, to);
+    for (let i = 0; i < points.length; i += POINTS_PER_CALL) {
+      const { series } = await history(points.slice(i, i + POINTS_PER_CALL), from, to, BUCKETS, stop);
+      for (const one of series) if (one.kind === "value") spark(one.point).value = traceOf(one, from, to);
+    }
   } catch (error) {
     if (!isAbort(error)) for (const point of points) spark(point).value = EMPTY;
   }

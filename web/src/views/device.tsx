@@ -2,22 +2,15 @@ import { Bindings } from "../components/bindings";
 import { Icon } from "../components/icon";
 import { Link } from "../components/link";
 import { Empty, Skeleton } from "../components/notice";
-import { TrendAll, ValueTile } from "../components/value_tile";
+import { Tiles } from "../components/tiles";
+import { TrendAll } from "../components/value_tile";
 import { t } from "../i18n";
 import { points as catalogue, tree } from "../state/catalogue";
-import { useInterest } from "../state/interest";
-import { useSparks } from "../state/sparks";
-
-const TILES_MAX = 80;
 
 /** The faceplate of a device: everything it says, and where each of its points was bound. */
 export function DeviceView({ node, device }: { node: string; device: string }) {
   const entry = tree.value?.devices.find((one) => one.node === node && one.device === device);
   const points = (entry?.points ?? []).flatMap((id) => catalogue.value.get(id) ?? []);
-  const shown = points.slice(0, TILES_MAX);
-  const ids = shown.map((point) => point.id);
-  useInterest(ids);
-  useSparks(ids);
   if (!tree.value || (entry && !points.length)) return <Skeleton tiles rows={6} />;
   if (!entry)
     return (
@@ -40,11 +33,7 @@ export function DeviceView({ node, device }: { node: string; device: string }) {
           <span>{t("count.points", { n: points.length })}</span>
         </p>
       </header>
-      <section class="tiles" aria-label={t("place.values")}>
-        {shown.map((point) => (
-          <ValueTile key={point.id} point={point} device={false} />
-        ))}
-      </section>
+      <Tiles points={points} device={false} />
       <Bindings points={points} />
     </article>
   );

@@ -5,19 +5,16 @@ import { Icon, typeIcon } from "../components/icon";
 import { Link } from "../components/link";
 import { Empty, Failed, Skeleton } from "../components/notice";
 import { Properties } from "../components/properties";
-import { TrendAll, ValueTile } from "../components/value_tile";
+import { Tiles } from "../components/tiles";
+import { TrendAll } from "../components/value_tile";
 import { countPoints } from "../components/tree_rows";
 import { t } from "../i18n";
 import { placeName, places, points as catalogue, type Place } from "../state/catalogue";
-import { useInterest } from "../state/interest";
 import { useResource } from "../state/resource";
-import { useSparks } from "../state/sparks";
-
-const TILES_MAX = 60;
 
 /** The faceplate of a space, a storey or any other element: its points, what hangs below it, how it was found, what it is. */
 export function PlaceView({ id }: { id: string }) {
-  const [resource, reload] = useResource(`element ${id}`, (signal) => queries.element(id, null, signal));
+  const [resource, reload] = useResource(`element ${id}`, (signal) => queries.element(id, signal));
   const { data, problem } = resource.value;
   const place = places.value.get(id);
   if (problem && !data) return <Failed problem={problem} retry={reload} />;
@@ -28,10 +25,6 @@ export function PlaceView({ id }: { id: string }) {
 function Faceplate({ element, place }: { element: ElementDetail; place: Place | undefined }) {
   const known = catalogue.value;
   const points = uniquePoints(element.points, place?.node.points ?? [], known);
-  const shown = points.slice(0, TILES_MAX);
-  const ids = shown.map((point) => point.id);
-  useInterest(ids);
-  useSparks(ids);
   return (
     <article class="faceplate">
       <header class="view-head">
@@ -48,11 +41,7 @@ function Faceplate({ element, place }: { element: ElementDetail; place: Place | 
         </p>
       </header>
       {points.length ? (
-        <section class="tiles" aria-label={t("place.values")}>
-          {shown.map((point) => (
-            <ValueTile key={point.id} point={point} />
-          ))}
-        </section>
+        <Tiles points={points} />
       ) : (
         <Empty icon="unbound" title={t("place.noPoints")}>
           {t("place.noPointsFix")}
