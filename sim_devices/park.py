@@ -118,6 +118,7 @@ class Park:
     def _server(self, device: Device) -> DeviceServer | None:
         if self._only and device.name not in self._only:
             return None
+        period_s = self.site.kinds[device.kind].period_s
         metrics, port = self.site.metrics(device), self._ports.get(device.name, 0)
 
         def written(metric: str, value: float) -> None:
@@ -125,11 +126,12 @@ class Park:
 
         match device.protocol:
             case "modbus" | "sunspec":
-                return ModbusServer(device, metrics, load_register_map(device.kind), written, port)
+                return ModbusServer(
+                    device, metrics, load_register_map(device.kind), written, period_s=period_s, port=port
+                )
             case "opcua":
                 return OpcUaServer(device, metrics, port)
             case "mqtt" if self._broker is not None:
-                period_s = self.site.kinds[device.kind].period_s
                 return MqttDevice(device, metrics, self._broker, period_s / self._speed, written)
             case _:
                 return None

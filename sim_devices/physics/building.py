@@ -148,7 +148,8 @@ class Rooms:
         share = np.clip(share, 0.0, 0.97)
         present = self._people.astype(np.int64)
         churn = 1.0 - np.exp(-dt_s / self._stay_s)
-        leaving = self._rng.binomial(present, churn * (1.0 - share))
+        going = 1.0 - np.exp(-dt_s * (1.0 + 4.0 * (1.0 - share)) / self._stay_s)  # at the end of the day all go soon
+        leaving = self._rng.binomial(present, going * (1.0 - share))
         coming = self._rng.binomial(np.maximum(self.seats - present, 0), churn * share)
         self._people = (present - leaving + coming).astype(float)
 

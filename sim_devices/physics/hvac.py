@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ FLOW_M3_S_M2 = 0.0011  # design ventilation: 4 m³/h a square metre
 RADIATOR_W_M2 = 65.0
 SETBACK_K = 3.0
 COOLER_COP = 3.4
+CONTROL_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +96,8 @@ class AirHandler:
         self._cooling_w = design_flow_m3_s * AIR_J_M3K * 12.0
         self._dust = 1.15 + 0.3 * float(rng.random())  # filter resistance against a new one
         self._turbulence = Wander(2, time_constant_s=8.0, sigma=0.006, rng=rng)
-        self._command = 0.1  # −1 full cooling … +1 full heating
-        self._integral = 0.1
-        self._valves = np.array([0.1, 0.0])
+        self._integral = self._heating = 0.1
+        self._cooling = 0.0
         self._fan = 0.4
         self._supply_c = self.setpoint_c
         self._return_c = 21.5
@@ -111,39 +112,45 @@ class AirHandler:
         target = float(np.clip(0.22 + 0.78 * wanted_m3_s / self._design_m3_s, 0.22, 1.0))
         self._fan += lag(dt_s, 25.0) * (target - self._fan)
         flow = wanted_m3_s * float(1.0 + self._turbulence.step(dt_s)[0])
-        air_w_k = max(flow, 0.02) * AIR_J_M3K
         recovery = 0.72 if outside_c < self.setpoint_c - 2.0 or outside_c > rooms_c + 1.0 else 0.0
         self._return_c += lag(dt_s, 90.0) * (rooms_c + 0.4 - self._return_c)
         intake_c = outside_c + recovery * (self._return_c - outside_c)
-        self._control(dt_s)
-        heat_w = self._valves[0] * self._heating_w * float(np.clip((water_c - intake_c) / 25.0, 0.0, 1.3))
-        cool_w = self._valves[1] * self._cooling_w
-        mixed_c = intake_c + (heat_w - cool_w) / air_w_k + 0.6 * self._fan
-        self._supply_c += lag(dt_s, 45.0) * (mixed_c - self._supply_c)
+        heat_w = cool_w = 0.0
+        parts = math.ceil(dt_s / CONTROL_S)  # the controller stays stable when the park leaps
+        for _ in range(parts):
+            heat_w, cool_w = self._coils(dt_s / parts, flow, intake_c, water_c)
         return AirHandlerNow(
             supply_c=self._supply_c,
             return_c=self._return_c,
             flow_m3_s=flow,
             supply_fan_pct=100.0 * self._fan,
             return_fan_pct=95.0 * self._fan,
-            heating_pct=100.0 * float(self._valves[0]),
-            cooling_pct=100.0 * float(self._valves[1]),
+            heating_pct=100.0 * self._heating,
+            cooling_pct=100.0 * self._cooling,
             filter_pa=170.0 * self._dust * self._fan**2 * float(1.0 + self._turbulence.now[1]),
             power_kw=self._design_m3_s * (0.25 + 2.6 * self._fan**3) + cool_w / 3200.0,
-            coil_heat_w=float(heat_w),
+            coil_heat_w=heat_w,
             running=flow > 0.05 * self._design_m3_s,
             setpoint_c=self.setpoint_c,
             outside_c=outside_c,
         )
 
-    def _control(self, dt_s: float) -> None:
-        """PI on the supply temperature; the valve drives need a minute from end to end."""
-        off_k = self.setpoint_c - self._supply_c
-        self._integral = float(np.clip(self._integral + off_k * dt_s / 900.0, -1.0, 1.0))
-        self._command = float(np.clip(0.06 * off_k + self._integral, -1.0, 1.0))
-        target = np.array([max(0.0, self._command), max(0.0, -self._command)])
+    def _coils(self, dt_s: float, flow: float, intake_c: float, water_c: float) -> tuple[float, float]:
+        """One step of controller, valves and coils; heat and cold in W.
+
+        PI on the supply temperature, weaker at low flow where a coil does more; the drives need a minute end to end.
+        """
+        off_k, share = self.setpoint_c - self._supply_c, max(0.1, flow / self._design_m3_s)
+        self._integral = min(1.0, max(-1.0, self._integral + share * off_k * dt_s / 900.0))
+        command = share * 0.05 * off_k + self._integral  # −1 full cooling … +1 full heating
         travel = dt_s / 60.0
-        self._valves = self._valves + np.clip(target - self._valves, -travel, travel)
+        self._heating += min(travel, max(-travel, min(1.0, max(0.0, command)) - self._heating))
+        self._cooling += min(travel, max(-travel, min(1.0, max(0.0, -command)) - self._cooling))
+        heat_w = self._heating * self._heating_w * min(1.3, max(0.0, (water_c - intake_c) / 25.0))
+        cool_w = self._cooling * self._cooling_w
+        mixed_c = intake_c + (heat_w - cool_w) / (max(flow, 0.02) * AIR_J_M3K) + 0.6 * self._fan
+        self._supply_c += lag(dt_s, 45.0) * (mixed_c - self._supply_c)
+        return heat_w, cool_w
 
 
 @dataclass(frozen=True, slots=True)

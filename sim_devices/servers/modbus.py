@@ -14,7 +14,7 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from sim_devices.readouts import Value
-from sim_devices.servers import LOOPBACK, Written
+from sim_devices.servers import LOOPBACK, Written, point_spec
 from sim_devices.servers.registers import Register, RegisterMap
 from sim_devices.servers.sunspec import BASE, fixed_words, live_words
 from sim_devices.site import Device, Metric
@@ -30,10 +30,17 @@ class ModbusServer:
     """One device with its register image; requests read the image, `publish` renews it."""
 
     def __init__(
-        self, device: Device, metrics: tuple[Metric, ...], registers: RegisterMap, written: Written, port: int = 0
+        self,
+        device: Device,
+        metrics: tuple[Metric, ...],
+        registers: RegisterMap,
+        written: Written,
+        *,
+        period_s: float = 1.0,
+        port: int = 0,
     ) -> None:
         self.device = device
-        self._metrics = {metric.name: metric for metric in metrics}
+        self._metrics, self._period_s = metrics, period_s
         self._registers = registers.registers
         self._written = written
         self._port = port
@@ -75,8 +82,16 @@ class ModbusServer:
             self._image.update(live_words(values))
 
     def source(self) -> dict[str, Any]:
-        """The agent's table."""
-        return {"kind": "modbus", "name": self.device.name, "device": self.device.name}
+        """The agent's table: the same register map by its path, and what the site's table says of each point."""
+        return {
+            "kind": "modbus",
+            "name": self.device.name,
+            "device": self.device.name,
+            "url": f"tcp://{LOOPBACK}:{self._port}",
+            "period_s": self._period_s,
+            "map": f"profiles/modbus/campus-{self.device.kind}.toml",
+            "points": [point_spec(self.device, metric) for metric in self._metrics],
+        }
 
     def _show(self, register: Register, value: Value | None) -> None:
         for offset, word in enumerate(register.encode(value)):

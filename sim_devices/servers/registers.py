@@ -18,9 +18,22 @@ from wire.errors import ConfigError
 __all__ = ["PROFILES", "Register", "RegisterMap", "load_register_map"]
 
 PROFILES = Path(__file__).resolve().parents[2] / "configs" / "profiles" / "modbus"
-FORMATS = {"i16": ">h", "u16": ">H", "i32": ">i", "u32": ">I", "f32": ">f"}
-ABSENT = {"i16": [0x8000], "u16": [0xFFFF], "i32": [0x8000, 0], "u32": [0xFFFF, 0xFFFF], "f32": [0x7FC0, 0]}
-BOUNDS = {"i16": (-32767, 32767), "u16": (0, 65534), "i32": (-(2**31) + 1, 2**31 - 1), "u32": (0, 2**32 - 2)}
+FORMATS = {"i16": ">h", "u16": ">H", "i32": ">i", "u32": ">I", "f32": ">f", "bool": ">H"}
+ABSENT = {
+    "i16": [0x8000],
+    "u16": [0xFFFF],
+    "i32": [0x8000, 0],
+    "u32": [0xFFFF, 0xFFFF],
+    "f32": [0x7FC0, 0],
+    "bool": [0xFFFF],
+}
+BOUNDS = {
+    "i16": (-32767, 32767),
+    "u16": (0, 65534),
+    "i32": (-(2**31) + 1, 2**31 - 1),
+    "u32": (0, 2**32 - 2),
+    "bool": (0, 1),
+}
 
 
 class Register(msgspec.Struct, frozen=True):
@@ -28,7 +41,7 @@ class Register(msgspec.Struct, frozen=True):
 
     metric: str
     address: int
-    type: Literal["i16", "u16", "i32", "u32", "f32"]
+    type: Literal["i16", "u16", "i32", "u32", "f32", "bool"]
     table: Literal["holding", "input"] = "holding"
     scale: float = 1.0
     writable: bool = False
@@ -64,6 +77,8 @@ class RegisterMap(msgspec.Struct, frozen=True):
     """All registers of a kind of device."""
 
     registers: tuple[Register, ...] = msgspec.field(name="register")
+    title: str = ""
+    absent_by_type: bool = False
 
 
 def load_register_map(kind: str) -> RegisterMap:
