@@ -16,7 +16,7 @@ import duckdb
 
 from wire.errors import Aid4Error, UserError
 
-__all__ = ["Database", "StoreLockedError", "migrations"]
+__all__ = ["FILE", "SETTINGS", "Database", "StoreLockedError", "build", "migrations"]
 
 FILE = "twin.duckdb"
 _OPEN_TRIAL_S = 300.0  # replay of a full 256 MB write-ahead log takes under a second; a sick disk far longer
@@ -53,7 +53,7 @@ class Database:
         self._lock = _locked(self.folder / "lock")
         try:
             if not self.path.exists():
-                self._create()
+                build(self.path, self.settings)
             self._try_in_child()
             self._connect()
             _migrate(self.connection)
@@ -102,18 +102,6 @@ class Database:
         self._cursors = weakref.WeakSet()
         self._connection = None
 
-    def _create(self) -> None:
-        """Make the file whole before it gets its name: a power cut during creation leaves no broken database."""
-        new = self.path.with_suffix(".new")
-        for leftover in (new, new.with_name(new.name + ".wal")):
-            leftover.unlink(missing_ok=True)
-        with duckdb.connect(str(new), config=self.settings) as connection:
-            _migrate(connection)
-            connection.execute("CHECKPOINT")
-        _sync(new)
-        new.rename(self.path)
-        _sync(self.folder)
-
     def _try_in_child(self) -> None:
         """Replay the write-ahead log in a child first: a broken one can abort the process, not only raise."""
         wal = self.path.with_name(self.path.name + ".wal")
@@ -130,6 +118,19 @@ class Database:
         self.broken_wal = wal.with_name(f"{wal.name}.broken-{time.time_ns()}")
         wal.rename(self.broken_wal)
         _sync(self.folder)
+
+
+def build(path: Path, settings: dict[str, Any] | None = None) -> None:
+    """Make an empty database whole before it gets its name: a power cut meanwhile leaves no broken one."""
+    new = path.with_suffix(".new")
+    for leftover in (new, new.with_name(new.name + ".wal")):
+        leftover.unlink(missing_ok=True)
+    with duckdb.connect(str(new), config=settings or SETTINGS) as connection:
+        _migrate(connection)
+        connection.execute("CHECKPOINT")
+    _sync(new)
+    new.rename(path)
+    _sync(path.parent)
 
 
 def migrations() -> list[tuple[int, str]]:

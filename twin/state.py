@@ -34,6 +34,10 @@ class StateTable(NamedTuple):
     text: NDArray[np.object_]  # str, or None for a number
     quality: NDArray[np.uint8]
 
+    def take(self, rows: NDArray[Any]) -> "StateTable":
+        """Some of the rows, by number or by mask."""
+        return StateTable(self.point[rows], self.ts_us[rows], self.value[rows], self.text[rows], self.quality[rows])
+
 
 class LiveState:
     """Latest values; a reading with an older time never replaces a newer one, equal times: the later arrival wins.

@@ -3,7 +3,9 @@
 import socket
 import subprocess
 import sysconfig
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -154,3 +156,31 @@ def broker(tmp_path: Path) -> Iterator[LinkConfig]:
     yield LinkConfig("127.0.0.1", port, user="u", password="secret")
     process.kill()
     process.wait()
+
+
+@pytest.fixture
+def in_thread() -> Callable[[Callable[[], Any]], Any]:
+    """Repeats something in a thread while a block runs; what it raises, the block's end raises."""
+
+    @contextmanager
+    def repeat(action: Callable[[], Any]) -> Iterator[None]:
+        stop, failures = threading.Event(), []
+
+        def loop() -> None:
+            try:
+                while not stop.is_set():
+                    action()
+            except BaseException as error:  # noqa: BLE001 - it is raised again below
+                failures.append(error)
+
+        thread = threading.Thread(target=loop)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+        if failures:
+            raise failures[0]
+
+    return repeat

@@ -1,0 +1,138 @@
+"""How long rows stay: raw, then minutes, then hours, by class of point. Whole files change, in one transaction each.
+
+A rollup row stands for the usable readings of one point in one minute or hour: `value` (mean), `low`, `high`, `n`.
+At any time a reading is in exactly one of raw, minutes and hours. Keyframes stay, so that the state of any moment is
+known to within a bucket after its rows are gone. Rows that compaction has not moved yet are kept.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import duckdb
+import msgspec
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from twin.cold import COLD, ColdFile, ColdReader, manifest, write_file
+from twin.points import PointRow
+from wire.quality import UNUSABLE
+
+__all__ = ["Policies", "Policy", "Retention"]
+
+DAY_US = 86_400_000_000
+_NEXT = {"readings": "minutes", "minutes": "hours", "hours": None, "states": None}
+_ROLL = """
+    SELECT point, time_bucket(INTERVAL {step}, ts) AS ts, sum(value * n) / sum(n) AS value,
+        0::UTINYINT AS quality, max(recv) AS recv, min(low) AS low, max(high) AS high, sum(n)::UBIGINT AS n
+    FROM ({source}) WHERE quality & {unusable} = 0 GROUP BY ALL ORDER BY point, ts
+"""
+_SOURCE = {
+    "readings": "SELECT point, ts, value, quality, recv, value AS low, value AS high, 1 AS n FROM old",
+    "minutes": "FROM old",
+}
+_STEP = {"minutes": "1 minute", "hours": "1 hour"}
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """Days to keep; None means for ever. What is no longer kept raw becomes minutes, and those become hours."""
+
+    raw_days: float | None = None
+    minute_days: float | None = None
+    hour_days: float | None = None
+
+    def days(self, kind: str) -> float | None:
+        """How long rows of a kind of file stay."""
+        return {"minutes": self.minute_days, "hours": self.hour_days}.get(kind, self.raw_days)
+
+
+class Policies(msgspec.Struct, frozen=True):
+    """The policy of each class of point, and of all others."""
+
+    default: Policy = Policy()
+    by_class: dict[str, Policy] = {}
+
+    def of(self, point_class: str) -> Policy:
+        """The policy of one class."""
+        return self.by_class.get(point_class, self.default)
+
+
+class Retention:
+    """Applies the policies to cold files; remembers what it has looked at, so that each file is read once a change."""
+
+    def __init__(self, reader: ColdReader, folder: Path, policies: Policies) -> None:
+        self._reader, self._folder, self._policies = reader, folder, policies
+        self._done: dict[int, int] = {}  # file id → how many points had expired when it was last read
+
+    def apply(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        points: Sequence[PointRow],
+        now_us: int,
+        refresh: Callable[[duckdb.DuckDBPyConnection], None],
+    ) -> list[ColdFile]:
+        """Drop or roll up what is older than its policy; returns the files that no longer count."""
+        dropped = []
+        for file in manifest(cursor):
+            expired = self._expired(file, points, now_us)
+            if self._done.get(file.id, 0) == len(expired):
+                continue
+            if self._replace(cursor, file, expired, refresh):
+                dropped.append(file)
+            else:
+                self._done[file.id] = len(expired)
+        return dropped
+
+    def _expired(self, file: ColdFile, points: Sequence[PointRow], now_us: int) -> NDArray[np.uint32]:
+        ids = []
+        for point in points:
+            days = self._policies.of(point.point_class).days(file.kind)
+            if days is not None and file.hi_us <= now_us - days * DAY_US:
+                ids.append(point.id)
+        return np.array(ids, np.uint32)
+
+    def _replace(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        file: ColdFile,
+        expired: NDArray[np.uint32],
+        refresh: Callable[[duckdb.DuckDBPyConnection], None],
+    ) -> bool:
+        """Put what stays of a file, and the rollup of what goes, in its place; False when nothing of it goes."""
+        table = self._reader.table(file)
+        goes = np.isin(table.column("point").to_numpy(), expired)
+        if not goes.any():
+            return False
+        cursor.execute("BEGIN")
+        made: list[Path] = []
+        try:
+            cursor.execute("DELETE FROM cold_files WHERE id = ?", [file.id])
+            if not goes.all():
+                made.append(self._write(cursor, file, file.kind, table.filter(pa.array(~goes))))
+            if kind := _NEXT[file.kind]:
+                old = table.filter(pa.array(goes))
+                assert old.num_rows
+                sql = _ROLL.format(step=_STEP[kind], source=_SOURCE[file.kind], unusable=UNUSABLE)
+                rolled = cursor.sql(sql).to_arrow_table()
+                if rolled.num_rows:
+                    made.append(self._write(cursor, file, kind, rolled))
+            refresh(cursor)
+            cursor.execute("COMMIT")
+        except BaseException:
+            cursor.execute("ROLLBACK")
+            for path in made:
+                path.unlink(missing_ok=True)
+            raise
+        return True
+
+    def _write(self, cursor: duckdb.DuckDBPyConnection, file: ColdFile, kind: str, table: pa.Table) -> Path:
+        number = cursor.execute("SELECT coalesce(max(id), 0) + 1 FROM cold_files").fetchone()
+        assert number is not None
+        identity = max(number[0], file.id + 1)
+        name = Path(COLD) / kind / f"{Path(file.file).name.split('-')[0]}-{identity:08d}.parquet"
+        rows, size, digest = write_file(self._folder / name, kind, [table])
+        cursor.execute(
+            "INSERT INTO cold_files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, now())",
+            [identity, kind, str(name), file.lo_us, file.hi_us, file.bucket_us, rows, size, digest],
+        )
+        return self._folder / name
