@@ -91,6 +91,14 @@ class LastValues:
         """Remember states."""
         self._texts.update(zip(ids, texts, strict=True))
 
+    def values(self, points: Sequence[int]) -> NDArray[np.float64]:
+        """The newest value of each point (n,), NaN where there was none yet."""
+        return np.array([self._values[point] if point < len(self._values) else np.nan for point in points])
+
+    def text(self, point: int) -> str | None:
+        """The newest state of a point."""
+        return self._texts.get(point)
+
     def stale(self, points: Sequence[int], at_us: int, health: SourceHealth) -> list[Batch]:
         """The last values of `points` at `at_us`, flagged as stale; points that never had one are left out."""
         ids = np.array([point for point in points if point < len(self._known) and self._known[point]], dtype=np.uint32)

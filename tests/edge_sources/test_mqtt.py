@@ -106,7 +106,8 @@ async def test_a_profile_reads_what_its_family_publishes(
         for topic, payload in messages:
             device.publish(topic, payload, qos=1)
         await tools.take_until(source, taken, lambda t: expected.keys() <= {row[0] for row in t.rows})
-        good = {key: value for key, _, value, quality in taken.rows if not quality & STALE}
+        by_time = sorted(taken.rows, key=lambda row: row[1])
+        good = {key: value for key, _, value, quality in by_time if not quality & STALE}
         assert {key: good[key] for key in expected} == expected
         assert source.health.discarded == 0, source.health.why
 
