@@ -185,7 +185,7 @@ def _check_step(change: Change, to: str) -> None:
         raise ConflictError(f"change {change.id} is not active", field="id", fix="activate it first")
 
 
-_COLUMNS = "id, kind, state, body, note, diff, problems, undo, by, epoch_us(at)"
+_COLUMNS = 'id, kind, state, body, note, diff, problems, undo, "by", epoch_us("at")'
 
 
 def _row(cursor: duckdb.DuckDBPyConnection, change: int) -> tuple[Any, ...]:

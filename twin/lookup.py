@@ -1,4 +1,4 @@
-"""One row of a query. DuckDB 2 keeps a connection busy until a result is read to its end, which fetchone does not do."""
+"""One row of a query. DuckDB 2 keeps a connection busy until a result is read to its end, which fetchone does not."""
 
 from collections.abc import Sequence
 from typing import Any

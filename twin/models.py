@@ -101,8 +101,8 @@ class Models:
             rows = cursor.execute(
                 "SELECT kind, pset, name, value, number FROM psets WHERE element = ?", [element]
             ).fetchall()
-        for kind, pset, name, value, number in rows:
-            found.setdefault(kind, {}).setdefault(pset, {})[name] = value if number is None else number
+        for kind, pset, name, value, amount in rows:
+            found.setdefault(kind, {}).setdefault(pset, {})[name] = value if amount is None else amount
         return found
 
     def _read(self, cursor: duckdb.DuckDBPyConnection, revision: int) -> Model:

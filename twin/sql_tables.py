@@ -5,6 +5,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from twin.cold import manifest
 from twin.lookup import number
 from twin.sql import Tables
 from twin.store import Store
@@ -25,7 +26,7 @@ _WHOLE = {
     "poses": "SELECT * FROM poses",
     "nodes": "SELECT * FROM nodes",
     "gaps": "SELECT * FROM gaps",
-    "changes": "SELECT id, kind, state, note, by, at FROM changes",
+    "changes": 'SELECT id, kind, state, note, "by", "at" FROM changes',
     "audit": "SELECT * FROM audit",
     "commands": "SELECT * FROM commands",
 }
@@ -47,12 +48,12 @@ class SqlTables:
                 name: _read(cursor, select, wanted=everything or name in text)
                 for name, select in (_WARM | _WHOLE).items()
             }
-            cold = {name: self._cold(name) for name in _WARM}
+            cold = {name: self._cold(cursor, name) for name in _WARM}
             cursor.execute("ROLLBACK")
         return Tables(arrow, cold)
 
-    def _cold(self, name: str) -> list[Path]:
-        return self._store.cold_files(name)
+    def _cold(self, cursor: duckdb.DuckDBPyConnection, kind: str) -> list[Path]:
+        return [self._store.data_dir / file.file for file in manifest(cursor, kind)]
 
 
 def _read(cursor: duckdb.DuckDBPyConnection, select: str, *, wanted: bool) -> pa.Table:

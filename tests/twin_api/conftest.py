@@ -39,6 +39,38 @@ POINTS = [
 ]
 
 
+def element(guid: str, kind: str, name: str, **more: Any) -> dict[str, Any]:
+    """A row of the elements table."""
+    spatial = kind in {"IfcSite", "IfcBuilding", "IfcBuildingStorey", "IfcSpace"}
+    row = {field.name: "" for field in ELEMENTS if not field.nullable and field.type == pa.string()}
+    row |= {field.name: [] for field in ELEMENTS if not field.nullable and pa.types.is_list(field.type)}
+    row |= {"id": guid, "step": 1, "type": kind, "name": name, "has_shape": False}
+    return row | {"category": "spatial" if spatial else "element"} | more
+
+
+ROWS = [
+    element("site-guid", "IfcSite", "Campus"),
+    element("house-guid", "IfcBuilding", "House", parent="site-guid"),
+    element("floor-guid", "IfcBuildingStorey", "Ground floor", parent="house-guid"),
+    element("room-guid", "IfcSpace", "101", long_name="Plant room", parent="floor-guid", storey="floor-guid"),
+    element("meter-1-guid", "IfcSensor", "Meter 1", parent="room-guid", storey="floor-guid", space="room-guid"),
+    element("door-guid", "IfcDoor", HOSTILE, parent="floor-guid", storey="floor-guid"),
+]
+
+
+def model_tables(rows: list[dict[str, Any]], sha256: str = "a" * 64) -> ModelTables:
+    """Rows as bim's child would deliver them."""
+    numbered = [row | {"step": at} for at, row in enumerate(rows, 1)]
+    properties = [
+        {"element": "meter-1-guid", "pset": "Pset_Meter", "name": "Maker", "value": HOSTILE, "unit": "",
+         "value_type": "IfcLabel", "kind": "property", "source": "occurrence"},
+        {"element": "room-guid", "pset": "Qto_SpaceBaseQuantities", "name": "Area", "value": "12.5", "number": 12.5,
+         "unit": "m2", "value_type": "IfcAreaMeasure", "kind": "quantity", "source": "occurrence"},
+    ]  # fmt: skip
+    tables = table_of(numbered, ELEMENTS), table_of(properties, PSETS), table_of([], RELATIONS)
+    return ModelTables("house.ifc", "IFC4", sha256, *tables, [])
+
+
 class Feed:
     """Plays one agent: hands records to the twin as its ingest would."""
 
@@ -83,7 +115,10 @@ class Feed:
 
 
 class Park:
-    """A served twin with a client."""
+    """A served twin with a client, and the samples that tests share."""
+
+    hostile, rows = HOSTILE, ROWS
+    element, model_tables = staticmethod(element), staticmethod(model_tables)
 
     def __init__(self, twin: Twin, url: str, client: httpx.AsyncClient) -> None:
         self.twin, self.url, self.client, self.feed = twin, url, client, Feed(twin)
@@ -106,45 +141,6 @@ class Park:
         revision = await asyncio.to_thread(self.twin.models.take_in, tables)
         await asyncio.to_thread(self.twin.store.writer.run, lambda c: self.twin.models.make_live(c, revision))
         await asyncio.to_thread(self.twin.refresh)
-
-
-def element(guid: str, kind: str, name: str, **more: Any) -> dict[str, Any]:
-    """A row of the elements table."""
-    spatial = kind in {"IfcSite", "IfcBuilding", "IfcBuildingStorey", "IfcSpace"}
-    row = {field.name: "" for field in ELEMENTS if not field.nullable and field.type == pa.string()}
-    row |= {field.name: [] for field in ELEMENTS if not field.nullable and pa.types.is_list(field.type)}
-    row |= {"id": guid, "step": 1, "type": kind, "name": name, "has_shape": False}
-    return row | {"category": "spatial" if spatial else "element"} | more
-
-
-ROWS = [
-    element("site-guid", "IfcSite", "Campus"),
-    element("house-guid", "IfcBuilding", "House", parent="site-guid"),
-    element("floor-guid", "IfcBuildingStorey", "Ground floor", parent="house-guid"),
-    element("room-guid", "IfcSpace", "101", long_name="Plant room", parent="floor-guid", storey="floor-guid"),
-    element("meter-1-guid", "IfcSensor", "Meter 1", parent="room-guid", storey="floor-guid", space="room-guid"),
-    element("door-guid", "IfcDoor", HOSTILE, parent="floor-guid", storey="floor-guid"),
-]
-
-
-def model_tables(rows: list[dict[str, Any]], sha256: str = "a" * 64) -> ModelTables:
-    """Rows as bim's child would deliver them."""
-    numbered = [row | {"step": at} for at, row in enumerate(rows, 1)]
-    properties = [
-        {"element": "meter-1-guid", "pset": "Pset_Meter", "name": "Maker", "value": HOSTILE, "unit": "",
-         "value_type": "IfcLabel", "kind": "property", "source": "occurrence"},
-        {"element": "room-guid", "pset": "Qto_SpaceBaseQuantities", "name": "Area", "value": "12.5", "number": 12.5,
-         "unit": "m2", "value_type": "IfcAreaMeasure", "kind": "quantity", "source": "occurrence"},
-    ]  # fmt: skip
-    return ModelTables(
-        "house.ifc",
-        "IFC4",
-        sha256,
-        table_of(numbered, ELEMENTS),
-        table_of(properties, PSETS),
-        table_of([], RELATIONS),
-        [],
-    )
 
 
 @pytest.fixture
@@ -171,9 +167,11 @@ async def start(tmp_path: Path, site: SiteConfig) -> AsyncIterator[Callable[...,
                 await stop.wait()
 
         task = asyncio.create_task(live())
-        running.append(task)
         await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
-        return ready.result() if ready.done() else await task  # type: ignore[return-value]
+        if not ready.done():
+            await task
+        running.append(task)
+        return ready.result()
 
     yield begin
     stop.set()

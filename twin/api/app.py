@@ -58,7 +58,7 @@ def build_app(twin: Twin, *, token: Token | None = None, static: Path = _STATIC,
             *(route(operation, twin, "") for operation in health.OPERATIONS),
             *(route(operation, twin, API) for operation in OPERATIONS),
             WebSocketRoute(f"{API}/live", live),
-            Route("/{path:path}", StaticPage(static), methods=["GET"]),
+            Route("/{path:path}", StaticPage(static).serve, methods=["GET"]),
         ],
         middleware=[
             Middleware(Watch, figures=HttpFigures(registry)),

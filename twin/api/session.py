@@ -1,16 +1,19 @@
 """POST and DELETE /session: sign in with the token and get a cookie, sign out."""
 
+from urllib.parse import parse_qs
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from twin.api.auth import COOKIE
-from twin.api.errors import ProblemError
+from twin.api.errors import ProblemError, TooLargeError
 from twin.api.operation import Call, NoQuery, Operation, json_response, read_body
 
 __all__ = ["OPERATIONS"]
 
 _LASTS_S = 30 * 86_400
+_FORM_BYTES_MAX = 4_096  # one token
 
 
 class SignIn(msgspec.Struct, forbid_unknown_fields=True):
@@ -47,8 +50,13 @@ async def sign_out(_call: Call[NoQuery, None]) -> Response:
 
 
 async def _form_token(request: Request) -> str:
-    async with request.form(max_files=0, max_fields=4, max_part_size=4_096) as form:
-        return str(form.get("token", ""))
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > _FORM_BYTES_MAX:
+            raise TooLargeError("this form is too large", field="token", fix="send the token alone")
+    fields = parse_qs(data.decode("ascii", "replace"))
+    return fields.get("token", [""])[0]
 
 
 OPERATIONS = [

@@ -24,7 +24,7 @@ class StaticPage:
     def __init__(self, folder: Path) -> None:
         self._folder = folder.resolve()
 
-    async def __call__(self, request: Request) -> Response:
+    async def serve(self, request: Request) -> Response:
         """One file, or index.html."""
         path = request.path_params.get("path", "")
         if path.startswith("api/"):

@@ -1,0 +1,157 @@
+"""State and history over HTTP: now, then, as known then; JSON and Arrow; and SQL beside them."""
+
+import asyncio
+import math
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from twin.times import iso
+
+ARROW = "application/vnd.apache.arrow.stream"
+
+
+async def test_the_state_now_has_one_item_a_point_that_reported(park: Any) -> None:
+    page = await park.get("/state")
+    items = {item["point"]: item for item in page["items"]}
+    assert sorted(items) == [1, 2, 3, 4]
+    assert page["total"] == 4
+    assert items[3]["value"] == "HEATING"
+    assert items[2]["value"] is None
+    assert items[2]["quality"] & 1
+    assert (items[4]["value"], items[4]["stale"]) == (21.5, True)
+    assert 0 <= items[1]["age_s"] < 60
+    assert list(items[1]) == ["point", "ts", "value", "quality", "age_s", "stale"]
+
+
+async def test_a_point_that_missed_its_period_is_stale(empty: Any) -> None:
+    from wire.catalogue import Point
+
+    points = [Point(id=0, device="d", metric="m", period_s=1.0), Point(id=1, device="d", metric="slow", period_s=600)]
+    await asyncio.to_thread(empty.feed.catalogue, points)
+    await asyncio.to_thread(empty.feed.readings, [0, 1], empty.twin.clock.wall_us() - 60_000_000, 1.0)
+    assert [item["stale"] for item in (await empty.get("/state"))["items"]] == [True, False]
+
+
+async def test_the_state_of_the_past_is_what_was_true_then(park: Any) -> None:
+    now_us = park.twin.clock.wall_us()
+    page = await park.get("/state", at=iso(now_us - 1_800_000_000))
+    assert [item["point"] for item in page["items"]] == [1]
+    assert (await park.get("/state", at=iso(now_us - 7_200_000_000)))["items"] == []
+
+
+async def test_known_at_hides_what_arrived_later(park: Any) -> None:
+    now_us = park.twin.clock.wall_us()
+    before = iso(now_us - 600_000_000)
+    assert (await park.get("/state", at=iso(now_us), known_at=before))["items"] == []
+
+
+async def test_the_state_of_a_place_covers_what_it_holds(park: Any) -> None:
+    assert [item["point"] for item in (await park.get("/state", element="floor-guid"))["items"]] == [1, 2, 3]
+    assert [item["point"] for item in (await park.get("/state", element="floor-guid", points="3,4"))["items"]] == [3]
+
+
+async def test_the_state_as_arrow_has_the_same_rows(park: Any) -> None:
+    answer = await park.client.get("/api/v1/state", params={"format": "arrow"})
+    table = pa.ipc.open_stream(answer.content).read_all()
+    assert answer.headers["content-type"] == ARROW
+    assert table["point"].to_pylist() == [1, 2, 3, 4]
+    assert table["text"].to_pylist() == [None, None, "HEATING", None]
+
+
+async def test_history_keeps_every_peak_in_few_rows(park: Any) -> None:
+    answer = await park.get("/history", point="gw/meter/power", width=50)
+    [series] = answer["series"]
+    raw = await park.get("/history", point=1, agg="raw")
+    values = raw["series"][0]["v"]
+    assert (series["source_rows"], series["downsampled"], series["unit"]) == (3_600, True, "kW")
+    assert len(series["v"]) <= 100
+    assert (min(series["v"]), max(series["v"])) == (min(values), max(values))
+    assert len(values) == 3_600
+    assert all(a < b for a, b in zip(series["t"], series["t"][1:], strict=False))
+
+
+async def test_history_of_several_points_comes_in_the_order_asked(park: Any) -> None:
+    answer = await park.client.get("/api/v1/history", params=[("point", "3"), ("point", "1"), ("point", "2")])
+    series = answer.json()["series"]
+    assert [s["point"] for s in series] == [3, 1, 2]
+    assert (series[0]["kind"], series[0]["v"]) == ("state", ["HEATING"])
+    assert series[2]["v"] in ([None], [])
+    assert "NaN" not in answer.text
+
+
+async def test_history_of_a_range_leaves_out_what_is_outside(park: Any) -> None:
+    now_us = park.twin.clock.wall_us()
+    answer = await park.get(
+        "/history", point=1, agg="raw", **{"from": iso(now_us - 600_000_000), "to": iso(now_us - 300_000_000)}
+    )
+    assert 299 <= len(answer["series"][0]["v"]) <= 301
+
+
+async def test_averages_are_those_of_their_buckets(park: Any) -> None:
+    answer = await park.get("/history", point=1, agg="avg", width=10)
+    raw = (await park.get("/history", point=1, agg="raw"))["series"][0]["v"]
+    series = answer["series"][0]
+    assert len(series["v"]) <= 10
+    assert min(raw) <= min(series["v"]) <= max(series["v"]) <= max(raw)
+
+
+async def test_history_as_arrow_is_one_stream(park: Any) -> None:
+    answer = await park.client.get("/api/v1/history", params={"point": 1, "agg": "raw", "format": "arrow"})
+    table = pa.ipc.open_stream(answer.content).read_all()
+    assert table.column_names == ["point", "ts", "value", "quality"]
+    assert table.num_rows == 3_600
+    assert not math.isnan(float(np.asarray(table["value"]).sum()))
+
+
+@pytest.mark.parametrize(
+    ("sql", "rows"),
+    [
+        ("select count(*) from readings where point = 1", [[3600]]),
+        ("select key from points where unit = 'kW'", [["gw/meter/power"]]),
+        ("select value from states", [["HEATING"]]),
+        ("select how, count(*) from bindings group by 1 order by 1", [["config", 2], ["ifc", 1]]),
+        ("select long_name from elements where type = 'IfcSpace'", [["Plant room"]]),
+        ("select number from psets where name = 'Area'", [[12.5]]),
+        ("select kind from events", [["trip"]]),
+        ("select count(*) from query('from readings')", [[3602]]),
+        ("select value from readings where isnan(value)", [[None]]),
+    ],
+)
+async def test_sql_sees_readings_points_model_and_bindings(park: Any, sql: str, rows: Any) -> None:
+    answer = await park.post("/query", {"sql": sql}, 200)
+    assert answer["rows"] == rows
+    assert answer["truncated"] is False
+
+
+async def test_sql_sees_cold_and_warm_rows_once(park: Any) -> None:
+    before = (await park.post("/query", {"sql": "select count(*), sum(point) from readings"}, 200))["rows"]
+    await asyncio.to_thread(park.twin.store.compact, force=True)
+    after = (await park.post("/query", {"sql": "select count(*), sum(point) from readings"}, 200))["rows"]
+    assert after == before
+
+
+async def test_sql_answers_arrow_when_asked(park: Any) -> None:
+    answer = await park.client.post(
+        "/api/v1/query", json={"sql": "select point, ts from readings", "limit_rows": 10}, headers={"Accept": ARROW}
+    )
+    assert pa.ipc.open_stream(answer.content).read_all().num_rows == 10
+    assert answer.headers["x-aid4-truncated"] == "true"
+
+
+async def test_a_hostile_query_is_a_problem_and_the_twin_stores_on(park: Any) -> None:
+    park.twin.sql._time_s = 1.0
+    bomb = "select count(*) from range(1000000) a, range(1000000) b where a.range + b.range = 7"
+    asked = asyncio.create_task(park.client.post("/api/v1/query", json={"sql": bomb}))
+    commits = []
+    for at in range(20):
+        started = asyncio.get_running_loop().time()
+        await asyncio.to_thread(park.feed.readings, 0, park.twin.clock.wall_us() + at, 1.0)
+        commits.append(asyncio.get_running_loop().time() - started)
+    answer = await asked
+    assert answer.status_code in {400, 422}
+    assert answer.json()["field"] == "sql"
+    assert float(np.median(commits)) < 0.5
+    assert (await park.post("/query", {"sql": "select 1"}, 200))["rows"] == [[1]]

@@ -1,0 +1,242 @@
+"""`aid4 twin`: serve, ask, back up, restore, export, import, compact."""
+
+import asyncio
+import json
+import os
+import signal
+import urllib.parse
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from twin.client import RemoteTwin
+from wire.errors import InputError
+
+__all__ = ["twin"]
+
+DEFAULT_URL = "http://127.0.0.1:8480"
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+
+
+@click.group()
+def twin() -> None:
+    """The twin: takes in what the agents send, keeps it, and answers."""
+
+
+def _asked(command: Any) -> Any:
+    """The options of a command that asks a twin, running (--url) or stopped (--data-dir)."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON document."),
+        click.option("--token", type=_FILE, help="File with the twin's token."),
+        click.option("--data-dir", type=_FOLDER, help="Open this data directory of a stopped twin instead."),
+        click.option("--url", default=DEFAULT_URL, show_default=True, help="Where the twin answers."),
+    ):
+        command = option(command)
+    return command
+
+
+@twin.command()
+@click.option("--data-dir", type=_FOLDER, default=Path("aid4-data"), show_default=True, help="Where the data are kept.")
+@click.option("--site", type=_FOLDER, help="Folder with site.toml.")
+@click.option("--ifc", type=_FILE, help="Building model, instead of the one that the site names.")
+@click.option("--broker", help="mqtt://USER@HOST:PORT; the password comes from AID4_BROKER_PASSWORD.")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(0, 65_535), default=8480, show_default=True, help="0 takes a free one.")
+@click.option("--token", type=_FILE, help="File with the token to sign in with.")
+@click.option("--tls-cert", type=_FILE)
+@click.option("--tls-key", type=_FILE)
+@click.option("--for", "for_s", type=click.FloatRange(min=0), help="Stop after so many seconds.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document at the end.")
+def serve(
+    data_dir: Path,
+    site: Path | None,
+    ifc: Path | None,
+    broker: str | None,
+    host: str,
+    port: int,
+    token: Path | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    for_s: float | None,
+    as_json: bool,
+) -> None:
+    """Run the twin until Ctrl-C."""
+    from twin.server import TwinConfig
+    from twin.siteconfig import SiteConfig, load_site
+
+    config = TwinConfig(
+        data_dir=data_dir,
+        site=load_site(site) if site else SiteConfig(),
+        broker=broker_config(broker) if broker else None,
+        host=host,
+        port=port,
+        token_file=token,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        model=ifc,
+    )
+    asyncio.run(_serve(config, for_s, as_json))
+
+
+async def _serve(config: Any, for_s: float | None, as_json: bool) -> None:
+    from twin.server import serve as serve_twin
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with serve_twin(config) as served:
+        if not as_json:
+            click.echo(f"the twin of {served.twin.site.name} answers at {served.url}")
+        try:
+            async with asyncio.timeout(for_s):
+                await stop.wait()
+        except TimeoutError:
+            pass
+        counts = await asyncio.to_thread(served.twin.store.counts)
+        counts |= {"bound_points": len(served.twin.bindings), "elements": len(served.twin.model)}
+    if as_json:
+        click.echo(json.dumps({"url": served.url, **counts}))
+
+
+@twin.command()
+@click.argument("sql")
+@click.option("--limit", type=click.IntRange(1, 1_000_000), default=1_000, show_default=True, help="Most rows.")
+@_asked
+def query(sql: str, limit: int, url: str, data_dir: Path | None, token: Path | None, as_json: bool) -> None:
+    """Ask with plain SQL: readings, states, points, elements, psets, bindings, events, nodes, gaps."""
+    if data_dir is None:
+        answer = RemoteTwin(url, token).post("/query", {"sql": sql, "limit_rows": limit})
+    else:
+        answer = asyncio.run(_query_stopped(data_dir, sql, limit))
+    if as_json:
+        click.echo(json.dumps(answer))
+        return
+    _print_table([column["name"] for column in answer["columns"]], answer["rows"])
+    if answer["truncated"]:
+        click.echo(f"only the first {limit} rows; --limit shows more", err=True)
+
+
+async def _query_stopped(data_dir: Path, sql: str, limit: int) -> Any:
+    from twin.sql import SqlDesk
+    from twin.sql_tables import SqlTables
+
+    with _stopped(data_dir) as store:
+        async with SqlDesk(data_dir / "sql", SqlTables(store)) as desk:
+            return json.loads((await desk.query(sql, limit_rows=limit)).body)
+
+
+@twin.command()
+@click.option("--at", help="Moment, ISO 8601 with an offset; now by default.")
+@click.option("--known-at", help="As it was known then.")
+@click.option("--element", help="GlobalId; with what it holds.")
+@click.option("--points", help="Ids parted by commas.")
+@_asked
+def state(
+    at: str | None,
+    known_at: str | None,
+    element: str | None,
+    points: str | None,
+    url: str,
+    data_dir: Path | None,
+    token: Path | None,
+    as_json: bool,
+) -> None:
+    """The value of every point at a moment."""
+    if data_dir is None:
+        remote = RemoteTwin(url, token)
+        found = remote.get("/state", at=at, known_at=known_at, element=element, points=points, limit=50_000)
+        rows = [{key: item[key] for key in ("point", "ts", "value", "quality")} for item in found["items"]]
+        keys = {point["id"]: point["key"] for point in remote.get("/points", limit=50_000)["items"]}
+    else:
+        if element is not None:
+            raise InputError("--element needs a running twin", field="--element", fix="use --points, or --url")
+        rows, keys = _state_stopped(data_dir, at, known_at, points)
+    rows = [{"key": keys.get(row["point"], ""), **row} for row in rows]
+    if as_json:
+        click.echo(json.dumps(rows))
+    else:
+        names = ["key", "ts", "value", "quality"]
+        _print_table(names, [[row[name] for name in names] for row in rows])
+
+
+def _state_stopped(
+    data_dir: Path, at: str | None, known_at: str | None, points: str | None
+) -> tuple[list[dict[str, Any]], dict[int, str]]:
+    from twin.live_frames import table_values
+    from twin.times import iso_times
+
+    ids = [int(part) for part in points.split(",")] if points else None
+    with _stopped(data_dir) as store:
+        at_us = _moment_us(at, "--at") if at else store.clock.wall_us()
+        known_us = _moment_us(known_at, "--known-at") if known_at else None
+        table = store.state_at(at_us, known_at_us=known_us, point_ids=ids)
+        keys = {point.id: point.key for point in store.points.all()}
+    columns = (table.point.tolist(), iso_times(table.ts_us), table_values(table), table.quality.tolist())
+    return [
+        dict(zip(("point", "ts", "value", "quality"), row, strict=True)) for row in zip(*columns, strict=True)
+    ], keys
+
+
+def broker_config(url: str) -> Any:
+    """A LinkConfig of mqtt://USER@HOST:PORT or mqtts://…; InputError when it is none."""
+    from wire.mqtt import LinkConfig, TlsConfig
+
+    parts = urllib.parse.urlsplit(url)
+    fix = "write mqtt://user@127.0.0.1:1883"
+    try:
+        port = parts.port or (8883 if parts.scheme == "mqtts" else 1883)
+    except ValueError as error:
+        raise InputError(str(error), field="--broker", fix=fix) from error
+    if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
+        raise InputError(f"{url!r} is no address of a broker", field="--broker", fix=fix)
+    return LinkConfig(
+        host=parts.hostname,
+        port=port,
+        user=urllib.parse.unquote(parts.username or ""),
+        password=os.environ.get("AID4_BROKER_PASSWORD", urllib.parse.unquote(parts.password or "")),
+        client_id="aid4-twin",
+        tls=TlsConfig() if parts.scheme == "mqtts" else None,
+    )
+
+
+def _stopped(data_dir: Path) -> Any:
+    """The store of a stopped twin; InputError when there is none."""
+    from twin.database import FILE
+    from twin.store import Store
+
+    if not (data_dir / FILE).exists():
+        raise InputError("no twin has its data here", file=str(data_dir), fix="give the twin's --data-dir")
+    return Store.open(data_dir, site=stored_site(data_dir))
+
+
+def stored_site(data_dir: Path) -> str:
+    """The name of the site whose data these are."""
+    from twin.database import Database
+    from twin.lookup import first
+
+    with Database(data_dir) as database:
+        row = first(database.connection, "SELECT site FROM points LIMIT 1")
+    return str(row[0]) if row else "park"
+
+
+def _moment_us(text: str, option: str) -> int:
+    from twin.api.operation import micros
+
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(str(error), field=option, fix="write 2026-01-31T12:00:00Z") from error
+    if moment.tzinfo is None:
+        raise InputError("a time needs its offset", field=option, fix="add Z for UTC")
+    return micros(moment)
+
+
+def _print_table(names: list[str], rows: list[list[Any]]) -> None:
+    cells = [names, *([("" if cell is None else str(cell)) for cell in row] for row in rows)]
+    widths = [max(len(row[at]) for row in cells) for at in range(len(names))]
+    for row in cells:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
