@@ -9,7 +9,6 @@ import pyarrow as pa
 __all__ = ["Node", "lines_of", "tree_of"]
 
 _SHOWN = frozenset({"project", "spatial", "element"})
-_DEPTH_MAX = 50  # nesting of real files stays below 12
 
 
 class Node(msgspec.Struct, frozen=True):
@@ -30,7 +29,9 @@ def tree_of(elements: pa.Table, *, with_elements: bool = True) -> list[Node]:
     for row in shown:
         above = row["space"] if row["category"] == "element" and row["space"] in known else row["parent"]
         held[above if above in known and above != row["id"] else None].append(row)
-    return [_node(row, held, 0) for row in held[None]]
+    seen: set[str] = set()
+    roots = [_node(row, held, seen) for row in held[None]]
+    return roots + [_node(row, held, seen) for row in shown if row["id"] not in seen]  # what holds itself in a ring
 
 
 def lines_of(roots: list[Node], indent: int = 0) -> list[str]:
@@ -42,7 +43,8 @@ def lines_of(roots: list[Node], indent: int = 0) -> list[str]:
     return lines
 
 
-def _node(row: dict[str, Any], held: dict[str | None, list[dict[str, Any]]], depth: int) -> Node:
-    below = held.get(row["id"], []) if depth < _DEPTH_MAX else []
+def _node(row: dict[str, Any], held: dict[str | None, list[dict[str, Any]]], seen: set[str]) -> Node:
+    seen.add(row["id"])
+    below = [child for child in held.get(row["id"], []) if child["id"] not in seen]
     name = f"{row['name']} {row['long_name']}".strip()
-    return Node(row["id"], row["type"], name, [_node(child, held, depth + 1) for child in below])
+    return Node(row["id"], row["type"], name, [_node(child, held, seen) for child in below])
