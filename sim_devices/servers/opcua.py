@@ -87,9 +87,14 @@ class OpcUaServer:
 
     async def close(self) -> None:
         """End the server."""
-        if self._server is not None:
-            await self._server.stop()
-            self._server = None
+        if self._server is None:
+            return
+        server, self._server = self._server, None
+        if (clock := server.iserver.time_task) is not None:  # else stopping waits for its next second
+            clock.cancel()
+            await asyncio.wait([clock])
+            server.iserver.time_task = None
+        await server.stop()
 
     async def publish(self, values: Mapping[str, Value | None]) -> None:
         """Write what changed; a missing value becomes BadSensorFailure."""
