@@ -33,6 +33,7 @@ class _Promise:
 
     parts: int
     answer: Callable[[int], None] | None
+    recorded: Callable[[bytes, int, int], None] | None
     refused: int = 0
 
     def settle(self, refused: int) -> None:
@@ -74,7 +75,7 @@ class Batcher:
         """Take one batch of a source, whose ids index `points`; returns when the next one is welcome."""
         rows = batch.rows
         starts = range(0, rows.num_rows, PART_ROWS_MAX)
-        promise = _Promise(max(1, len(starts)), batch.accepted)
+        promise = _Promise(max(1, len(starts)), batch.accepted, batch.recorded)
         if not starts:
             promise.settle(0)
         ids = self.catalogue.learn(source, points)
@@ -180,6 +181,8 @@ class Batcher:
 
         def settled(append: Append) -> None:
             for count, promise in promises:
+                if promise.recorded is not None and not append.refused:
+                    promise.recorded(self._spool.epoch, append.first_seq, append.last_seq)
                 promise.settle(count if append.refused else 0)
 
         if records:

@@ -125,7 +125,13 @@ class Journal:
             ],
             schema=schema(READINGS),
         )
-        return Batch(READINGS, rows, lambda refused: self._say({"accepted": number, "refused": refused}))
+        seqs: list[tuple[str, int, int]] = []
+        return Batch(
+            READINGS,
+            rows,
+            accepted=lambda refused: self._say({"accepted": number, "refused": refused, "seqs": seqs}),
+            recorded=lambda epoch, first, last: seqs.append((epoch.hex(), first, last)),
+        )
 
     def _say(self, message: dict[str, object]) -> None:
         if self._writer is not None:

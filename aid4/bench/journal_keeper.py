@@ -5,9 +5,10 @@ import socket
 import socketserver
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from aid4.bench.journal import ROWS
 
@@ -23,15 +24,15 @@ class Ledger:
     handed_out: int = 0
     accepted: set[int] = field(default_factory=set)
     refused: set[int] = field(default_factory=set)
-    seqs: dict[int, tuple[str, int, int]] = field(default_factory=dict)  # number → epoch, first and last seq
+    seqs: dict[int, list[tuple[str, int, int]]] = field(default_factory=dict)  # number → epoch, first and last seq
     last_accepted_s: float = 0.0
 
 
 class JournalKeeper:
-    """A server on loopback that paces each agent to `readings_s`; it outlives whatever is killed."""
+    """A server on loopback that paces each node to its `readings_s`; it outlives whatever is killed."""
 
-    def __init__(self, readings_s: float) -> None:
-        self._period_s = ROWS / readings_s
+    def __init__(self, readings_s: Mapping[str, float]) -> None:
+        self._periods_s = {node: ROWS / rate for node, rate in readings_s.items()}
         self.nodes: dict[str, Ledger] = {}
         self._over = threading.Event()
         self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), self._handler(), bind_and_activate=True)
@@ -75,21 +76,22 @@ class JournalKeeper:
     def _serve(self, connection: socket.socket) -> None:
         lines = connection.makefile("r")
         try:
-            ledger = self.nodes.setdefault(json.loads(lines.readline())["node"], Ledger())
+            node = json.loads(lines.readline())["node"]
+            ledger = self.nodes.setdefault(node, Ledger())
             open_batches = threading.Semaphore(HANDED_OUT_MAX)
-            threading.Thread(target=self._hand_out, args=(connection, ledger, open_batches), daemon=True).start()
+            threading.Thread(target=self._hand_out, args=(connection, node, open_batches), daemon=True).start()
             for line in lines:
                 self._note(ledger, json.loads(line))
                 open_batches.release()
         except (OSError, ValueError):
             return  # the agent was killed in the middle of a line: what it had not said it never said
 
-    def _hand_out(self, connection: socket.socket, ledger: Ledger, open_batches: threading.Semaphore) -> None:
-        due_s = time.monotonic()
+    def _hand_out(self, connection: socket.socket, node: str, open_batches: threading.Semaphore) -> None:
+        ledger, period_s, due_s = self.nodes[node], self._periods_s[node], time.monotonic()
         try:
             while not self._over.is_set():
                 open_batches.acquire()
-                due_s = max(due_s + self._period_s, time.monotonic() - 1.0)
+                due_s = max(due_s + period_s, time.monotonic() - 1.0)
                 time.sleep(max(0.0, due_s - time.monotonic()))
                 number, ledger.handed_out = ledger.handed_out, ledger.handed_out + 1
                 connection.sendall(json.dumps({"number": number}).encode() + b"\n")
@@ -97,9 +99,9 @@ class JournalKeeper:
         except OSError:
             return
 
-    def _note(self, ledger: Ledger, said: dict[str, int | str | list[int]]) -> None:
-        number = said["accepted"]
-        assert isinstance(number, int)
+    def _note(self, ledger: Ledger, said: dict[str, Any]) -> None:
+        number: int = said["accepted"]
+        ledger.seqs[number] = [(epoch, first, last) for epoch, first, last in said["seqs"]]
         if said["refused"]:
             ledger.refused.add(number)
             return

@@ -99,11 +99,13 @@ class Batch:
 
     `accepted(refused)` is called once, on the event loop, when every row is durable on disk (after fdatasync) or
     refused; `refused` counts readings that the spool had no room for. Only then may a source acknowledge upstream.
+    `recorded(epoch, first_seq, last_seq)` is called before it, for each run of records that holds some of the rows.
     """
 
     schema_id: int
     rows: pa.RecordBatch
     accepted: Callable[[int], None] | None = None
+    recorded: Callable[[bytes, int, int], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
