@@ -8,6 +8,7 @@ import pyarrow as pa
 
 __all__ = ["Node", "lines_of", "tree_of"]
 
+_DEPTH_MAX = 50  # nesting of real files stays below 12
 _SHOWN = frozenset({"project", "spatial", "element"})
 
 
@@ -30,8 +31,9 @@ def tree_of(elements: pa.Table, *, with_elements: bool = True) -> list[Node]:
         above = row["space"] if row["category"] == "element" and row["space"] in known else row["parent"]
         held[above if above in known and above != row["id"] else None].append(row)
     seen: set[str] = set()
-    roots = [_node(row, held, seen) for row in held[None]]
-    return roots + [_node(row, held, seen) for row in shown if row["id"] not in seen]  # what holds itself in a ring
+    roots = [_node(row, held, seen, 0) for row in held[None]]
+    # what holds itself in a ring, or lies too deep, begins a tree of its own
+    return roots + [_node(row, held, seen, 0) for row in shown if row["id"] not in seen]
 
 
 def lines_of(roots: list[Node], indent: int = 0) -> list[str]:
@@ -43,8 +45,9 @@ def lines_of(roots: list[Node], indent: int = 0) -> list[str]:
     return lines
 
 
-def _node(row: dict[str, Any], held: dict[str | None, list[dict[str, Any]]], seen: set[str]) -> Node:
+def _node(row: dict[str, Any], held: dict[str | None, list[dict[str, Any]]], seen: set[str], depth: int) -> Node:
     seen.add(row["id"])
-    below = [child for child in held.get(row["id"], []) if child["id"] not in seen]
+    below = held.get(row["id"], []) if depth < _DEPTH_MAX else []
     name = f"{row['name']} {row['long_name']}".strip()
-    return Node(row["id"], row["type"], name, [_node(child, held, seen) for child in below])
+    children = [_node(child, held, seen, depth + 1) for child in below if child["id"] not in seen]
+    return Node(row["id"], row["type"], name, children)
