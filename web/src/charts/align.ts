@@ -78,3 +78,15 @@ export function byUnit<T extends { unit: string }>(points: readonly T[]): T[][] 
   }
   return [...groups.values()];
 }
+
+/** The last drawn value at or before a time; null inside a gap. */
+export function valueAt(line: Line | undefined, seconds: number): number | null {
+  if (!line?.x.length) return null;
+  let [low, high] = [0, line.x.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (line.x[middle]! <= seconds) low = middle + 1;
+    else high = middle;
+  }
+  return low ? (line.y[low - 1] ?? null) : null;
+}

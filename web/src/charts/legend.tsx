@@ -7,7 +7,7 @@ import * as format from "../i18n/format";
 import { pointName, zone } from "../state/catalogue";
 import { at, live } from "../state/time";
 import { cursorTime, type Trends } from "../state/trends";
-import type { Line } from "./align";
+import { valueAt, type Line } from "./align";
 import { DASHES } from "./axes";
 
 interface LegendProps {
@@ -69,16 +69,4 @@ function Swatch({ index }: { index: number }) {
       <path d="M1 4h24" stroke="currentColor" stroke-width="2.5" stroke-dasharray={DASHES[index % DASHES.length]!.join(" ") || undefined} />
     </svg>
   );
-}
-
-/** The last drawn value at or before a time; null inside a gap. */
-export function valueAt(line: Line | undefined, seconds: number): number | null {
-  if (!line?.x.length) return null;
-  let [low, high] = [0, line.x.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (line.x[middle]! <= seconds) low = middle + 1;
-    else high = middle;
-  }
-  return low ? (line.y[low - 1] ?? null) : null;
 }

@@ -6,7 +6,8 @@ import { zone } from "../state/catalogue";
 import { theme } from "../state/settings";
 import { at, live, nowMs, range, zoomOut, zoomTo } from "../state/time";
 import { cursorTime } from "../state/trends";
-import { coloursOf, timeAxis, valueAxis, valueRange, zoned, type Colours } from "./axes";
+import { coloursOf, timeAxis, valueAxis, zoned, type Colours } from "./axes";
+import { valueRange } from "./axes_range";
 
 const REDRAW_MS_MIN = 200;
 const BRUSH_PX_MIN = 6;

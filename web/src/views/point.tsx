@@ -3,7 +3,6 @@ import * as queries from "../api/queries";
 import type { PointDetail } from "../api/types";
 import { LazyCharts } from "../charts/lazy";
 import { howText } from "../components/bindings";
-import { Icon } from "../components/icon";
 import { Link } from "../components/link";
 import { Failed, Skeleton } from "../components/notice";
 import { Facts } from "../components/properties";
@@ -37,7 +36,6 @@ function PointFaceplate({ point }: { point: PointDetail }) {
       <header class="view-head">
         <Breadcrumb place={place && { node: place.node, parents: [...place.parents, place.node] }} />
         <div class="view-title">
-          <Icon name="point" size={20} />
           <h1>{pointName(point)}</h1>
         </div>
         <p class="muted facts">
