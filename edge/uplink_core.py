@@ -14,15 +14,13 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from edge.uplink_epoch import EpochState, Part
+from edge.uplink_pace import Pace
 from wire.limits import HELLO_ABSENT_MAX, HELLO_EPOCHS_MAX, PROBE_BACKOFF_S_MAX, PROGRESS_TIMEOUT_S, WINDOW_BYTES
 from wire.messages import EpochSpan, Hello
 from wire.ranges import Range
 
 __all__ = ["Run", "UplinkCore"]
 
-WINDOW_BYTES_MIN: Final = 256 << 10  # a slow link still carries a few records at once
-WINDOW_BYTES_START: Final = 1 << 20
-DELAY_S_MAX: Final = 1.0  # sent to committed: above it the window shrinks, so that live data stays live
 REORDER_S: Final = 0.5  # what was sent so long before something committed, and is not committed itself, was lost
 NEWEST_SHARE: Final = 0.75
 
@@ -55,8 +53,7 @@ class UplinkCore:
         self.boot, self.agent = boot, agent
         self.is_connected = False
         self.records_sent = self.records_resent = self.records_acked = 0
-        self.window_bytes = min(WINDOW_BYTES_START, window_bytes)  # that may be on the way now
-        self._window_bytes_max = self._window_bytes_limit = window_bytes
+        self._pace = Pace(window_bytes)
         self._epochs: dict[bytes, EpochState] = {}  # oldest first, the running one last
         self._running: EpochState | None = None
         self._twin_boot: int | None = None
@@ -65,10 +62,8 @@ class UplinkCore:
         self._held: list[tuple[float, _Flight]] = []  # lost ones, with the time from which they may go again
         self._hello_wanted = False
         self._hello_again_s = 0.0
-        self._hello_backoff_s = self._backoff_s = PROGRESS_TIMEOUT_S
+        self._hello_backoff_s = PROGRESS_TIMEOUT_S
         self._probing = False
-        self._waiting_since_s = 0.0
-        self._progress_gap_s = 0.0  # mean time between news of commits while something is on the way
         self._landed_sent_s = 0.0  # when the last sent of the committed was sent
         self._live_from = 1
         self._live_bytes = 0
@@ -97,7 +92,7 @@ class UplinkCore:
             self._want_hello()
         assert self._running.epoch == epoch, "an agent appends to one epoch only"
         self._live_bytes += self._running.extend(first_seq, sizes)
-        if self._live_bytes > self._window_bytes_limit:
+        if self._live_bytes > self._pace.limit_bytes:
             self._mark_live()
 
     def declared(self, epoch: bytes, seq: int) -> None:
@@ -125,17 +120,17 @@ class UplinkCore:
     def connected(self, now: float) -> None:
         """The link stands: say hello; nothing is on the way; what the twin has must be told anew."""
         self.is_connected = True
-        self.window_bytes = min(WINDOW_BYTES_START, self._window_bytes_limit)
-        self._progress_gap_s = 0.0
+        self._pace.connected()
         for state in self._epochs.values():
             state.answered = False
-        self._restart(now)
+        self._pace.wait_from(now)
+        self._restart()
         self._want_hello()
 
     def disconnected(self) -> None:
         """The link is gone, and with it whatever was on the way."""
         self.is_connected = False
-        self._restart(self._waiting_since_s)
+        self._restart()
 
     def asked(self, boot: int, now: float) -> None:
         """The twin process `boot` asks for a hello (down/hello)."""
@@ -176,8 +171,7 @@ class UplinkCore:
             return 0
         self._meet(boot, now)
         if window_bytes is not None:
-            self._window_bytes_limit = max(1, min(window_bytes, self._window_bytes_max))
-            self.window_bytes = min(self.window_bytes, self._window_bytes_limit)
+            self._pace.limit(window_bytes)
         state = self._epochs.get(epoch)
         if state is None:
             return 0
@@ -185,7 +179,9 @@ class UplinkCore:
         fresh = [part for lo, hi in ranges for part in state.commit(lo, hi)]
         if fresh:
             self._land(state, now)
-            self._progress(now)
+            self._pace.progress(now)
+            if self._probing:
+                self._restart()
         count = sum(hi - lo + 1 for lo, hi in fresh)
         self.records_acked += count
         return count
@@ -203,8 +199,8 @@ class UplinkCore:
     def tick(self, now: float) -> None:
         """Notice what was lost on the way."""
         if not self._flights:
-            self._waiting_since_s = now
-        elif now - self._waiting_since_s >= self._patience_s():
+            self._pace.wait_from(now)
+        elif self._pace.is_stalled(now, probing=self._probing):
             self._stall(now)
         elif not self._probing and self._landed_sent_s - self._flights[0].sent_s > REORDER_S:
             self._hold_overtaken(now)
@@ -254,6 +250,11 @@ class UplinkCore:
         return self.is_connected and all(state.answered for state in self._epochs.values())
 
     @property
+    def window_bytes(self) -> int:
+        """Bytes that may be on the way now."""
+        return self._pace.window_bytes
+
+    @property
     def in_flight_bytes(self) -> int:
         """Bytes sent and neither committed nor given up."""
         return self._flying_bytes
@@ -270,15 +271,16 @@ class UplinkCore:
             return
         for state in self._epochs.values():
             state.forget_commits()
-        self._restart(now)
+        self._pace.wait_from(now)
+        self._restart()
         self._want_hello()
 
-    def _restart(self, now: float) -> None:
+    def _restart(self) -> None:
         """Nothing is on the way; all that is there and not committed becomes backlog."""
         self._flights.clear()
         self._held.clear()
         self._flying_bytes, self._probing = 0, False
-        self._waiting_since_s, self._landed_sent_s = now, 0.0
+        self._landed_sent_s = 0.0
         for state in self._epochs.values():
             state.restart()
         self._mark_live()
@@ -290,7 +292,7 @@ class UplinkCore:
 
     def _pick(self, now: float) -> list[_Flight]:
         picked = [_Flight(s, part, now) for s in self._ready() for part in s.take_catalogues()]
-        budget = self.window_bytes - self._flying_bytes - sum(flight.part.bytes for flight in picked)
+        budget = self._pace.window_bytes - self._flying_bytes - sum(flight.part.bytes for flight in picked)
         if budget <= 0 and (self._flights or picked):
             return picked
         picked += self._take_held(now)
@@ -367,30 +369,14 @@ class UplinkCore:
                 self._flying_bytes += part.bytes
                 flights.append(_Flight(state, part, flight.sent_s, flight.attempts))
             if not flight.attempts:
-                self._adapt(now - flight.sent_s)
+                self._pace.landed(now - flight.sent_s)
         self._flights = flights
-
-    def _adapt(self, delay_s: float) -> None:
-        if delay_s > DELAY_S_MAX:
-            self.window_bytes = max(min(WINDOW_BYTES_MIN, self._window_bytes_limit), self.window_bytes * 7 // 8)
-        else:
-            self.window_bytes = min(self._window_bytes_limit, self.window_bytes + (self.window_bytes >> 3) + 1)
-
-    def _progress(self, now: float) -> None:
-        self._progress_gap_s += (now - self._waiting_since_s - self._progress_gap_s) / 4
-        self._waiting_since_s = now
-        self._backoff_s = PROGRESS_TIMEOUT_S
-        if self._probing:
-            self._restart(now)
-
-    def _patience_s(self) -> float:
-        """How long to wait for news: longer on a link so slow that commits are rare."""
-        return self._backoff_s if self._probing else max(PROGRESS_TIMEOUT_S, 2 * self._progress_gap_s)
 
     def _stall(self, now: float) -> None:
         """No news: all that is on the way counts as lost. From now on one probe record at a time, ever more rarely."""
-        self._backoff_s = min(self._backoff_s * 2, PROBE_BACKOFF_S_MAX) if self._probing else PROGRESS_TIMEOUT_S
-        self._restart(now)
+        self._pace.stall(probing=self._probing)
+        self._pace.wait_from(now)
+        self._restart()
         self._probing = self._hello_wanted = True
 
     def _probe(self, now: float) -> list[_Flight]:

@@ -4,7 +4,8 @@ import itertools
 
 import pytest
 
-from edge.uplink_core import WINDOW_BYTES_START, Run, UplinkCore
+from edge.uplink_core import Run, UplinkCore
+from edge.uplink_pace import WINDOW_BYTES_START
 from wire.limits import PROBE_BACKOFF_S_MAX, PROGRESS_TIMEOUT_S
 
 NOW, OLD = b"n" * 16, b"o" * 16
