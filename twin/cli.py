@@ -181,6 +181,82 @@ def _state_stopped(
     ], keys
 
 
+@twin.command()
+@click.argument("target", required=False, type=_FOLDER)
+@_asked
+def backup(target: Path | None, url: str, data_dir: Path | None, token: Path | None, as_json: bool) -> None:
+    """Back a twin up: a running one beside its data, a stopped one into TARGET."""
+    if data_dir is None:
+        if target is not None:
+            fix = "leave TARGET out: a running twin writes beside its data and says where"
+            raise InputError("TARGET needs --data-dir", field="TARGET", fix=fix)
+        made = RemoteTwin(url, token).post("/backups", {})
+    else:
+        if target is None:
+            raise InputError("no TARGET", field="TARGET", fix="name a new folder for the backup")
+        with _stopped(data_dir) as store:
+            summary = store.backup(target)
+        size = sum(entry.bytes for entry in summary.files)
+        made = {"path": str(target), "readings": summary.readings, "bytes": size}
+    _tell(made, as_json, f"{made['readings']} readings in {made['path']}")
+
+
+@twin.command()
+@click.argument("source", type=_FOLDER)
+@click.option("--data-dir", type=_FOLDER, required=True, help="A new or empty folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def restore(source: Path, data_dir: Path, as_json: bool) -> None:
+    """Verify the backup SOURCE and lay it into a new data directory."""
+    from twin.backup import restore as restore_backup
+
+    summary = restore_backup(source, data_dir)
+    made = {"path": str(data_dir), "site": summary.site, "readings": summary.readings}
+    _tell(made, as_json, f"{summary.readings} readings restored into {data_dir}")
+
+
+@twin.command()
+@click.argument("target", type=_FOLDER)
+@click.option("--data-dir", type=_FOLDER, required=True)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def export(target: Path, data_dir: Path, as_json: bool) -> None:
+    """Write a stopped twin's catalogue, readings, states, events and model as Parquet files into TARGET."""
+    from twin.transfer import export_to
+
+    with _stopped(data_dir) as store:
+        made = export_to(store, target)
+    _tell({"path": str(target), **made.rows}, as_json, f"{made.rows['readings']} readings in {target}")
+
+
+@twin.command("import")
+@click.argument("source", type=_FOLDER)
+@click.option("--data-dir", type=_FOLDER, required=True, help="A stopped twin, or a new folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def import_(source: Path, data_dir: Path, as_json: bool) -> None:
+    """Take an export in; what is there already is left out."""
+    from twin.store import Store
+    from twin.transfer import exported_site, import_from
+
+    site = exported_site(source)
+    with Store.open(data_dir, site=site) as store:
+        added = import_from(store, source)
+    _tell(added, as_json, f"{added['readings']} readings, {added['states']} states, {added['events']} events added")
+
+
+@twin.command()
+@click.option("--data-dir", type=_FOLDER, required=True)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def compact(data_dir: Path, as_json: bool) -> None:
+    """Move what is over into Parquet files and join small ones; a running twin does it by itself."""
+    with _stopped(data_dir) as store:
+        made = store.compact(force=True)
+    figures = {"files": len(made), "rows": sum(file.row_count for file in made)}
+    _tell(figures, as_json, f"{figures['rows']} rows moved into {figures['files']} files")
+
+
+def _tell(figures: dict[str, Any], as_json: bool, text: str) -> None:
+    click.echo(json.dumps(figures) if as_json else text)
+
+
 def broker_config(url: str) -> Any:
     """A LinkConfig of mqtt://USER@HOST:PORT or mqtts://…; InputError when it is none."""
     from wire.mqtt import LinkConfig, TlsConfig

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from twin.state import StateTable
 
-__all__ = ["columns_json", "split_states", "stream_bytes", "table_values", "values_frame"]
+__all__ = ["columns_json", "rows_of", "split_states", "stream_bytes", "table_values", "values_frame"]
 
 _SCHEMA = pa.schema(
     [("point", pa.uint32()), ("ts", pa.timestamp("us")), ("value", pa.float64()), ("quality", pa.uint8())]
@@ -27,7 +27,7 @@ def table_values(table: StateTable) -> list[float | str | None]:
 def split_states(table: StateTable) -> tuple[StateTable, StateTable]:
     """The numbers and the states of a table, each in its order."""
     is_text = np.fromiter((text is not None for text in table.text), bool, len(table.text))
-    return _rows(table, ~is_text), _rows(table, is_text)
+    return rows_of(table, ~is_text), rows_of(table, is_text)
 
 
 def columns_json(table: StateTable) -> bytes:
@@ -64,5 +64,6 @@ def stream_bytes(table: StateTable) -> bytes:
     return bytes(sink.getvalue())
 
 
-def _rows(table: StateTable, mask: Any) -> StateTable:
-    return StateTable(*(column[mask] for column in table))
+def rows_of(table: StateTable, which: Any) -> StateTable:
+    """Some rows: a slice, a mask or positions."""
+    return StateTable(*(column[which] for column in table))

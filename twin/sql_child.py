@@ -90,7 +90,7 @@ def run_job(job: Job, scratch: Path, on_connection: Any = None) -> tuple[Header,
 
 
 def _connect(scratch: Path) -> Any:
-    options = {
+    options: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
         "memory_limit": f"{SQL_MEMORY_BYTES_MAX // 2**20}MiB",

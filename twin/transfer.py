@@ -9,6 +9,7 @@
 """
 
 from collections import defaultdict
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -21,7 +22,7 @@ from twin.store import Store
 from wire.catalogue import Point
 from wire.errors import InputError
 
-__all__ = ["Export", "export_to", "import_from"]
+__all__ = ["Export", "export_to", "exported_site", "import_from"]
 
 _FORMAT = "aid4-export"
 _VERSION = 1
@@ -65,7 +66,7 @@ def export_to(store: Store, folder: Path) -> Export:
 
 def import_from(store: Store, folder: Path) -> dict[str, int]:
     """Take an export in, day by day; rows that are there already are left out. Returns how many were new."""
-    _check(folder)
+    exported_site(folder)
     ids = store.writer.run(lambda connection: _take_points(store, connection, folder / "points.parquet"))
     store.writer.run(store.points.load)
     added = {kind: _take_rows(store, kind, folder / f"{kind}.parquet", ids) for kind in ("readings", "states")}
@@ -73,7 +74,8 @@ def import_from(store: Store, folder: Path) -> dict[str, int]:
     return added
 
 
-def _check(folder: Path) -> None:
+def exported_site(folder: Path) -> str:
+    """The site of an export; InputError when the folder is none."""
     path = folder / "export.json"
     try:
         found = msgspec.json.decode(path.read_bytes(), type=Export)
@@ -81,6 +83,7 @@ def _check(folder: Path) -> None:
         raise InputError(f"is no export: {error}", file=str(path), fix=_FIX) from error
     if (found.format, found.version) != (_FORMAT, _VERSION):
         raise InputError(f"version {found.version} is not known here", file=str(path), field="version", fix=_FIX)
+    return found.site
 
 
 def _take_points(store: Store, connection: duckdb.DuckDBPyConnection, path: Path) -> pa.Table:
@@ -113,7 +116,7 @@ def _take_rows(store: Store, kind: str, path: Path, ids: pa.Table) -> int:
     added = 0
     for start_us in range(span[0], span[1] + 1, _DAY_US):
         day = (start_us, start_us + _DAY_US)
-        added += store.writer.run(lambda connection, day=day: _take_day(connection, kind, path, ids, day))
+        added += store.writer.run(partial(_take_day, kind=kind, path=path, ids=ids, day=day))
     return added
 
 

@@ -11,7 +11,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from twin.api import changes, commands, elements, health, history, points, query, session, site, state
+from twin.api import backups, changes, commands, elements, health, history, points, query, session, site, state
 from twin.api.auth import Guard, Token
 from twin.api.errors import answer_error
 from twin.api.health import HttpFigures, TwinFigures
@@ -33,6 +33,7 @@ OPERATIONS: list[Operation] = [
     *changes.OPERATIONS,
     *query.OPERATIONS,
     *commands.OPERATIONS,
+    *backups.OPERATIONS,
     *session.OPERATIONS,
 ]
 _STATIC = Path(__file__).parents[1] / "static"

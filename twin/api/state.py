@@ -13,7 +13,7 @@ from twin.api.errors import ProblemError
 from twin.api.operation import Call, Limit, Offset, Operation, Search, Time, micros
 from twin.core import Twin
 from twin.errors import NotFoundError
-from twin.live_frames import table_values
+from twin.live_frames import rows_of, table_values
 from twin.state import StateTable
 from twin.times import iso, iso_times
 from wire.limits import PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX
@@ -72,7 +72,7 @@ async def show_state(call: Call[StateQuery, None]) -> StatePage | Response:
             twin.store.state_at, at_us if at_us is not None else now_us, known_at_us=known_us, point_ids=wanted
         )
     total = len(columns.point)
-    page = StateTable(*(column[query.offset : query.offset + query.limit] for column in columns))
+    page = rows_of(columns, slice(query.offset, query.offset + query.limit))
     at_us = at_us if at_us is not None else now_us
     if query.format == "arrow":
         return arrow_response(_table(page))
