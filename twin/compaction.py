@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from twin import keyframes
-from twin.cold import COLD, KINDS, ColdFile, ColdReader, write_file
+from twin.cold import COLD, ColdFile, ColdReader, write_file
 
 __all__ = ["Job", "Slots", "plan", "plan_joins", "run", "slots"]
 
@@ -27,7 +27,6 @@ DAY_US = 24 * HOUR_US
 SLOT_US = 10 * MINUTE_US
 EPOCH_US = 3_000 * 256 * DAY_US  # added before dividing, since SQL truncates and times before 1970 must floor
 SPANS_US = (SLOT_US, HOUR_US, 4 * HOUR_US, DAY_US, 8 * DAY_US, 32 * DAY_US, 256 * DAY_US)  # each divides the next
-BUCKETS_US = (MINUTE_US, *SPANS_US)
 FILE_ROWS = 1_000_000  # below, a span waits in the database or for a longer span
 BUCKET_ROWS_MAX = 600_000  # what the state of a moment has to read: 10 ms
 OVER_US = 5 * MINUTE_US  # after a span's end, for what is on its way
@@ -74,7 +73,7 @@ def plan(kind: str, warm: Slots, now_us: int, *, force: bool = False) -> list[Jo
                 lo_us, hi_us = int(used[0]) * SLOT_US, (int(used[-1]) + 1) * SLOT_US
                 if not largest or rows >= FILE_ROWS:
                     lo_us, hi_us = number * span_us, (number + 1) * span_us
-                jobs.append(Job(kind, lo_us, hi_us, _bucket(rows, hi_us - lo_us)))
+                jobs.append(Job(kind, lo_us, hi_us, _bucket(used, warm.rows[mine])))
                 open_ &= ~mine
     return sorted(jobs, key=lambda job: job.lo_us)
 
@@ -87,8 +86,7 @@ def plan_joins(kind: str, files: Sequence[ColdFile]) -> list[Job]:
     def close() -> None:
         if len(run_) > 1:
             lo_us, hi_us = min(f.lo_us for f in run_), max(f.hi_us for f in run_)
-            rows = sum(f.row_count for f in run_)
-            jobs.append(Job(kind, lo_us, hi_us, _bucket(rows, hi_us - lo_us), tuple(run_)))
+            jobs.append(Job(kind, lo_us, hi_us, min(f.bucket_us for f in run_), tuple(run_)))
         run_.clear()
 
     for file in sorted(files, key=lambda file: (file.lo_us, file.id)):
@@ -205,10 +203,11 @@ def _path(job: Job, number: int) -> Path:
     return Path(COLD) / job.kind / f"{name}-{number:08d}.parquet"
 
 
-def _bucket(rows: int, span_us: int) -> int:
-    """The longest bucket that a moment's state can afford to read."""
-    fitting = [us for us in BUCKETS_US if us <= span_us and rows * us <= BUCKET_ROWS_MAX * span_us]
-    return fitting[-1] if fitting else BUCKETS_US[0]
-
-
-assert set(KINDS) == {"readings", "states"}
+def _bucket(slot: NDArray[np.int64], rows: NDArray[np.int64]) -> int:
+    """The longest bucket whose fullest one the state of a moment can afford to read."""
+    for bucket_us in reversed(SPANS_US):
+        number = slot * SLOT_US // bucket_us
+        starts = np.flatnonzero(np.append(True, number[1:] != number[:-1]))
+        if np.add.reduceat(rows, starts).max() <= BUCKET_ROWS_MAX:
+            return bucket_us
+    return MINUTE_US

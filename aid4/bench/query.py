@@ -16,6 +16,7 @@ Every answer is compared with what numpy computes for it. Figures are medians in
 """
 
 import asyncio
+import itertools
 import os
 import shutil
 import statistics
@@ -81,7 +82,8 @@ class _History:
         """A daily wave and a jitter, to two decimals."""
         jitter = (np.asarray(point, np.int64) * 7_919 + ts_us // 1_000_000 * 104_729) % 1_000
         wave = 20.0 + 5.0 * np.sin(ts_us * (2 * np.pi / DAY_US) + np.asarray(point))
-        return np.round(wave + jitter * 0.01, 2)
+        value: NDArray[np.float64] = np.round(wave + jitter * 0.01, 2)
+        return value
 
     def times(self, point: int, first_day: int, days: int) -> NDArray[np.int64]:
         """When one point reported."""
@@ -142,7 +144,7 @@ def _write(store: Store, history: _History, clock: ManualClock, tell: Callable[[
     for day in range(history.days):
         ts = history.day_ts + (START_US + day * DAY_US)
         value = history.value(history.day_ids, ts)
-        for lo, hi in zip(bounds[:-1], bounds[1:], strict=True):
+        for lo, hi in itertools.pairwise(bounds):
             clock.advance(DAY_US / CHUNKS_A_DAY / 1e6)
             columns = [history.day_ids[lo:hi], pa.array(ts[lo:hi]).view(_TS), value[lo:hi], np.zeros(hi - lo, np.uint8)]
             rows = pa.RecordBatch.from_arrays(list(map(pa.array, columns)), schema=schema(READINGS))
