@@ -17,8 +17,9 @@ link is lost every point is repeated once with its last value, flagged as stale.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Annotated, Any, Self
 from urllib.parse import parse_qsl, urlsplit
@@ -113,7 +114,8 @@ class Modbus:
             self._devices += (ModbusDevice(name=name, map=config.map, unit=config.unit, points=config.points),)
         if not self._devices:
             raise ConfigError("no devices", field="map", fix="give a map, or a list of devices with a map each")
-        self._client = _client(config)
+        self._new_client = _client(config)
+        self._client: Client
         self._busy = asyncio.Lock()
         self._points = PointList()
         self._last = LastValues(self._points)
@@ -129,6 +131,7 @@ class Modbus:
                 self._add(device, profile.resolved(), profile)
 
     async def __aenter__(self) -> Self:
+        self._client = self._new_client()
         self.health.state = "waiting"
         return self
 
@@ -322,14 +325,14 @@ def _declared(register: Register) -> str:
     return {"u64": "f64", "i64": "f64"}.get(register.type, register.type)
 
 
-def _client(config: ModbusConfig) -> Client:
-    """The client of a URL; reconnecting is ours, so that it is counted and told."""
+def _client(config: ModbusConfig) -> Callable[[], Client]:
+    """Makes the client of a URL, inside a running loop; reconnecting is ours, so that it is counted and told."""
     url = urlsplit(config.url)
     common: dict[str, Any] = {"timeout": config.timeout_s, "retries": 0, "reconnect_delay": 0, "name": config.name}
     try:
         if url.scheme in {"tcp", "rtu+tcp"} and url.hostname:
             framer = FramerType.SOCKET if url.scheme == "tcp" else FramerType.RTU
-            return AsyncModbusTcpClient(url.hostname, port=url.port or 502, framer=framer, **common)
+            return partial(AsyncModbusTcpClient, url.hostname, port=url.port or 502, framer=framer, **common)
         if url.scheme == "rtu" and url.path:
             query = dict(parse_qsl(url.query, strict_parsing=bool(url.query)))
             parity, baudrate, stopbits = (
@@ -339,7 +342,7 @@ def _client(config: ModbusConfig) -> Client:
             )
             if not query and parity in {"N", "E", "O"}:
                 line: dict[str, Any] = {"parity": parity, "baudrate": int(baudrate), "stopbits": int(stopbits)}
-                return AsyncModbusSerialClient(url.path, **line, **common)
+                return partial(AsyncModbusSerialClient, url.path, **line, **common)
     except ValueError:
         pass
     fix = "write tcp://host:502, rtu+tcp://host:port or rtu:///dev/ttyUSB0?baudrate=9600&parity=E"
