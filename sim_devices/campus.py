@@ -6,6 +6,8 @@ times real time gives the values of a live one.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from sim_devices.physics.battery import Battery, BatteryNow
@@ -216,8 +218,10 @@ class Campus:
                 self._rooms.setpoint_c[number] = value
             case "ahu":
                 self._air_handlers[number].setpoint_c = value
+                self._air_now[number] = replace(self._air_now[number], setpoint_c=value)
             case "heat-pump":
                 self._heat_pumps[number].setpoint_c = value
+                self._pumps_now[number] = replace(self._pumps_now[number], setpoint_c=value)
             case "ev-charger":
                 self._chargers.limit_a[number] = value
 

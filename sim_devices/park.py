@@ -130,9 +130,9 @@ class Park:
                     device, metrics, load_register_map(device.kind), written, period_s=period_s, port=port
                 )
             case "opcua":
-                return OpcUaServer(device, metrics, port)
+                return OpcUaServer(device, metrics, period_s=period_s, port=port)
             case "mqtt" if self._broker is not None:
-                return MqttDevice(device, metrics, self._broker, period_s / self._speed, written)
+                return MqttDevice(device, metrics, self._broker, period_s / max(self._speed, 1.0), written)
             case _:
                 return None
 

@@ -1,6 +1,6 @@
 """Devices that publish JSON over MQTT, each in the words of a family that is sold: Zigbee2MQTT, Shelly, a station.
 
-A room controller says everything each time; a charger says everything when it connects and each minute, and in
+A room controller says everything each time; a charger says everything when it connects and each quarter minute, and in
 between only what changed (an absent key means "as before"). What may be written is taken from the command topic.
 """
 
@@ -24,7 +24,7 @@ __all__ = ["DIALECTS", "PREFIX", "Broker", "Dialect", "MqttDevice", "payload"]
 
 PREFIX = "field"  # every topic of a simulated device begins with it, so that one permission covers them
 RECONNECT_S_MIN, RECONNECT_S_MAX = 0.2, 5.0
-FULL_EVERY_S = 60.0
+FULL_EVERY_S = 15.0
 TIMEOUT_S, FAREWELL_S = 1.0, 0.5  # so that a broker which hangs cannot keep a device from stopping
 DECIMALS = {"Cel": 2, "%": 1, "[ppm]": 0, "kW": 3, "A": 2, "V": 1, "kW.h": 3, "hPa": 1, "m/s": 2, "deg": 0, "W/m2": 1}
 

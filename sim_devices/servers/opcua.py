@@ -14,7 +14,7 @@ from typing import Any
 from asyncua import Server, ua
 
 from sim_devices.readouts import Value
-from sim_devices.servers import LOOPBACK
+from sim_devices.servers import LOOPBACK, point_spec
 from sim_devices.site import Device, Metric
 
 __all__ = ["NAMESPACE", "NODES", "OpcUaServer"]
@@ -46,15 +46,14 @@ VARIANTS = {
     "u32": ua.VariantType.UInt32,
 }
 EMPTY: dict[str, Value] = {"bool": False, "enum": "", "text": "", "f32": 0.0, "f64": 0.0}
-PUBLISHING_MS = 250.0
 
 
 class OpcUaServer:
     """One machine's server, without security, as such machines stand in a shop-floor network."""
 
-    def __init__(self, device: Device, metrics: tuple[Metric, ...], port: int = 0) -> None:
+    def __init__(self, device: Device, metrics: tuple[Metric, ...], *, period_s: float = 0.5, port: int = 0) -> None:
         self.device = device
-        self._metrics = metrics
+        self._metrics, self._period_s = metrics, period_s
         self._port = port
         self._server: Server | None = None
         self._variants = {metric.name: VARIANTS[metric.declared] for metric in metrics}
@@ -115,6 +114,11 @@ class OpcUaServer:
             "name": self.device.name,
             "device": self.device.name,
             "url": self.url,
+            "period_s": self._period_s,
+            "nodes": [
+                {"id": self._nodes[metric.name].to_string(), **point_spec(self.device, metric)}
+                for metric in self._metrics
+            ],
         }
 
     async def _build(self) -> Server:

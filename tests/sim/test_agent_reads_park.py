@@ -1,0 +1,105 @@
+"""The tables that the park hands out are what the agent's sources accept, and through them come the park's values."""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from edge.sources import Source, SourceContext, load_kind
+from sim_devices.park import Broker, Park
+from sim_devices.readouts import Value
+from sim_devices.servers import mqtt
+from sim_devices.site import Metric
+from wire.catalogue import Point
+from wire.clock import SystemClock
+
+Read = dict[str, tuple[Point, Value]]
+
+
+@pytest.fixture
+def make_park(site_dir: Path, start_us: int, broker_port: int, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Park]:
+    """A park at noon whose time stands still, so that what is read can be compared with what is."""
+    monkeypatch.setattr(mqtt, "FULL_EVERY_S", 0.5)  # the agent comes after the devices' first word
+    noon_us = start_us + 6 * 3_600_000_000
+    return partial(Park, site_dir, 7, speed=1e-6, broker=Broker(port=broker_port), start_us=noon_us)
+
+
+async def _read(table: dict[str, Any], folder: Path, count: int) -> Read:
+    """The first value of `count` points of one source."""
+    kind = load_kind(table["kind"])
+    config = msgspec.convert({name: value for name, value in table.items() if value is not None}, kind.config)
+    read: Read = {}
+    source: Source = kind.create(config, SourceContext(clock=SystemClock(), folder=folder))
+    async with source, asyncio.timeout(30):
+        async for batch in source.batches():
+            points = source.points()
+            for number, value in zip(batch.rows["point"].to_pylist(), batch.rows["value"].to_pylist(), strict=True):
+                read.setdefault(points[number].key, (points[number], value))
+            if batch.accepted:
+                batch.accepted(0)
+            if len(read) >= count:
+                break
+    return read
+
+
+def _same(metric: Metric, truth: Value, shown: Value) -> bool:
+    """Whether a device of this resolution may show `shown`."""
+    if isinstance(truth, str):
+        return shown == truth
+    finest = {"i16": 0.06, "u16": 0.6, "u32": 0.006}.get(
+        metric.declared, 0.51 if metric.unit in ("[ppm]", "deg") else 0.06
+    )
+    return abs(float(shown) - float(truth)) <= max(finest, 1e-6 * abs(float(truth)))
+
+
+async def test_every_point_of_the_site_arrives_with_its_name_unit_limits_and_value(
+    make_park: Callable[..., Park], tmp_path: Path
+) -> None:
+    read: Read = {}
+    async with make_park() as park:
+        wanted = {f"{device.name}/{metric.name}": metric for device, metric in park.site.points()}
+        for table in park.edge_config()["source"]:
+            heard = [d.name for d in park.site.devices if d.protocol == "mqtt"] if table["kind"] == "mqtt" else []
+            names = heard or [table["name"]]
+            count = sum(key.partition("/")[0] in names for key in wanted)
+            read |= await _read(table, tmp_path, count + len(heard))  # each of them also says that it is online
+    assert {key for key in read if not key.endswith("/online")} == set(wanted)
+    for key, metric in wanted.items():
+        point, shown = read[key]
+        assert (point.unit, point.low, point.high) == (metric.unit, metric.low, metric.high), key
+        told = (point.kind, point.writable, point.point_class)
+        assert told == (metric.kind, metric.writable, metric.point_class), key
+        assert point.space_hint
+        assert _same(metric, park.campus.values()[key], shown), (key, park.campus.values()[key], shown)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("room-lab/temperature_setpoint", 23.5),
+        ("heat-pump/supply_water_temperature_setpoint", 41.0),
+        ("room-office/temperature_setpoint", 22.5),
+        ("charger-1/current_limit", 16.0),
+    ],
+)
+async def test_a_command_through_the_agent_reaches_the_device(
+    make_park: Callable[..., Park], tmp_path: Path, key: str, value: float
+) -> None:
+    async with make_park(only=[key.partition("/")[0]]) as park:
+        (table,) = park.edge_config()["source"]
+        kind = load_kind(table["kind"])
+        source = kind.create(msgspec.convert(table, kind.config), SourceContext(clock=SystemClock(), folder=tmp_path))
+        async with source, asyncio.timeout(30):
+            async for batch in source.batches():
+                if batch.accepted:
+                    batch.accepted(0)
+                point = next((point for point in source.points() if point.key == key), None)
+                if point is not None:
+                    await source.write(point, value)
+                    break
+            while park.campus.values()[key] != pytest.approx(value):
+                await asyncio.sleep(0.05)
