@@ -39,6 +39,7 @@ class Flood:
 
     def __init__(self, config: FloodConfig, context: SourceContext) -> None:
         self._config, self._clock = config, context.clock
+        self._points = [Point(id=i, device=f"flood-{i // 100}", metric=f"m{i % 100}") for i in range(config.points)]
         self.health = SourceHealth()
         rng = np.random.default_rng(config.seed)
         steps = rng.normal(scale=0.1, size=(_WALKS, config.rows)).cumsum(axis=1)
@@ -57,7 +58,7 @@ class Flood:
 
     def points(self) -> list[Point]:
         """All points, known from the start."""
-        return [Point(id=i, device=f"flood-{i // 100}", metric=f"m{i % 100}") for i in range(self._config.points)]
+        return self._points
 
     async def batches(self) -> AsyncIterator[Batch]:
         """One batch after the other; back-pressure sets the pace."""
