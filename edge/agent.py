@@ -1,8 +1,9 @@
 """The agent: sources → spool → uplink. `run_agent` reads top-down; everything else serves it."""
 
 import asyncio
-import contextlib
 import secrets
+import sys
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
@@ -20,7 +21,7 @@ from edge.uplink_core import UplinkCore
 from wire.catalogue import Point
 from wire.clock import Clock, SystemClock
 from wire.errors import ConfigError, RecordError, UserError
-from wire.limits import HEALTH_PERIOD_S
+from wire.limits import HEALTH_PERIOD_S, WINDOW_BYTES
 from wire.messages import Command, Health
 from wire.mqtt import LinkConfig, TlsConfig
 
@@ -29,6 +30,9 @@ __all__ = ["Agent", "Slot", "run_agent", "serve"]
 RESTART_S_MIN: Final = 0.5
 RESTART_S_MAX: Final = 30.0
 SETTLED_S: Final = 60.0  # a source that ran so long starts its backoff anew
+CLOSE_S_MAX: Final = 1.0  # a device that does not answer must not hold up the stop
+LEAD_BYTES_MAX: Final = WINDOW_BYTES  # pending, and within the spool's cache
+LEAD_PAUSE_S: Final = 0.005
 STOP_S_MAX: Final = 1.5  # what sources and uplink may take to stop; SIGTERM to SIGKILL is often 2 s on a gateway
 
 
@@ -176,9 +180,25 @@ class Agent:
         if slot.source is None:
             self._create(slot)
         assert slot.source is not None
-        async with slot.source as source:
-            async for batch in source.batches():
-                await self.batcher.put(slot.config.name, source.points(), batch)
+        source = await slot.source.__aenter__()
+        try:
+            async with aclosing(source.batches()) as batches:  # type: ignore[type-var]  # sources yield, so it closes
+                async for batch in batches:
+                    await self.batcher.put(slot.config.name, source.points(), batch)
+                    await asyncio.sleep(0)  # a source that never waits must not starve the uplink
+                    if getattr(source, "can_wait", False):
+                        await self._let_the_twin_follow()
+        finally:
+            error = sys.exc_info()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_S_MAX):
+                    await source.__aexit__(*error)
+
+    async def _let_the_twin_follow(self) -> None:
+        """Hold a source that loses nothing by waiting, so that its records go on from memory, not from disk."""
+        core, half = self.uplink.core, self.config.spool.budget_bytes // 2
+        while core.pending_bytes > (LEAD_BYTES_MAX if core.answered else half):  # noqa: ASYNC110 - many things end it
+            await asyncio.sleep(LEAD_PAUSE_S)
 
     # -- housekeeping
 
@@ -259,7 +279,7 @@ async def _until(stop: asyncio.Event, failed: asyncio.Future[None]) -> None:
     """Wait to be stopped; raises what ended the spool's writer, since without it nothing can be accepted."""
     waiting = asyncio.ensure_future(stop.wait())
     failed.add_done_callback(lambda _: waiting.cancel())
-    with contextlib.suppress(asyncio.CancelledError):
+    with suppress(asyncio.CancelledError):
         await waiting
     if failed.done():
         failed.result()
@@ -291,6 +311,6 @@ def _kind_of(config: SourceConfig) -> str:
 
 
 def _version() -> str:
-    with contextlib.suppress(PackageNotFoundError):
+    with suppress(PackageNotFoundError):
         return version("aid4")
     return "0"

@@ -121,7 +121,9 @@ class Source(Protocol):
 
     `points()[i].id == i`; the list only grows. A source that discovers a point appends it before it yields the first
     batch that uses its id. `batches()` is advanced only while earlier batches are being accepted, which is the
-    back-pressure; it ends only for a finite source. `write` raises `SourceError` when the device did not take it.
+    back-pressure; it ends only for a finite source. One that loses nothing by waiting (a recording read as fast as
+    possible) may have a true attribute `can_wait`: it is then held while the twin is behind. `write` raises
+    `SourceError` when the device did not take it.
     """
 
     health: SourceHealth
