@@ -21,6 +21,9 @@ class RemoteTwin:
         if urllib.parse.urlsplit(url).scheme not in {"http", "https"}:
             raise InputError(f"{url!r} is no address of a twin", field="--url", fix="write http://127.0.0.1:8480")
         self._base = url.rstrip("/") + "/api/v1"
+        here = urllib.parse.urlsplit(url).hostname in {"127.0.0.1", "::1", "localhost"}
+        proxies = urllib.request.ProxyHandler({} if here else None)  # a proxy is for other hosts
+        self._opener = urllib.request.build_opener(proxies)
         self._token = token_file.read_text().strip() if token_file else None
 
     def get(self, path: str, **query: str | int | None) -> Any:
@@ -38,7 +41,7 @@ class RemoteTwin:
             headers["Authorization"] = f"Bearer {self._token}"
         request = urllib.request.Request(self._base + path, data, headers, method=method)  # noqa: S310  (checked above)
         try:
-            with urllib.request.urlopen(request, timeout=_WAIT_S) as answer:  # noqa: S310
+            with self._opener.open(request, timeout=_WAIT_S) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             raise _problem(error) from error

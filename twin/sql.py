@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Self
 
 import msgspec
-import pyarrow as pa
 
 from twin.sql_child import Header, Job
 from wire.errors import Aid4Error, InputError
@@ -38,9 +37,9 @@ _START_S = 20.0  # a child loads DuckDB and Arrow on a busy gateway
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """What a query may see: Arrow tables by name, and for some the Parquet files with older rows."""
+    """What a query may see: Arrow IPC files by table, and for some the Parquet files with older rows."""
 
-    arrow: dict[str, pa.Table]
+    files: dict[str, Path]
     cold: dict[str, list[Path]] = field(default_factory=dict)
 
 
@@ -62,12 +61,14 @@ class SqlFailedError(Aid4Error):
 
 
 class SqlDesk:
-    """An async context manager that answers queries; `tables` is called in a thread, once a query.
+    """An async context manager that answers queries.
+
+    `tables` is called in a thread, once a query, with its text and a folder in which to put the Arrow files.
 
     `counts` holds asked, failed, killed and refused, ever growing.
     """
 
-    def __init__(self, scratch: Path, tables: Callable[[str], Tables], *, time_s: float = SQL_TIME_S_MAX) -> None:
+    def __init__(self, scratch: Path, tables: Callable[[str, Path], Tables], *, time_s: float = SQL_TIME_S_MAX) -> None:
         self._scratch, self._tables, self._time_s = scratch.resolve(), tables, time_s
         self._idle: list[_Child] = []
         self._turns = asyncio.Semaphore(SQL_CHILDREN_MAX)
@@ -108,8 +109,14 @@ class SqlDesk:
     async def _run(self, sql: str, limit_rows: int, form: str) -> Answer:
         folder = Path(tempfile.mkdtemp(prefix="query-", dir=self._scratch))
         try:
-            tables, cold = await asyncio.to_thread(lambda: _write_tables(self._tables(sql), folder))
-            job = Job(sql=sql, limit_rows=limit_rows, format=form, tables=tables, cold=cold)
+            tables = await asyncio.to_thread(self._tables, sql, folder)
+            job = Job(
+                sql=sql,
+                limit_rows=limit_rows,
+                format=form,
+                tables={name: str(path) for name, path in tables.files.items()},
+                cold={name: [str(path.resolve()) for path in paths] for name, paths in tables.cold.items()},
+            )
             async with self._borrow() as child:
                 header, body = await child.ask(job, self._time_s)
         finally:
@@ -198,14 +205,3 @@ class _Child:
         if header.body_bytes > SQL_RESULT_BYTES_MAX:
             raise SqlFailedError("the process for queries speaks nonsense")
         return header, await out.readexactly(header.body_bytes) if header.body_bytes else b""
-
-
-def _write_tables(tables: Tables, folder: Path) -> tuple[dict[str, str], dict[str, list[str]]]:
-    """Put the tables where the child can map them; returns their paths."""
-    paths: dict[str, str] = {}
-    for name, table in tables.arrow.items():
-        path = folder / f"{name}.arrow"
-        with pa.ipc.new_file(path, table.schema) as writer:
-            writer.write_table(table)
-        paths[name] = str(path.resolve())
-    return paths, {name: [str(p.resolve()) for p in files] for name, files in tables.cold.items() if files}

@@ -13,6 +13,7 @@ from wire.limits import SQL_RECENT_ROWS_MAX
 
 __all__ = ["SqlTables"]
 
+_BATCH_ROWS = 65_536
 _WARM = {
     "readings": "SELECT point, ts, value, quality, recv FROM readings_warm",
     "states": "SELECT point, ts, value, quality, recv FROM states_warm",
@@ -33,34 +34,32 @@ _WHOLE = {
 
 
 class SqlTables:
-    """Callable with a query's text; reads only the tables that the text can mean, in one transaction."""
+    """Callable with a query's text and a folder; writes only the tables that the text can mean, of one moment."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def __call__(self, sql: str) -> Tables:
+    def __call__(self, sql: str, folder: Path) -> Tables:
         """The tables of one query. A text that calls query() or query_table() may mean any."""
         text = sql.lower()
         everything = "query" in text
-        with self._store.cursor() as cursor:
-            cursor.execute("BEGIN")
-            arrow = {
-                name: _read(cursor, select, wanted=everything or name in text)
+        with self._store.snapshot() as cursor:
+            files = {
+                name: _write(cursor, select, folder / f"{name}.arrow", wanted=everything or name in text)
                 for name, select in (_WARM | _WHOLE).items()
             }
-            cold = {name: self._cold(cursor, name) for name in _WARM}
-            cursor.execute("ROLLBACK")
-        return Tables(arrow, cold)
-
-    def _cold(self, cursor: duckdb.DuckDBPyConnection, kind: str) -> list[Path]:
-        return [self._store.data_dir / file.file for file in manifest(cursor, kind)]
+            cold = {name: [self._store.data_dir / file.file for file in manifest(cursor, name)] for name in _WARM}
+        return Tables(files, cold)
 
 
-def _read(cursor: duckdb.DuckDBPyConnection, select: str, *, wanted: bool) -> pa.Table:
+def _write(cursor: duckdb.DuckDBPyConnection, select: str, path: Path, *, wanted: bool) -> Path:
     """All rows, or the newest of a very long table; without rows when the query does not name the table."""
     if not wanted:
-        return cursor.sql(f"{select} LIMIT 0").to_arrow_table()
-    counted = number(cursor, f"SELECT count(*) FROM ({select})")  # noqa: S608  (a text of ours)
-    if counted > SQL_RECENT_ROWS_MAX and "ts" in select:
-        select = f"{select} ORDER BY ts DESC LIMIT {SQL_RECENT_ROWS_MAX}"
-    return cursor.sql(select).to_arrow_table()
+        select = f"{select} LIMIT 0"
+    elif (rows := number(cursor, f"SELECT count(*) FROM ({select})")) > SQL_RECENT_ROWS_MAX:  # noqa: S608  (a text of ours)
+        select = f"{select} OFFSET {rows - SQL_RECENT_ROWS_MAX}"  # rows lie in the order in which they came
+    reader = cursor.sql(select).to_arrow_reader(_BATCH_ROWS)
+    with pa.ipc.new_file(path, reader.schema) as writer:
+        for batch in reader:
+            writer.write_batch(batch)
+    return path

@@ -27,8 +27,12 @@ async def desk(tmp_path: Path, cold_file: Path) -> AsyncIterator[SqlDesk]:
     recent = pa.table({"point": pa.array([1, 2], pa.uint32()), "value": [10.0, float("nan")]})
     points = pa.table({"id": pa.array([1, 2], pa.uint32()), "key": ["n/d/a", "n/d/b"]})
 
-    def tables(_sql: str) -> Tables:
-        return Tables({"readings": recent, "points": points}, {"readings": [cold_file]})
+    def tables(_sql: str, folder: Path) -> Tables:
+        files = {name: folder / f"{name}.arrow" for name in ("readings", "points")}
+        for table, path in zip((recent, points), files.values(), strict=True):
+            with pa.ipc.new_file(path, table.schema) as writer:
+                writer.write_table(table)
+        return Tables(files, {"readings": [cold_file]})
 
     async with SqlDesk(tmp_path / "scratch", tables, time_s=2.0) as opened:
         yield opened
@@ -135,7 +139,7 @@ async def test_queries_share_no_state(desk: SqlDesk) -> None:
 
 async def test_a_child_sees_no_environment_of_the_twin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AID4_SECRET", "canary")
-    async with SqlDesk(tmp_path / "s", lambda _: Tables({}), time_s=5) as desk:
+    async with SqlDesk(tmp_path / "s", lambda *_: Tables({}), time_s=5) as desk:
         await rows_of(desk, "select 1")
         pid = desk._idle[0]._process.pid
         environment = await asyncio.to_thread(Path(f"/proc/{pid}/environ").read_bytes)
@@ -144,7 +148,7 @@ async def test_a_child_sees_no_environment_of_the_twin(monkeypatch: pytest.Monke
 
 
 async def test_no_child_and_no_scratch_is_left_behind(tmp_path: Path) -> None:
-    async with SqlDesk(tmp_path / "s", lambda _: Tables({}), time_s=5) as desk:
+    async with SqlDesk(tmp_path / "s", lambda *_: Tables({}), time_s=5) as desk:
         await rows_of(desk, "select 1")
         process = desk._idle[0]._process
     assert process.returncode is not None

@@ -101,6 +101,7 @@ async def until(condition: Callable[[], Any], within_s: float = 10.0) -> Any:
 
 async def test_a_reading_goes_from_the_agent_to_the_socket_and_the_api(start: Any, broker: LinkConfig) -> None:
     park = await start(broker=broker)
+    await until(lambda: park.twin.connected)
     async with agent_on(broker) as agent:
         await until(lambda: park.twin.directory.views)
         async with websockets.connect(park.url.replace("http", "ws") + "/api/v1/live") as client:
@@ -124,6 +125,7 @@ async def test_a_reading_goes_from_the_agent_to_the_socket_and_the_api(start: An
 
 async def test_a_command_reaches_the_agent_and_its_answer_comes_back(start: Any, broker: LinkConfig) -> None:
     park = await start(broker=broker)
+    await until(lambda: park.twin.connected)
     async with agent_on(broker) as agent:
         await until(lambda: len(park.twin.directory.views) == 2)
         sent = await park.post("/commands", {"point": "gw/d/set", "value": 7}, 202)
