@@ -268,6 +268,7 @@ class Lab:
     put_event = staticmethod(put_event)
     put_catalogue = staticmethod(put_catalogue)
     opened = staticmethod(opened)
+    disk = Disk
     settled = staticmethod(settled)
     write_config = staticmethod(write_config)
     eventually = staticmethod(eventually)

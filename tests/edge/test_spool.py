@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastcrc import crc32
 
 from edge.config import SpoolConfig
 from edge.epochs import epoch_folders, recover
 from edge.segments import Disk
 from wire.clock import ManualClock
-from wire.errors import ConfigError
+from wire.errors import ConfigError, RecordError
 from wire.ranges import Ranges
 from wire.records import unpack
 from wire.schemas import GAP
@@ -287,6 +288,35 @@ async def test_an_epoch_that_is_drained_and_old_goes_with_its_folder(lab: Any, s
         assert not (spool_folder / old.hex()).exists()
         assert old not in spool.epochs
         assert old.hex() not in [span.epoch for span in core.hello(1).epochs]
+
+
+async def test_an_epoch_of_a_newer_agent_is_left_as_it_is(lab: Any, spool_folder: Path) -> None:
+    async with lab.opened(spool_folder) as (spool, _):
+        lab.put(spool, 30)
+        await lab.settled(spool)
+        old, record = spool.epoch, bytearray(spool.read(spool.epoch, 2, 2)[0][1])
+        start = 32 + len(spool.read(spool.epoch, 1, 1)[0][1])
+    path = spool_folder / old.hex() / f"{1:020d}.seg"
+    record[8] = 2  # a record version that is not known yet, its CRC right
+    record[4:8] = crc32.iscsi(bytes(record[8:])).to_bytes(4, "little")
+    data = path.read_bytes()
+    path.write_bytes(data[:start] + record + data[start + len(record) :])
+    before = path.read_bytes()
+    with pytest.raises(RecordError) as raised:
+        recover(path.parent, Disk())
+    assert raised.value.reason == "version"
+    assert path.read_bytes() == before
+
+
+async def test_a_writer_that_ends_is_told_at_once(lab: Any, spool_folder: Path) -> None:
+    class Broken(Disk):
+        def sync(self, fd: int) -> None:
+            raise RuntimeError("a bug, not a disk")
+
+    async with lab.opened(spool_folder, disk=Broken()) as (spool, _):
+        lab.put(spool, 10)
+        with pytest.raises(RuntimeError, match="a bug"):
+            await spool.failed
 
 
 async def test_two_agents_cannot_share_a_spool(lab: Any, spool_folder: Path) -> None:
