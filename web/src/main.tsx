@@ -1,7 +1,7 @@
 import { effect, untracked } from "@preact/signals";
 import { render } from "preact";
 import { App } from "./app";
-import { startSearch } from "./components/browse";
+import { endSearch, startSearch } from "./components/browse";
 import { dialogOpen, openDialog } from "./components/dialogs";
 import { useCatalogue } from "./i18n";
 import { loadCatalogue, site } from "./state/catalogue";
@@ -31,7 +31,7 @@ effect(() => {
 });
 openLink();
 followInterest();
-followKeys({ search: startSearch, help: () => openDialog("help"), blocked: dialogOpen });
+followKeys({ search: startSearch, escape: endSearch, help: () => openDialog("help"), blocked: dialogOpen });
 
 let last = performance.now();
 setInterval(() => {

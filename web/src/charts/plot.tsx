@@ -110,7 +110,8 @@ function options(host: HTMLDivElement, colours: Colours, latest: { current: Plot
     },
     axes: [timeAxis(colours, zone.peek()), valueAxis(colours, !lanes)],
     cursor: {
-      sync: { key: "time" },
+      // the pointer is shared, the brush is not: one drag is one zoom
+      sync: { key: "time", filters: { pub: (type) => type === "mousemove" || type === "mouseleave" } },
       drag: { x: true, y: false, setScale: false },
       points: { show: !lanes, size: 6 },
     },

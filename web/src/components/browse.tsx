@@ -136,6 +136,9 @@ function TabButton({ name }: { name: Tab }) {
   );
 }
 
+/** Back to the whole tree. */
+export const endSearch = () => void (text.value = "");
+
 /** `/` from anywhere: the search field, on a phone by way of the browse view. */
 export function startSearch(): void {
   const narrow = matchMedia("(max-width: 899px)").matches;

@@ -5,6 +5,7 @@ import { go, trendPoints } from "./route";
 export interface KeyActions {
   search: () => void;
   help: () => void;
+  escape: () => void;
   blocked: () => boolean;
 }
 
@@ -22,6 +23,7 @@ export function followKeys(actions: KeyActions): void {
   const keys: Record<string, (event: KeyboardEvent) => void> = {
     "/": actions.search,
     "?": actions.help,
+    Escape: actions.escape,
     l: goLive,
     "-": zoomOut,
     " ": togglePlay,

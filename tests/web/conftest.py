@@ -1,0 +1,71 @@
+"""The built page, Node to drive a browser, and a lab twin that can be killed."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+WEB = ROOT / "web"
+
+
+class LabTwin:
+    """tests/web/lab_twin.py as a process on a port that stays the same over restarts."""
+
+    def __init__(self, data_dir: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._data_dir = data_dir
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Start and wait until it answers."""
+        command = [sys.executable, str(Path(__file__).with_name("lab_twin.py")), str(self._data_dir), str(self.port)]
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        log = (self._data_dir.parent / "lab_twin.log").open("a")
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line.startswith("http"), (self._data_dir.parent / "lab_twin.log").read_text()[-3000:]
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+            assert self._process.stdout is not None
+            self._process.stdout.close()
+            self._process = None
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """Node, with the page's tools installed and the page built by `make web`."""
+    found = shutil.which("node")
+    wanted = {
+        "node": found,
+        "web/node_modules (npm ci)": (WEB / "node_modules" / "playwright-core").is_dir(),
+        "twin/static (make web)": (ROOT / "twin" / "static" / "index.html").is_file(),
+    }
+    missing = [name for name, there in wanted.items() if not there]
+    if missing:
+        message = f"the page cannot be opened without {', '.join(missing)}"
+        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+    return str(found)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabTwin]:
+    """A twin with a small lab, two hours of history and live values."""
+    twin = LabTwin(tmp_path_factory.mktemp("web") / "data")
+    twin.start()
+    yield twin
+    twin.kill()

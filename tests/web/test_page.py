@@ -1,0 +1,57 @@
+"""The operator's page in a real Chromium against a real twin; the checks themselves are in web/e2e/checks.mjs."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+WEB = Path(__file__).resolve().parents[2] / "web"
+CHECKS = re.findall(r"export (?:async function|const) (\w+)", (WEB / "e2e" / "checks.mjs").read_text())
+CUT = "a_cut_socket_is_said_and_mended"
+SECONDS_MAX = 150
+
+
+def _start(node: str, chromium: Path, lab: Any, check: str) -> subprocess.Popen[str]:
+    command = [node, "e2e/run.mjs", lab.url, check]
+    environment = os.environ | {"CHROMIUM": str(chromium)}
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=WEB, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+
+
+@pytest.mark.parametrize("check", [name for name in CHECKS if name != CUT])
+def test_the_page_keeps_its_promise(node: str, chromium: Path, lab: Any, check: str) -> None:
+    """Every check of checks.mjs: its promise holds, nothing was logged as an error, no other host was asked."""
+    running = _start(node, chromium, lab, check)
+    _, problems = running.communicate(timeout=SECONDS_MAX)
+    assert running.returncode == 0, problems
+
+
+def test_a_twin_that_dies_is_said_and_when_it_is_back_the_page_is_too(node: str, chromium: Path, lab: Any) -> None:
+    """The twin is killed under an open page and started again on the same port and data."""
+    running = _start(node, chromium, lab, CUT)
+    assert running.stdout is not None and running.stdin is not None
+    assert running.stdout.readline() == "cut\n", running.communicate(timeout=10)[1]
+    lab.kill()
+    said = running.stdout.readline()
+    lab.start()
+    assert said == "start\n", running.communicate(timeout=10)[1]
+    running.stdin.write("\n")
+    running.stdin.flush()
+    _, problems = running.communicate(timeout=SECONDS_MAX)
+    assert running.returncode == 0, problems
+
+
+def test_the_page_is_small_and_its_files_come_compressed() -> None:
+    """What the first view needs is below 60 KiB gzip; languages and charts come when they are asked for."""
+    folder = WEB.parent / "twin" / "static" / "page"
+    sizes = {path.name: path.stat().st_size for path in folder.glob("*.gz")}
+    assert sizes["index.js.gz"] + sizes["index.css.gz"] < 60 * 1024
+    assert {"charts.js.gz", "zh-TW.js.gz", "sk.js.gz"} <= sizes.keys()
+
+
+def test_the_lock_file_names_no_registry() -> None:
+    """`npm ci` takes the packages from whatever registry is set up here."""
+    assert "resolved" not in (WEB / "package-lock.json").read_text()

@@ -1,0 +1,275 @@
+// What a person can rely on, each checked in a real browser against a real twin (tests/web/lab_twin.py).
+import { createInterface } from "node:readline/promises";
+import { createRequire } from "node:module";
+import { readFileSync } from "node:fs";
+import { expect, PHONE, picture, textWhen, WIDE } from "./browser.mjs";
+
+const number = (text) => Number(text.replace(/[^\d.-]/g, ""));
+const hourAgo = (hours) => new Date(Date.now() - hours * 3_600_000).toISOString();
+const placed = "/place/room-101-guid";
+const trends = "/trends?points=1,4,13";
+const history = () => `from=${hourAgo(1)}&to=${hourAgo(0)}&at=${hourAgo(0.25)}`;
+
+export async function overview_names_what_is_abnormal_worst_first({ open }) {
+  const page = await open("/");
+  await textWhen(page, ".findings tbody tr:nth-child(1)", (text) => text.includes("Above limit") && text.includes("room-103"));
+  const conditions = await page.locator(".findings .condition").allTextContents();
+  expect(
+    JSON.stringify(conditions) === JSON.stringify(["Above limit", "Bad quality", "No reading", "Not bound"]),
+    "the planted faults are listed, worst first",
+    conditions,
+  );
+  await page.click(".counter[data-condition=bad]");
+  await textWhen(page, ".findings tbody", (text) => text.includes("Bad quality") && !text.includes("Above limit"));
+  await picture(page, "overview");
+}
+
+export async function live_values_arrive_by_themselves({ open }) {
+  const page = await open(placed);
+  const first = number(await textWhen(page, ".tile .number", (text) => number(text) > 0));
+  await textWhen(page, ".tile .number", (text) => number(text) !== first);
+  const row = await textWhen(page, ".tree-row .row-value .num", (text) => number(text) > 0);
+  expect(number(row) > 10, "the tree shows live values too", row);
+  const state = await page.locator(".tile", { hasText: "Mode" }).locator(".number").textContent();
+  expect(["heating", "idle", "cooling"].includes(state), "a text point shows its text", state);
+}
+
+export async function a_faceplate_says_how_each_point_was_found({ open }) {
+  const page = await open(placed);
+  const row = await textWhen(page, ".panel tbody tr", (text) => text.includes("Temperature"));
+  expect(/Site configuration|Model|Rule|Nearest/.test(row) && /\d+%/.test(row), "binding, with its certainty", row);
+  await textWhen(page, ".facts-list", (text) => text.includes("room-101-guid"));
+  await page.waitForSelector("text=A-101");
+  await picture(page, "place");
+}
+
+export async function only_what_is_shown_is_subscribed({ base, open }) {
+  const page = await open("/nodes");
+  const sent = [];
+  page.on("websocket", (socket) => socket.on("framesent", ({ payload }) => sent.push(JSON.parse(payload))));
+  await page.goto(`${base}/device/gw/crane`);
+  await textWhen(page, ".tile .number", (text) => number(text) > 0);
+  await page.waitForTimeout(300);
+  const last = sent.filter((frame) => frame.type === "subscribe").at(-1);
+  const rows = await page.locator(".tree-row .row-value").count();
+  expect(Array.isArray(last.points) && last.points.length <= rows + 1, "no more points than rows and tiles", [last, rows]);
+  expect(sent.some((frame) => frame.type === "credit"), "frames are paid for with credits");
+}
+
+export async function history_is_framed_and_shows_that_instant({ open }) {
+  const page = await open(`${placed}?${history()}`);
+  await textWhen(page, ".banner[data-kind=history]", (text) => text.includes("Not live: showing") && text.includes("UTC+01:00"));
+  const frame = await page.evaluate(() => getComputedStyle(document.querySelector(".app"), "::after").borderTopWidth);
+  expect(frame === "4px", "a frame says from afar that this is not live", frame);
+  const shown = await textWhen(page, ".tile .number", (text) => number(text) > 0);
+  await page.waitForTimeout(1_500);
+  expect((await page.locator(".tile .number").first().textContent()) === shown, "the past does not move");
+  await page.keyboard.press("ArrowLeft");
+  await textWhen(page, ".tile .number", (text) => text !== shown);
+  await picture(page, "history");
+  await page.keyboard.press("l");
+  await page.waitForSelector(".app[data-mode=live]");
+  await textWhen(page, ".tile .age", (text) => text.includes("now") || text.includes("ago"));
+}
+
+export async function the_address_holds_the_time_and_playing_moves_it({ open }) {
+  const page = await open(`${placed}?${history()}`);
+  await page.selectOption(".speed", "600");
+  const before = await page.locator(".instant").textContent();
+  await page.keyboard.press("Space");
+  await page.waitForSelector(".app[data-mode=playing]");
+  await textWhen(page, ".instant", (text) => text !== before);
+  await page.keyboard.press("Space");
+  await page.waitForSelector(".app[data-mode=paused]");
+  await page.waitForTimeout(600);
+  const at = new URL(page.url()).searchParams.get("at");
+  const text = await page.locator(".instant").textContent();
+  await page.reload();
+  await page.waitForSelector(".banner[data-kind=history]");
+  expect(new URL(page.url()).searchParams.get("at") === at, "a reload keeps the instant");
+  expect((await page.locator(".instant").textContent()) === text, "and shows it", text);
+}
+
+export async function charts_keep_gaps_share_a_cursor_and_zoom({ open }) {
+  const page = await open(`${trends}&from=${hourAgo(2)}&to=${hourAgo(0)}&at=${hourAgo(0)}`);
+  await page.waitForSelector(".plot .u-over");
+  await page.waitForTimeout(600);
+  const columns = await page.locator(".plot canvas").first().evaluate(inkByColumn);
+  expect(columns.longestGap > 0.05 && columns.longestGap < 0.2, "ten minutes without readings are left open", columns);
+  const over = await page.locator(".plot .u-over").first().boundingBox();
+  await page.mouse.move(over.x + over.width * 0.8, over.y + 60);
+  await textWhen(page, ".legend output", (text) => number(text) > 10);
+  const times = await page.locator(".chart .legend-time").allTextContents();
+  expect(times.filter((time) => /\d\d:\d\d/.test(time)).length === times.length, "every chart shows its value at the cursor", times);
+  const strip = await page.locator(".chart", { hasText: "State" }).locator("output").textContent();
+  expect(["heating", "idle", "cooling"].includes(strip), "the text point is a strip with its state", strip);
+  await picture(page, "trends");
+  await page.mouse.move(over.x + over.width * 0.7, over.y + 60);
+  await page.mouse.down();
+  await page.mouse.move(over.x + over.width * 0.72, over.y + 60, { steps: 4 });
+  await page.mouse.up();
+  await page.mouse.move(5, 5);
+  await page.waitForTimeout(900);
+  const query = new URL(page.url()).searchParams;
+  const span = Date.parse(query.get("to")) - Date.parse(query.get("from"));
+  expect(span > 60_000 && span < 400_000, "the brush becomes the range", span);
+  await page.keyboard.press("-");
+  await page.waitForTimeout(600);
+  const back = new URL(page.url()).searchParams;
+  expect(Date.parse(back.get("to")) - Date.parse(back.get("from")) > 7_000_000, "zooming out goes back");
+}
+
+function inkByColumn(canvas) {
+  const { width, height } = canvas;
+  const colour = getComputedStyle(document.documentElement).getPropertyValue("--series-1").trim();
+  const [r, g, b] = [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
+  const data = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+  const inked = [];
+  for (let x = 0; x < width; x++) {
+    let found = false;
+    for (let y = 0; y < height && !found; y++) {
+      const i = (y * width + x) * 4;
+      found = data[i + 3] > 100 && Math.abs(data[i] - r) + Math.abs(data[i + 1] - g) + Math.abs(data[i + 2] - b) < 60;
+    }
+    inked.push(found);
+  }
+  const [first, last] = [inked.indexOf(true), inked.lastIndexOf(true)];
+  let longest = 0;
+  for (let x = first, run = 0; x <= last; x++) {
+    run = inked[x] ? 0 : run + 1;
+    longest = Math.max(longest, run);
+  }
+  return { drawn: inked.filter(Boolean).length / width, longestGap: longest / (last - first) };
+}
+
+export async function points_are_added_to_and_removed_from_trends({ open }) {
+  const page = await open("/trends");
+  await page.click(".combo input");
+  await page.keyboard.type("load crane");
+  await page.keyboard.press("Enter");
+  await textWhen(page, ".legend", (text) => text.includes("Load"));
+  expect(new URL(page.url()).pathname === "/trends", "one address for the view");
+  await page.waitForTimeout(400);
+  expect(new URL(page.url()).searchParams.get("points") === "14", "the address names the points", page.url());
+  await page.click(".legend .icon-button");
+  await page.waitForSelector(".notice");
+}
+
+export async function everything_works_by_keyboard({ open }) {
+  const page = await open("/");
+  await page.keyboard.press("?");
+  await page.waitForSelector("dialog[open] .shortcuts");
+  await picture(page, "help");
+  await page.keyboard.press("Escape");
+  await page.waitForSelector("dialog", { state: "detached" });
+  await page.keyboard.press("/");
+  await page.keyboard.type("server room");
+  await textWhen(page, ".tree-row", (text) => text.includes("Server room"));
+  await page.keyboard.press("Enter");
+  await textWhen(page, "h1", (text) => text === "Server room");
+  await page.keyboard.press("Escape");
+  await page.locator(".tree").focus();
+  await page.keyboard.press("Home");
+  await page.keyboard.press("ArrowLeft");
+  await page.waitForFunction(() => document.querySelectorAll(".tree-row").length === 1);
+  await page.keyboard.press("ArrowRight");
+  await page.waitForFunction(() => document.querySelectorAll(".tree-row").length > 1);
+  await page.locator("main").focus();
+  for (const [key, title] of [["t", "Trends"], ["n", "Nodes"], ["o", "Overview"]]) {
+    await page.keyboard.press("g");
+    await page.keyboard.press(key);
+    await textWhen(page, "h1", (text) => text === title);
+  }
+  await page.waitForSelector("a.row-link");
+  await page.keyboard.press("j");
+  await page.keyboard.press("j");
+  const row = await page.evaluate(() => document.activeElement.closest("tr")?.rowIndex);
+  expect(row === 2, "j walks down the rows", row);
+  await page.keyboard.press("Enter");
+  await textWhen(page, "h1", (text) => text === "Co2");
+}
+
+export async function the_site_clock_counts_until_the_browser_s_is_asked_for({ open }) {
+  const page = await open("/");
+  await textWhen(page, ".clock", (text) => text.includes("Site") && text.includes("UTC+01:00"));
+  await page.click(".top-bar .icon-button >> nth=0");
+  await page.click("input[name=zone] >> nth=1");
+  await page.keyboard.press("Escape");
+  await textWhen(page, ".clock", (text) => text.includes("Browser") && text.includes("UTC+08:00"));
+}
+
+export async function a_wrong_address_says_what_to_do({ open }) {
+  const page = await open("/place/no-such-guid", { allowed: /404/ });
+  await textWhen(page, ".notice[role=alert]", (text) => text.includes("What to do"));
+}
+
+export async function a_cut_socket_is_said_and_mended({ open }) {
+  const page = await open(placed, { allowed: /WebSocket|ERR_CONNECTION|Failed to load/ });
+  await textWhen(page, ".tile .number", (text) => number(text) > 0);
+  const host = createInterface({ input: process.stdin });
+  console.log("cut");
+  await textWhen(page, ".banner[data-kind=lost]", (text) => text.includes("Connection to the twin lost"), 15_000);
+  const opacity = await page.evaluate(() => Number(getComputedStyle(document.querySelector("main")).opacity));
+  expect(opacity < 0.7, "the page greys", opacity);
+  await textWhen(page, ".banner[data-kind=lost]", (text) => /lost [2-9] s ago/.test(text), 15_000);
+  await picture(page, "lost");
+  console.log("start");
+  await host.question("");
+  await page.waitForSelector(".banner[data-kind=lost]", { state: "detached", timeout: 30_000 });
+  const first = await page.locator(".tile .number").first().textContent();
+  await textWhen(page, ".tile .number", (text) => text !== first, 10_000);
+  host.close();
+}
+
+const VIEWS = [
+  ["overview", "/"],
+  ["place", placed],
+  ["device", "/device/gw/room-101"],
+  ["point", "/point/7"],
+  ["trends", trends],
+  ["history", `${placed}?${history()}`],
+  ["nodes", "/nodes"],
+  ["browse", "/browse"],
+];
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+const everywhere = (language, theme, size) => async ({ open }) => {
+  for (const [name, path] of VIEWS) {
+    const page = await open(path, { language, theme, size });
+    await page.waitForSelector(".findings tbody tr, .tile .number, .legend, .notice, .tree-row:visible");
+    await page.waitForTimeout(500);
+    await picture(page, `${name}-${language}-${theme}-${size.width}`);
+    const where = `${name} ${language} ${theme} ${size.width}`;
+    const wide = await page.evaluate(() => [document.documentElement, document.querySelector("main")].map((e) => e.scrollWidth - e.clientWidth));
+    expect(wide.every((pixels) => pixels <= 0), `${where}: nothing scrolls sideways`, wide);
+    const raw = await page.evaluate(() => /\b(condition|time|view|column|age|count)\.[a-z]\w+/.exec(document.body.innerText)?.[0]);
+    expect(!raw, `${where}: no text without a translation`, raw);
+    expect((await page.evaluate(() => document.documentElement.lang)) === language, `${where}: the document says its language`);
+    await page.evaluate(axe);
+    const serious = await page.evaluate(async () =>
+      (await axe.run(document, { resultTypes: ["violations"] })).violations
+        .filter((one) => ["serious", "critical"].includes(one.impact))
+        .map((one) => [one.id, one.nodes.length, one.nodes[0].html.slice(0, 160), one.nodes[0].failureSummary]),
+    );
+    expect(!serious.length, `${where}: axe finds nothing serious`, serious);
+    if (size.width < 500) {
+      const small = await page.evaluate(smallTargets);
+      expect(!small.length, `${where}: a finger can hit every control`, small);
+    }
+    await page.context().close();
+  }
+};
+
+function smallTargets() {
+  const controls = document.querySelectorAll("button, select, input:not([type=radio]), [role=treeitem], .view-link, summary");
+  return [...controls].flatMap((element) => {
+    const box = element.getBoundingClientRect();
+    const hidden = !box.width || !element.checkVisibility();
+    return hidden || (box.height >= 43.5 && box.width >= 43.5) ? [] : [`${element.outerHTML.slice(0, 90)} ${box.width}x${box.height}`];
+  });
+}
+
+export const looks_right_en_light_wide = everywhere("en", "light", WIDE);
+export const looks_right_zh_dark_wide = everywhere("zh-TW", "dark", WIDE);
+export const looks_right_sk_light_phone = everywhere("sk", "light", PHONE);
+export const looks_right_en_dark_phone = everywhere("en", "dark", PHONE);

@@ -1,0 +1,21 @@
+// node e2e/run.mjs BASE CHECK: runs one check of checks.mjs against the twin at BASE; exit 0 when its promise holds.
+import * as checks from "./checks.mjs";
+import { launch } from "./browser.mjs";
+
+const [base, name] = process.argv.slice(2);
+const check = checks[name];
+if (!base || !check) {
+  console.error(`usage: node e2e/run.mjs BASE CHECK; checks: ${Object.keys(checks).join(" ")}`);
+  process.exit(2);
+}
+const browser = await launch(base);
+let failed = null;
+try {
+  await check(browser);
+} catch (error) {
+  failed = error;
+}
+await browser.close();
+if (failed) console.error(failed.stack);
+for (const fault of browser.faults) console.error(fault);
+process.exit(failed || browser.faults.length ? 1 : 0);
