@@ -80,8 +80,7 @@ class Park:
                         await self._live(children, TwinClient(port), before)
                         keeper.cancel()
             except ExceptionGroup as several:
-                ours = several.subgroup(Aid4Error)
-                raise (ours or several).exceptions[0] from None
+                raise _first(several.subgroup(Aid4Error) or several) from None
         return self.report
 
     async def _live(self, children: ParkChildren, twin: TwinClient, before: Ledger) -> None:
@@ -110,13 +109,22 @@ class Park:
         return True
 
     async def _bring_up(self, children: ParkChildren, twin: TwinClient) -> None:
-        options = self.options
-        model, devices = await asyncio.gather(children.author_model(), children.start_devices())
-        if devices:
-            self._say(f"devices   {devices} sources simulated, seed {options.seed}, {options.sim_speed:g}x")
-        children.start_twin(twin.port, model)
-        self._say(f"agent     {NODE} with {children.start_agent(self._recordings)} sources")
-        await children.until("twin", twin.ready)
+        """The twin waits for its model only, the agent for its devices only."""
+
+        async def start_twin() -> None:
+            children.start_twin(twin.port, await children.author_model())
+            await children.until("twin", twin.ready)
+
+        async def start_field() -> None:
+            devices = await children.start_devices()
+            if devices:
+                speed = f"{self.options.sim_speed:g}x"
+                self._say(f"devices   {devices} sources simulated, seed {self.options.seed}, {speed}")
+            self._say(f"agent     {NODE} with {children.start_agent(self._recordings)} sources")
+
+        async with asyncio.TaskGroup() as both:
+            both.create_task(start_twin(), name="start twin")
+            both.create_task(start_field(), name="start field")
         self._say(f"page      {twin.url}")
 
     async def _watch(self, twin: TwinClient) -> None:
@@ -156,7 +164,8 @@ class Park:
 
     async def _settle(self, children: ParkChildren, twin: TwinClient, before: Ledger) -> None:
         """Stop what makes readings, wait until the spool is empty, then compare spool and database at rest."""
-        await children.stop("devices", "agent", within_s=_SETTLE_S)
+        await children.stop("agent", within_s=_SETTLE_S)
+        await children.stop("devices", within_s=_SETTLE_S)
         accepted = await asyncio.to_thread(spooled, self.layout.spool, NODE, before.committed)
         expected = before.rows.total() + accepted.total()
         if await _rows(twin) != expected:
@@ -202,6 +211,13 @@ class Park:
     def _warn(self, text: str) -> None:
         self.report.warnings.append(text)
         self._say(f"warning   {text}")
+
+
+def _first(error: Exception) -> Exception:
+    """The first error inside nested groups."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 async def _rows(twin: TwinClient) -> int:
