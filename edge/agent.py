@@ -1,6 +1,7 @@
 """The agent: sources → spool → uplink. `run_agent` reads top-down; everything else serves it."""
 
 import asyncio
+import logging
 import secrets
 import sys
 from contextlib import aclosing, suppress
@@ -27,6 +28,8 @@ from wire.mqtt import LinkConfig, TlsConfig
 
 __all__ = ["Agent", "Slot", "run_agent", "serve"]
 
+log = logging.getLogger("aid4.edge")
+
 RESTART_S_MIN: Final = 0.5
 RESTART_S_MAX: Final = 30.0
 SETTLED_S: Final = 60.0  # a source that ran so long starts its backoff anew
@@ -43,6 +46,7 @@ async def run_agent(config: AgentConfig, stop: asyncio.Event, clock: Clock | Non
 
 async def serve(agent: "Agent", stop: asyncio.Event) -> None:
     """Sources → spool → uplink, each in a task of its own, until `stop` is set."""
+    log.info("epoch %s, sources: %s", agent.spool.epoch.hex()[:8], ", ".join(agent.slots) or "none")
     async with agent.spool:
         agent.declare_sources()
         await _serve(agent, stop)
@@ -128,6 +132,7 @@ class Agent:
                 await self.reload()
             except UserError as error:
                 self._report.note(f"the configuration was not taken over: {error}")
+                log.warning("the configuration was not taken over: %s", error)
 
     async def reload(self) -> None:
         """Read the configuration file again and put its sources in place of those that changed."""
@@ -167,8 +172,10 @@ class Agent:
             except Exception as error:  # noqa: BLE001 - whatever a source raises stops this source only
                 slot.health.error("run", f"{type(error).__name__}: {error}")
                 slot.health.state = "failed"
+                log.warning("source %s: %s; starts again in %.1f s", slot.config.name, slot.health.why, backoff_s)
             else:
                 slot.health.state = "ended"
+                log.info("source %s has ended", slot.config.name)
                 return
             if self.clock.monotonic_s() - started_s > SETTLED_S:
                 backoff_s = RESTART_S_MIN

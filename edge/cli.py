@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import signal
 import time
 from pathlib import Path
@@ -65,6 +66,9 @@ def run(file: Path) -> None:
     from edge.agent import Agent, serve
     from wire.clock import SystemClock
 
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    logging.getLogger("aid4").setLevel(logging.INFO)
+    logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # our sources tell what is wrong with a device, once
     agent = Agent(config, SystemClock())
 
     async def main() -> None:

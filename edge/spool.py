@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import logging
 import os
 import shutil
 from array import array
@@ -30,6 +31,8 @@ from wire.records import CLASS_BULK, CLASS_CONTROL, CLASS_EVENT, Stamp, pack
 from wire.schemas import GAP, schema
 
 __all__ = ["Spool", "SpoolListener"]
+
+log = logging.getLogger("aid4.edge")
 
 QUEUE_BYTES_MAX: Final = 2 * LINK_BUFFER_BYTES  # packed but not yet on disk; above it the sources wait
 RETAIN_SHARE: Final = 0.8  # of the budget: above it committed segments go before their age
@@ -159,6 +162,8 @@ class Spool:
             self._listener.declared(self.epoch, append.first_seq)
 
     def _refused(self, append: Append) -> None:
+        if not self._holes:
+            log.error("readings are refused: %s", append.refused)
         self.why_refused = append.refused
         self.readings_refused += append.readings
         self._listener.appended(self.epoch, append.first_seq, array("I", [0] * len(append.records)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 from array import array
 from collections.abc import Callable
 from itertools import groupby
@@ -20,6 +21,8 @@ from wire.mqtt import Link, LinkConfig, Message, Will
 from wire.records import CLASS_EVENT
 
 __all__ = ["Uplink"]
+
+log = logging.getLogger("aid4.edge")
 
 TICK_S: Final = 0.1  # losses are noticed in tenths of a second
 _CLS_AT: Final = 12  # where a record's header has its class
@@ -177,12 +180,14 @@ class Uplink:
     # -- in
 
     def _on_connect(self) -> None:
+        log.info("connected to the broker")
         self.core.connected(self._clock.monotonic_s())
         self._link.publish(self._up("status"), encode(self._status(online=True)), qos=1, retain=True)
         self._publish_birth()
         self._wake.set()
 
     def _on_disconnect(self, why: str) -> None:
+        log.warning("the broker is gone: %s", why)
         self.why_down = why
         self.core.disconnected()
 

@@ -15,8 +15,8 @@ from typing import Final, NamedTuple
 
 from edge.uplink_epoch import EpochState, Part
 from edge.uplink_pace import Pace
-from wire.limits import HELLO_ABSENT_MAX, HELLO_EPOCHS_MAX, PROBE_BACKOFF_S_MAX, PROGRESS_TIMEOUT_S, WINDOW_BYTES
-from wire.messages import EpochSpan, Hello
+from wire.limits import HELLO_EPOCHS_MAX, PROBE_BACKOFF_S_MAX, PROGRESS_TIMEOUT_S, WINDOW_BYTES
+from wire.messages import Hello
 from wire.ranges import Range
 
 __all__ = ["Run", "UplinkCore"]
@@ -149,16 +149,7 @@ class UplinkCore:
 
     def hello(self, generation: int) -> Hello:
         """The hello to publish: what the spool still has of each epoch (of the newest, if there are too many)."""
-        spans = [
-            EpochSpan(
-                epoch=state.epoch.hex(),
-                floor=state.floor,
-                head=state.head,
-                catalogues=sorted(state.catalogues),
-                absent=state.absent_uncommitted()[:HELLO_ABSENT_MAX],
-            )
-            for state in list(self._epochs.values())[-HELLO_EPOCHS_MAX:]
-        ]
+        spans = [state.span() for state in list(self._epochs.values())[-HELLO_EPOCHS_MAX:]]
         return Hello(boot=self.boot, epochs=spans, generation=generation, agent=self.agent)
 
     # -- what the twin has
@@ -296,7 +287,7 @@ class UplinkCore:
         if budget <= 0 and (self._flights or picked):
             return picked
         picked += self._take_held(now)
-        backlog = self._has_backlog()
+        backlog = any(not state.sent.covers(state.floor, end) for state, end in self._backlogs())
         newest = round(budget * NEWEST_SHARE) if backlog else budget
         force = not self._flights and not picked
         live = self._take_live(now, newest, force=force)
@@ -311,9 +302,6 @@ class UplinkCore:
     def _ready(self) -> list[EpochState]:
         """Epochs of which the twin has told what it has; of the others nothing is sent."""
         return [state for state in self._epochs.values() if state.answered]
-
-    def _has_backlog(self) -> bool:
-        return any(not state.sent.covers(state.floor, end) for state, end in self._backlogs())
 
     def _backlogs(self) -> list[tuple[EpochState, int]]:
         """Epochs with the last seq of their backlog, oldest first; only those that have one."""
@@ -346,7 +334,7 @@ class UplinkCore:
         if not self._held:
             return []
         due = [flight for due_s, flight in self._held if due_s <= now]
-        self._held = [(due_s, flight) for due_s, flight in self._held if due_s > now]
+        self._held = [held for held in self._held if held[0] > now]
         return [
             _Flight(flight.state, Part(lo, hi, flight.state.bytes_of(lo, hi)), now, flight.attempts)
             for flight in due

@@ -6,11 +6,14 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Final, NamedTuple
 
+from wire.limits import HELLO_ABSENT_MAX
+from wire.messages import EpochSpan
 from wire.ranges import Range, Ranges
 
 __all__ = ["RUN_BYTES_MAX", "RUN_RECORDS_MAX", "EpochState", "Part"]
 
 RUN_RECORDS_MAX: Final = 512  # one run is one read of the spool and one write to the link
+HELLO_CATALOGUES_MAX: Final = 1_024  # of one epoch; what the message may hold
 RUN_BYTES_MAX: Final = 1 << 20  # so that the window opens in small steps
 
 
@@ -62,6 +65,16 @@ class EpochState:
         if hi < self.base:
             return sum(size for seq, size in self.catalogues.items() if lo <= seq <= hi)
         return sum(self.sizes[max(lo - self.base, 0) : hi + 1 - self.base])
+
+    def span(self) -> EpochSpan:
+        """What a hello says of this epoch."""
+        return EpochSpan(
+            epoch=self.epoch.hex(),
+            floor=self.floor,
+            head=self.head,
+            catalogues=sorted(self.catalogues)[-HELLO_CATALOGUES_MAX:],
+            absent=self.absent_uncommitted()[:HELLO_ABSENT_MAX],
+        )
 
     def absent_uncommitted(self) -> list[Range]:
         """Seqs from the floor on that are not there and that the twin has not committed, as gaps, so far."""
