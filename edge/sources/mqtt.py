@@ -149,6 +149,7 @@ class Mqtt:
             await self._woken()
             if self._lost:
                 self._lost = False
+                self._router.link_lost()
                 for batch in self._stale(None):
                     yield batch
             while self._pending:

@@ -56,15 +56,16 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Whose, when and how good: three columns (n,) beside the payloads of one form."""
+    """Whose, when and how good: columns (n,) beside the payloads of one form."""
 
     row: NDArray[np.int64]
     ts_us: NDArray[np.int64]
     quality: NDArray[np.uint8]
+    again: NDArray[np.bool_]  # told before an outage already: true at its arrival, whatever time it carries
 
     def at(self, which: NDArray[np.bool_] | list[int]) -> "Rows":
         """Some of the rows."""
-        return Rows(self.row[which], self.ts_us[which], self.quality[which])
+        return Rows(self.row[which], self.ts_us[which], self.quality[which], self.again[which])
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ come from; a payload that cannot be read is discarded alone, with its topic and 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -42,6 +42,7 @@ class _Target:
     shape: Shape
     row: int
     last: bytes = b""
+    outages: int = 0  # of the link, when the last payload came
 
 
 class Router:
@@ -50,6 +51,7 @@ class Router:
     def __init__(self, rules: Sequence[TopicRule], device: str, points: PointList) -> None:
         self._rules = [(rule, compile_pattern(rule)) for rule in rules]
         self._device, self._points = device, points
+        self._outages = 0
         self._targets: dict[str, _Target | None] = {}
         self._shapes: dict[tuple[Any, ...], Shape] = {}
         self._ids: dict[tuple[str, str, bool], int] = {}  # by device, metric and "is a text", as the devices say them
@@ -61,7 +63,8 @@ class Router:
     def route(self, messages: Sequence[Message], arrived_us: NDArray[np.int64]) -> Routed:
         """Columns of `messages` (n,), which arrived at `arrived_us` (n,)."""
         out = Routed()
-        retained: set[int] = set()
+        retained: list[int] = []
+        again: list[int] = []
         used: dict[int, Shape] = {}
         for place, message in enumerate(messages):
             topic, payload = message.topic, message.payload
@@ -73,19 +76,28 @@ class Router:
                 out.discarded.append(("decode", f"{topic[:120]}: {len(payload)} bytes, at most {PAYLOAD_BYTES_MAX}"))
                 continue
             if message.retain:
-                if payload == target.last:
-                    continue  # the broker repeats after a reconnect what we already have
-                retained.add(place)
+                retained.append(place)
+                if payload == target.last:  # the broker repeats what we already have
+                    if target.outages == self._outages:
+                        continue
+                    again.append(place)
+                    target.outages = self._outages
             target.last = payload
             shape = target.shape
             if not shape.pending:
                 used[id(shape)] = shape
             shape.pending.append((target.row, payload, place))
-        quality = np.zeros(len(messages), dtype=np.uint8)
-        quality[list(retained)] = TIME_SUSPECT  # of an unknown age
+        count = len(messages)
+        arrived = Rows(np.arange(count), arrived_us, np.zeros(count, np.uint8), np.zeros(count, np.bool_))
+        arrived.quality[retained] = TIME_SUSPECT  # of an unknown age
+        arrived.again[again] = True
         for shape in used.values():
-            self._convert(shape, messages, arrived_us, quality, out, FORMS_MAX)
+            self._convert(shape, messages, arrived, out, FORMS_MAX)
         return out
+
+    def link_lost(self) -> None:
+        """Let a retained message be told once more, at its arrival: its points were told to be stale."""
+        self._outages += 1
 
     def stale_points(self, devices: set[str] | None = None) -> Iterator[Point]:
         """Points of `devices`, or all; those that say whether a device is online are none of them."""
@@ -134,14 +146,11 @@ class Router:
 
     # -- one form of payload at a time
 
-    def _convert(
-        self, shape: Shape, messages: Sequence[Message], arrived_us: NDArray[np.int64], quality: NDArray[np.uint8],
-        out: Routed, forms_left: int,
-    ) -> None:  # fmt: skip
+    def _convert(self, shape: Shape, messages: Sequence[Message], arrived: Rows, out: Routed, forms_left: int) -> None:
         """What is pending for a form; payloads of another form teach it and are converted in a second round."""
         pending, shape.pending = shape.pending, []
         row, payloads, places = (list(part) for part in zip(*pending, strict=True))
-        rows = Rows(np.array(row, dtype=np.int64), arrived_us[places], quality[places])
+        rows = replace(arrived.at(places), row=np.array(row, dtype=np.int64))
         if shape.extractor is None:
             self._plain(shape, payloads, rows, [messages[place].topic for place in places], out)
             return
@@ -163,7 +172,7 @@ class Router:
                 learned[id(target.shape)] = target.shape
                 target.shape.pending.append((target.row, payloads[at], places[at]))
         for grown in learned.values():
-            self._convert(grown, messages, arrived_us, quality, out, forms_left - 1)
+            self._convert(grown, messages, arrived, out, forms_left - 1)
 
     def _typed(self, shape: Shape, extractor: Extractor, objects: list[Any], rows: Rows, out: Routed) -> None:
         rule = shape.rule
@@ -188,7 +197,7 @@ class Router:
             shape.row(*owner) if owner in shape.rows or len(shape.owners) < TOPICS_MAX else 0
             for owner in zip(*names, strict=True)
         ]
-        return Rows(np.array(row, dtype=np.int64), rows.ts_us, rows.quality)
+        return replace(rows, row=np.array(row, dtype=np.int64))
 
     def _leaf(self, shape: Shape, leaf: Leaf, column: list[Any], rows: Rows, out: Routed) -> None:
         if leaf.spec.kind != "state" and set(map(type, column)) <= {float, int}:
@@ -331,10 +340,11 @@ def _own_times(shape: Shape, column: list[Any], rows: Rows) -> Rows:
         told_us, told, _ = shape.times.read(pa.array([x if isinstance(x, str) else None for x in column], pa.string()))
         ts_us, readable = np.where(told, told_us, ts_us), readable | told
         absent = np.array([item is UNSET or item is None for item in column], dtype=np.bool_)
+    readable &= ~rows.again
     ahead = readable & (ts_us > rows.ts_us + TIME_AHEAD_S_MAX * 1_000_000)
     quality = np.where(readable, 0, rows.quality).astype(np.uint8)
     quality[ahead | ~(readable | absent)] |= TIME_SUSPECT
-    return Rows(rows.row, np.where(readable, ts_us, rows.ts_us), quality)
+    return replace(rows, ts_us=np.where(readable, ts_us, rows.ts_us), quality=quality)
 
 
 def _dotted(path: tuple[Key, ...]) -> str:

@@ -289,7 +289,8 @@ class OpcUa:
         if numbers:
             points, times, values, flags = zip(*numbers, strict=True)
             ids, column = np.array(points, dtype=np.uint32), np.array(values, dtype=np.float64)
-            self._last.take_values(ids, column)
+            good = np.array(flags) == 0
+            self._last.take_values(ids[good], column[good])
             quality = np.array(flags, dtype=np.uint8) | self._points.flags(ids, column)
             batches.append(counted(READINGS, readings(ids, np.array(times), column, quality), self.health))
         if texts:

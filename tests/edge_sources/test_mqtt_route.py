@@ -171,6 +171,16 @@ def test_a_retained_message_is_of_unknown_age_and_its_repetition_is_no_reading()
     assert bench.rows(bench.feed(("a/m/p", b'{"v":1}'))) == {"m/power": [(1.0, 0)]}
 
 
+def test_a_retained_message_is_told_once_more_after_an_outage_at_its_arrival() -> None:
+    bench = Bench(POWER | {"time": "t"})
+    message = ("a/m/p", b'{"v":1,"t":1750000000}')
+    assert bench.feed(message).values[0][1].tolist() == [1_750_000_000_000_000]
+    bench.router.link_lost()
+    _ids, ts_us, values, quality = bench.feed(message, retain=True).values[0]
+    assert (ts_us.tolist(), values.tolist(), quality.tolist()) == ([NOW_US], [1.0], [TIME_SUSPECT])
+    assert bench.feed(message, retain=True).values == []
+
+
 def test_an_offline_device_is_named() -> None:
     bench = Bench(POWER, {"pattern": "a/{device}/alive", "payload": "availability"})
     bench.feed(("a/m/p", b'{"v":1}'), ("a/n/p", b'{"v":1}'))

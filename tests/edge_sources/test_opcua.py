@@ -172,10 +172,10 @@ async def test_a_write_reaches_the_server_or_fails(mill: Mill, tools: Any, tmp_p
 
 
 async def test_a_node_that_does_not_exist_is_told_and_the_others_live(mill: Mill, tools: Any, tmp_path: Any) -> None:
-    nodes = [{"id": "ns=2;s=None"}, {"id": "ns=2;s=Mill.Parts", "metric": "parts", "states": {"7": "seven"}}]
+    nodes = [{"id": "ns=2;s=None"}, {"id": "ns=2;s=Mill.Parts", "metric": "parts", "states": {"99": "full"}}]
     taken = tools.Taken()
     async with tools.make(table(mill, browse="", nodes=nodes), tmp_path) as source:
-        await tools.take_until(source, taken, lambda t: t.values("mill/parts") == ["seven"])
+        await tools.take_until(source, taken, lambda t: t.values("mill/parts") == ["full"])
         assert source.health.errors == {"subscribe": 1}
         assert "None" in source.health.why
 
