@@ -49,7 +49,7 @@ class Policy(msgspec.Struct, frozen=True):
 class Policies(msgspec.Struct, frozen=True):
     """The policy of each class of point, and of all others."""
 
-    default: Policy = Policy()
+    default: Policy = msgspec.field(default_factory=Policy)  # a shared instance would leak the module at exit
     by_class: dict[str, Policy] = {}
 
     def of(self, point_class: str) -> Policy:
@@ -72,15 +72,19 @@ class Retention:
         refresh: Callable[[duckdb.DuckDBPyConnection], None],
     ) -> list[ColdFile]:
         """Drop or roll up what is older than its policy; returns the files that no longer count."""
-        dropped = []
-        for file in manifest(cursor):
-            expired = self._expired(file, points, now_us)
-            if self._done.get(file.id, 0) == len(expired):
-                continue
-            if self._replace(cursor, file, expired, refresh):
-                dropped.append(file)
-            else:
-                self._done[file.id] = len(expired)
+        dropped: list[ColdFile] = []
+        todo = manifest(cursor)
+        while todo:  # what was rolled up may be too old for that as well
+            before = len(dropped)
+            for file in todo:
+                expired = self._expired(file, points, now_us)
+                if self._done.get(file.id, 0) == len(expired):
+                    continue
+                if self._replace(cursor, file, expired, refresh):
+                    dropped.append(file)
+                else:
+                    self._done[file.id] = len(expired)
+            todo = manifest(cursor) if len(dropped) > before else []
         return dropped
 
     def _expired(self, file: ColdFile, points: Sequence[PointRow], now_us: int) -> NDArray[np.uint32]:

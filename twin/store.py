@@ -69,6 +69,7 @@ class Store:
             connection.execute("COMMIT")
             self.missing = views.missing_files(connection, self.data_dir)
             self._reader.missing = frozenset(self.missing)
+            self._report(connection)
             self._remove_orphans(connection)
             stack.callback(self._reader.close)
             self.points.load(connection)
@@ -245,6 +246,18 @@ class Store:
         for _, path in [entry for entry in self._dropped if entry[0] <= ripe_s]:
             path.unlink(missing_ok=True)
         self._dropped = [entry for entry in self._dropped if entry[0] > ripe_s]
+
+    def _report(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Raise an event for what was found broken at this start."""
+        found = [("store.file_missing", f"the cold file {name} is gone") for name in self.missing]
+        if wal := self.database.broken_wal:
+            found.append(("store.log_broken", f"the write-ahead log could not be replayed; it is kept as {wal}"))
+        for kind, message in found:
+            connection.execute(
+                "INSERT INTO events SELECT '', make_timestamptz($us::BIGINT), 'twin', $kind, 3, NULL, $message, '{}',"
+                " make_timestamptz($us::BIGINT)",
+                {"us": self.clock.wall_us(), "kind": kind, "message": message},
+            )
 
     def _remove_orphans(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Files that no committed transaction lists: a compaction that died, or a newer past before a restore."""

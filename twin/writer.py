@@ -16,13 +16,17 @@ __all__ = ["StoreUnavailableError", "Writer"]
 
 T = TypeVar("T")
 Work = Callable[[duckdb.DuckDBPyConnection], T]
-_STORAGE = (
+_STORAGE = (  # what these say is about the disk or the instance, not about the work
     duckdb.FatalException,
     duckdb.IOException,
     duckdb.OutOfMemoryException,
     duckdb.InternalException,
     duckdb.ConnectionException,
 )
+
+
+class _CommitError(duckdb.IOException):
+    """A commit failed, whatever DuckDB calls it: a full disk comes as a TransactionException."""
 
 
 class StoreUnavailableError(Aid4Error):
@@ -93,7 +97,7 @@ class Writer:
             connection = self.database.connection
             connection.execute("BEGIN")
             result = work(connection)
-            connection.execute("COMMIT")
+            _commit(connection)
         except _STORAGE as error:
             self.degraded = _first_line(error)
             self._recover()
@@ -131,3 +135,10 @@ class Writer:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().split("\n")[0][:300]
+
+
+def _commit(connection: duckdb.DuckDBPyConnection) -> None:
+    try:
+        connection.execute("COMMIT")
+    except duckdb.TransactionException as error:
+        raise _CommitError(str(error)) from error
