@@ -72,6 +72,7 @@ function paintSpans(plot: uPlot, spans: readonly Span[], colours: Colours): void
   ctx.clip();
   ctx.font = `${12 * ratio}px system-ui, sans-serif`;
   ctx.textBaseline = "middle";
+  ctx.textAlign = "left";
   for (const span of spans) {
     const left = Math.max(bbox.left, plot.valToPos(span.from, "x", true));
     const right = Math.min(bbox.left + bbox.width, plot.valToPos(span.to, "x", true));

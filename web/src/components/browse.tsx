@@ -141,7 +141,9 @@ export const endSearch = () => void (text.value = "");
 
 /** `/` from anywhere: the search field, on a phone by way of the browse view. */
 export function startSearch(): void {
-  const narrow = matchMedia("(max-width: 899px)").matches;
-  if (narrow && route.value.view !== "browse") go({ view: "browse" });
-  setTimeout(() => dispatchEvent(new Event("aid4:search")), narrow ? 80 : 0);
+  const hidden = matchMedia("(max-width: 899px)").matches && route.value.view !== "browse";
+  if (hidden) go({ view: "browse" });
+  const focus = () => dispatchEvent(new Event("aid4:search"));
+  if (hidden) setTimeout(focus, 80);
+  else focus();
 }

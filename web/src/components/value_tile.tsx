@@ -3,9 +3,9 @@ import type { Point } from "../api/types";
 import { t } from "../i18n";
 import * as format from "../i18n/format";
 import { unitText } from "../i18n/units";
-import { pointName, zone } from "../state/catalogue";
+import { placeName, placeOf, pointName, zone } from "../state/catalogue";
 import { conditionOf, remarks } from "../state/condition";
-import { go, toggleTrend, trendPoints } from "../state/route";
+import { go, route, toggleTrend, trendPoints } from "../state/route";
 import { at, live } from "../state/time";
 import { cell } from "../state/values";
 import { Age } from "./age";
@@ -29,7 +29,7 @@ export function ValueTile({ point, device = true }: { point: Point; device?: boo
         </h3>
         <TrendToggle point={point} />
       </header>
-      {device && <p class="tile-device">{point.device}</p>}
+      {device && <p class="tile-device">{[under(point), point.device].filter(Boolean).join(" · ")}</p>}
       <p class="tile-value" data-text={typeof reading?.v === "string" || undefined}>
         <span class="number">{format.value(reading?.v ?? null)}</span>
         {point.unit && <span class="unit">{unitText(point.unit)}</span>}
@@ -46,6 +46,13 @@ export function ValueTile({ point, device = true }: { point: Point; device?: boo
       </footer>
     </article>
   );
+}
+
+/** The place, when the tile is not on that place's own faceplate. */
+function under(point: Point): string | undefined {
+  const now = route.value;
+  const place = placeOf(point);
+  return now.view === "place" && place && now.id !== place.node.id ? placeName(place.node) : undefined;
 }
 
 export function Remark({ flag }: { flag: ReturnType<typeof remarks>[number] }) {

@@ -14,13 +14,13 @@ function made<T extends Intl.DateTimeFormat | Intl.NumberFormat>(key: string, ma
   return found;
 }
 
-/** Decimals that carry meaning for a magnitude: four significant digits, never more than four decimals. */
+/** Decimals that carry meaning for a magnitude: about four significant digits. */
 export function decimals(value: number): number {
   const size = Math.abs(value);
   if (size >= 1000) return size >= 10_000 ? 0 : 1;
   if (size >= 100) return 1;
   if (size >= 1 || size === 0) return 2;
-  return 4;
+  return size >= 0.01 ? 3 : 6;
 }
 
 /** A value for a tile or a row. Whole numbers stay whole; null is a dash; text is shown as it is. */

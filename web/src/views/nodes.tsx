@@ -65,7 +65,7 @@ function NodeCard({ node }: { node: NodeRow }) {
           {node.lag_records === null ? "–" : t("node.records", { n: node.lag_records })}
         </Measure>
         <Measure name={t("node.spool")}>{bytes(spool["pending_bytes"] ?? spool["bytes"] ?? null)}</Measure>
-        <Measure name={t("node.oldest")}>{spool["oldest_us"] ? <Age ms={spool["oldest_us"] / 1000} /> : "–"}</Measure>
+        <Measure name={t("node.oldest")}>{spool["oldest_pending_us"] ? <Age ms={spool["oldest_pending_us"] / 1000} /> : "–"}</Measure>
         <Measure name={t("node.refused")} abnormal={(spool["refused"] ?? 0) > 0}>
           {format.value(spool["refused"] ?? null)}
         </Measure>

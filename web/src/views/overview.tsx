@@ -5,6 +5,7 @@ import { ConditionMark, CONDITION_TEXT } from "../components/condition_mark";
 import { Icon, type IconName } from "../components/icon";
 import { Link } from "../components/link";
 import { Empty, Failed, Skeleton } from "../components/notice";
+import { StoreyBoard } from "../components/storey_board";
 import { t, type Key } from "../i18n";
 import * as format from "../i18n/format";
 import { unitText } from "../i18n/units";
@@ -63,6 +64,7 @@ export function OverviewView() {
           {t("overview.more", { n: shown.length - rows.value })}
         </button>
       )}
+      <StoreyBoard findings={all} />
     </article>
   );
 }

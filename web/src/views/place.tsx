@@ -24,7 +24,8 @@ export function PlaceView({ id }: { id: string }) {
 
 function Faceplate({ element, place }: { element: ElementDetail; place: Place | undefined }) {
   const known = catalogue.value;
-  const points = uniquePoints(element.points, place?.node.points ?? [], known);
+  const own = uniquePoints(element.points, place?.node.points ?? [], known);
+  const points = own.length ? own : uniquePoints([], place ? pointsBelow(place.node) : [], known);
   return (
     <article class="faceplate">
       <header class="view-head">
@@ -40,15 +41,18 @@ function Faceplate({ element, place }: { element: ElementDetail; place: Place | 
           <span>{t("count.points", { n: points.length })}</span>
         </p>
       </header>
+      <Below place={place} />
       {points.length ? (
-        <Tiles points={points} />
+        <>
+          {!own.length && <h2>{t("place.allBelow")}</h2>}
+          <Tiles points={points} />
+        </>
       ) : (
         <Empty icon="unbound" title={t("place.noPoints")}>
           {t("place.noPointsFix")}
         </Empty>
       )}
-      <Below place={place} />
-      {points.length > 0 && <Bindings points={points} />}
+      {own.length > 0 && <Bindings points={own} />}
       <Properties element={element} />
     </article>
   );
@@ -88,6 +92,10 @@ function Below({ place }: { place: Place | undefined }) {
   );
 }
 
+
+function pointsBelow(node: Place["node"]): number[] {
+  return [...node.points, ...node.children.flatMap(pointsBelow)];
+}
 
 function uniquePoints(own: readonly Point[], ids: readonly number[], known: ReadonlyMap<number, Point>): Point[] {
   const found = new Map(own.map((point) => [point.id, point]));
