@@ -16,6 +16,7 @@ from aid4.broker import Broker
 from aid4.park_children import ParkChildren, broker_users
 from aid4.park_config import NODE, Layout, ParkOptions, replay_sources, site_name
 from aid4.twin_client import TwinClient, TwinSilentError
+from edge.health import read_status
 from wire.errors import Aid4Error, UserError
 
 __all__ = ["Park", "Report"]
@@ -69,6 +70,7 @@ class Park:
         """Bring the park up, keep it, take it down; raises the UserError or ChildError that prevents it."""
         self.layout.create()
         with _locked(self.layout.lock), _free(self.options.port) as port:
+            self._claim()
             before = await asyncio.to_thread(ledger_of, self.layout.twin)
             users = broker_users(self.site)
             try:
@@ -83,11 +85,19 @@ class Park:
                 raise _first(several.subgroup(Aid4Error) or several) from None
         return self.report
 
+    def _claim(self) -> None:
+        """A data directory belongs to one site: another one's readings would drain under a wrong name."""
+        marker = self.layout.root / "site"
+        if marker.exists() and (owner := marker.read_text().strip()) != self.site:
+            fix = "give this site its own --data-dir"
+            raise UserError(f"holds the data of the site {owner}", file=str(self.layout.root), fix=fix)
+        marker.write_text(self.site + "\n")
+
     async def _live(self, children: ParkChildren, twin: TwinClient, before: Ledger) -> None:
         """From nothing to a page, to the end of the run, to the count."""
         try:
             if await self._unless_stopped(self._bring_up(children, twin)):
-                await self._unless_stopped(self._watch(twin))
+                await self._unless_stopped(self._watch(children, twin))
             if self.options.seconds is not None and not self._stop.is_set():
                 await self._unless_stopped(self._settle(children, twin, before))
         finally:
@@ -127,17 +137,25 @@ class Park:
             both.create_task(start_field(), name="start field")
         self._say(f"page      {twin.url}")
 
-    async def _watch(self, twin: TwinClient) -> None:
-        """Note the first value, then sit until the time is up."""
+    async def _watch(self, children: ParkChildren, twin: TwinClient) -> None:
+        """Note the first value, tell of a model that was refused, then sit until the time is up."""
         left_s = None
         if self.options.seconds is not None:
             left_s = max(0.0, self._started_s + self.options.seconds - time.monotonic())
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(left_s):
+            async with asyncio.timeout(left_s), asyncio.TaskGroup() as group:
+                group.create_task(self._model_refused(children), name="model")
                 await self._value_shown(twin)
                 self.report.first_value_s = round(time.monotonic() - self._started_s, 2)
                 self._say(f"          first value after {self.report.first_value_s:.1f} s; Ctrl-C stops the park")
                 await self._narrate(twin)
+
+    async def _model_refused(self, children: ParkChildren) -> None:
+        while True:
+            await asyncio.sleep(10 * _POLL_S)
+            if problem := children.model_problem():
+                self._warn(f"the model is not shown: {problem}")
+                return
 
     async def _narrate(self, twin: TwinClient) -> None:
         """Say now and then how much has come in, where somebody looks."""
@@ -166,6 +184,7 @@ class Park:
         """Stop what makes readings, wait until the spool is empty, then compare spool and database at rest."""
         await children.stop("agent", within_s=_SETTLE_S)
         await children.stop("devices", within_s=_SETTLE_S)
+        self.report.warnings += _agent_warnings(self.layout.spool)
         accepted = await asyncio.to_thread(spooled, self.layout.spool, NODE, before.committed)
         expected = before.rows.total() + accepted.total()
         if await _rows(twin) != expected:
@@ -189,24 +208,22 @@ class Park:
     async def _look_around(self, twin: TwinClient) -> None:
         try:
             counts = (await twin.get("site"))["counts"]
-            nodes = (await twin.get("nodes"))["items"]
         except TwinSilentError as error:
             self._warn(f"the twin did not say how it does: {error}")
             return
         self.report.points, self.report.bound_points = counts["points"], counts["bound_points"]
         self.report.elements = counts["elements"]
-        self.report.warnings += _source_warnings(nodes)
 
     def _close_books(self, tally: Tally, before: Ledger, after: Ledger) -> None:
         report = self.report
         report.accepted, report.stored = tally.accepted, tally.stored
         report.lost, report.duplicated = tally.lost, tally.duplicated
         if after.quarantined > before.quarantined:
-            report.warnings.append(f"{after.quarantined - before.quarantined} records were put into quarantine")
+            report.warnings.append(f"records put into quarantine: {after.quarantined - before.quarantined}")
         if after.gaps > before.gaps:
-            report.warnings.append(f"{after.gaps - before.gaps} gaps were recorded")
+            report.warnings.append(f"gaps recorded: {after.gaps - before.gaps}")
         if report.points > report.bound_points:
-            report.warnings.append(f"{report.points - report.bound_points} points are bound to no element")
+            report.warnings.append(f"points bound to no element: {report.points - report.bound_points}")
 
     def _warn(self, text: str) -> None:
         self.report.warnings.append(text)
@@ -228,17 +245,22 @@ async def _rows(twin: TwinClient) -> int:
         return -1
 
 
-def _source_warnings(nodes: list[dict[str, Any]]) -> list[str]:
-    """What an operator should know about the agent's sources, from its last health message."""
+def _agent_warnings(spool: Path) -> list[str]:
+    """What an operator should know of the agent's last figures, which it writes when it stops."""
+    health = read_status(spool / "status.json")
+    if health is None:
+        return ["the agent left no figures"]
     found = []
-    for node in nodes:
-        for name, source in (node.get("sources") or {}).items():
-            if source.get("discarded"):
-                found.append(f"{name}: {source['discarded']} readings discarded ({source.get('why') or 'unknown'})")
-            if source.get("state") == "failed":
-                found.append(f"{name}: failed ({source.get('why') or 'unknown'})")
-        if refused := (node.get("spool") or {}).get("refused"):
-            found.append(f"{node['node']}: {refused} readings refused, the spool was full")
+    for name, source in health.sources.items():
+        errors = ", ".join(f"{count} x {stage}" for stage, count in source.errors.items())
+        if source.discarded:
+            found.append(f"{name}: readings discarded: {source.discarded} ({source.why or errors or 'unknown'})")
+        elif source.errors:
+            found.append(f"{name}: {errors} ({source.why or 'it works again'})")
+    if health.spool.refused:
+        found.append(f"readings refused since the spool was full: {health.spool.refused}")
+    if health.spool.thinned:
+        found.append(f"readings thinned since the spool was full: {health.spool.thinned}")
     return found
 
 

@@ -93,6 +93,12 @@ class ParkChildren:
         self._start("agent", _aid4("edge", "run", str(self._layout.agent)))
         return len(sources)
 
+    def model_problem(self) -> str:
+        """Why the twin did not take its model; empty while it has said nothing."""
+        log = self._layout.log / "twin.log"
+        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+        return next((line.removeprefix("model: ") for line in reversed(lines) if line.startswith("model: ")), "")
+
     async def until(self, name: str, condition: Callable[[], Awaitable[bool]]) -> None:
         """Wait for a child to come up; ChildError with its last lines when it does not."""
         child = self._children[name]
@@ -111,7 +117,10 @@ class ParkChildren:
         await asyncio.gather(*(child.stop(within_s) for child in stopping))
 
     def _start(self, name: str, command: list[str], env: Mapping[str, str] | None = None) -> None:
-        child = Child(name, command, self._layout.log / f"{name}.log", env=env, on_end=self._warn)
+        log = self._layout.log / f"{name}.log"
+        if name not in self._children:
+            log.unlink(missing_ok=True)  # that of an earlier run
+        child = Child(name, command, log, env=env, on_end=self._warn)
         self._children[name] = child
         self._group.create_task(child.keep(), name=name)
 

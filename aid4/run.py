@@ -69,8 +69,8 @@ def run(
     """
     if as_json and seconds is None:
         raise InputError("there is nothing to print before the end", field="--json", fix="add --for SECONDS")
-    if ifc is not None and not ifc.is_file():
-        raise InputError("there is no such model", file=str(ifc), field="--ifc", fix="give an IFC file")
+    if ifc is not None:
+        _check_model(ifc)
     folder = site_path(site)
     options = ParkOptions(
         site=folder,
@@ -91,6 +91,16 @@ def run(
         click.echo(_summary(report))
     if report.lost or report.duplicated:
         sys.exit(1)
+
+
+def _check_model(file: Path) -> None:
+    """What can be said before anything starts; the twin reads the model in a child and says the rest."""
+    if not file.is_file():
+        raise InputError("there is no such model", file=str(file), field="--ifc", fix="give an IFC file")
+    with file.open("rb") as model:
+        head = model.read(4_096)
+    if b"ISO-10303-21" not in head and not head.startswith(b"PK"):
+        raise InputError("is no IFC file", file=str(file), field="--ifc", fix="give a model in STEP form (.ifc)")
 
 
 async def _run(options: ParkOptions, *, quiet: bool) -> Report:

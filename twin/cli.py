@@ -91,6 +91,7 @@ async def _serve(config: Any, for_s: float | None, as_json: bool) -> None:
     async with serve_twin(config) as served:
         if not as_json:
             click.echo(f"the twin of {served.twin.site.name} answers at {served.url}")
+        served.model.add_done_callback(_tell_model)
         try:
             async with asyncio.timeout(for_s):
                 await stop.wait()
@@ -100,6 +101,12 @@ async def _serve(config: Any, for_s: float | None, as_json: bool) -> None:
         counts |= {"bound_points": len(served.twin.bindings), "elements": len(served.twin.model)}
     if as_json:
         click.echo(json.dumps({"url": served.url, **counts}))
+
+
+def _tell_model(done: "asyncio.Task[str | None]") -> None:
+    """A model that was refused is said on standard error; the twin goes on without it."""
+    if not done.cancelled() and (problem := done.result()):
+        click.echo(f"model: {problem}", err=True)
 
 
 @twin.command()

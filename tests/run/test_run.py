@@ -194,6 +194,30 @@ def test_a_second_run_on_the_same_data_is_refused_and_a_later_one_goes_on(park: 
     assert (found["accepted"], found["stored"], found["lost"], found["duplicated"]) == (120, 120, 0, 0)
 
 
+def test_a_directory_of_another_site_is_refused(park: Any) -> None:
+    first = park("--site", "office_a", "--no-sim")
+    first.until("page")
+    first.process.send_signal(signal.SIGINT)
+    assert first.process.wait(10) == 0
+    second = park("--site", "campus")
+    assert second.process.wait(20) == 2
+    second.errors.seek(0)
+    assert "office_a" in second.errors.read()
+
+
+def test_a_broken_model_and_a_bad_line_are_warned_of_and_the_rest_arrives(park: Any, tmp_path: Path) -> None:
+    model, recording = tmp_path / "cut.ifc", tmp_path / "r.csv"
+    model.write_text("ISO-10303-21;\nHEADER;\nFILE_DESC")
+    recording.write_text("time,a\n2020-01-01T00:00:00Z,1\nnot a time,2\n2020-01-01T00:00:02Z,3\n")
+    command = park(
+        "--site", "campus", "--no-sim", "--ifc", str(model), "--replay", str(recording), "--for", "12", "--json"
+    )
+    found = command.result()
+    assert (found["accepted"], found["stored"], found["elements"]) == (2, 2, 0)
+    assert any("model" in text for text in found["warnings"])
+    assert any("discarded" in text and "r.csv" in text for text in found["warnings"])
+
+
 def test_a_taken_port_is_named_with_the_way_out(park: Any) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -213,6 +237,7 @@ def test_a_taken_port_is_named_with_the_way_out(park: Any) -> None:
         (("--json",), "--for"),
         (("--site", "nowhere"), "campus"),
         (("--ifc", "gone.ifc"), "gone.ifc"),
+        (("--ifc", __file__), "is no IFC file"),
         (("--replay", "gone.csv"), "gone.csv"),
         (("--speed", "fast"), "max"),
     ],
