@@ -108,7 +108,7 @@ class Agent:
         """Make the sources and write the first catalogue, so that it is the first record of the epoch."""
         for slot in self.slots.values():
             self._create(slot)
-        self.batcher.declare()
+        self.batcher.redeclare()
 
     def start_sources(self) -> None:
         """Run every source in a task of its own."""
@@ -148,7 +148,7 @@ class Agent:
                 slot = self.slots[name] = Slot(config, _kind_of(config))
                 self._create(slot)
                 self._start(slot)
-        self.batcher.declare()
+        self.batcher.redeclare()
 
     def _create(self, slot: Slot) -> None:
         """A fresh instance, whose points the catalogue learns; its counters go on."""

@@ -24,6 +24,8 @@ from wire.schemas import CATALOGUE, EVENTS, READINGS, schema
 
 __all__ = ["Batcher"]
 
+DECLARE_S_A_POINT: Final = 0.002  # a catalogue of 10,000 points is some 150 KB: not more often than every 5 s
+DECLARE_S_MAX: Final = 5.0
 PART_ROWS_MAX: Final = RECORD_ROWS_MAX  # a larger batch of a source is taken in parts, so that the disk keeps pace
 
 
@@ -50,6 +52,7 @@ class _Lane:
     schema_id: int
     cls: int
     policy: FlushConfig
+    young: bool  # of points that no catalogue record names yet
     batches: list[pa.RecordBatch] = field(default_factory=list)
     promises: list[tuple[int, _Promise]] = field(default_factory=list)
     rows: int = 0
@@ -67,7 +70,9 @@ class Batcher:
         self.oversize = 0  # rows that no record can hold
         self._spool, self._clock, self._declared = spool, clock, declared
         self._bulk, self._event = bulk, event
-        self._lanes: dict[int, _Lane] = {}
+        self._lanes: dict[tuple[int, bool], _Lane] = {}
+        self._declared_points = 0
+        self._declared_at_s = -DECLARE_S_MAX
         self._wake = asyncio.Event()
         self._again = False  # the catalogue record of the present generation was refused
 
@@ -79,9 +84,11 @@ class Batcher:
         if not starts:
             promise.settle(0)
         ids = self.catalogue.learn(source, points)
-        lane = self._lane(batch.schema_id)
+        if self.catalogue.redefined:
+            self.redeclare()
         for start in starts:
             part = self._finish(rows.slice(start, PART_ROWS_MAX), batch.schema_id, ids)
+            lane = self._lane(batch.schema_id, self._is_young(part, batch.schema_id))
             if not lane.rows:
                 lane.since_s = self._clock.monotonic_s()
                 self._wake.set()
@@ -99,7 +106,7 @@ class Batcher:
             self._wake.clear()
             waiting = [lane for lane in self._lanes.values() if lane.rows]
             now = self._clock.monotonic_s()
-            due_s = min((lane.since_s + lane.policy.age_s - now for lane in waiting), default=None)
+            due_s = min((self._due_s(lane) - now for lane in waiting), default=None)
             if due_s is not None and due_s <= 0:
                 self.flush(only_due=True)
                 continue
@@ -112,8 +119,8 @@ class Batcher:
     def flush(self, *, only_due: bool = False) -> None:
         """Make records of what waits, of all lanes or of those whose age is up."""
         now = self._clock.monotonic_s()
-        for lane in self._lanes.values():
-            if lane.rows and (not only_due or now - lane.since_s >= lane.policy.age_s):
+        for lane in sorted(self._lanes.values(), key=lambda lane: lane.young):
+            if lane.rows and (not only_due or now >= self._due_s(lane)):
                 self._flush(lane)
 
     def declare(self) -> None:
@@ -123,10 +130,20 @@ class Batcher:
             return
         self._spool.generation += 0 if self._again else 1
         known.changed = self._again = False
+        self._declared_points, self._declared_at_s = len(known.points), self._clock.monotonic_s()
         stamp = self._spool.stamp(CLASS_CONTROL)
         batch = catalogue.to_batch(known.points)
         record = pack(batch, schema_id=CATALOGUE, stamp=stamp, seq=self._spool.next_seq, codec=ARROW_ZSTD)
         self._spool.append([record], readings=0, cls=CLASS_CONTROL, done=self._catalogue_settled, catalogue=True)
+        for lane in self._lanes.values():
+            if lane.young and lane.rows:  # before any later row of its points, which are young no more
+                self._flush(lane)
+
+    def redeclare(self) -> None:
+        """Take over what sources declare anew; what waits was measured under the old definitions and goes first."""
+        self.flush()
+        self.catalogue.redefine()
+        self.declare()
 
     # -- inside
 
@@ -136,13 +153,24 @@ class Batcher:
         else:
             self._declared(append.records[0])
 
-    def _lane(self, schema_id: int) -> _Lane:
-        lane = self._lanes.get(schema_id)
+    def _lane(self, schema_id: int, young: bool) -> _Lane:
+        lane = self._lanes.get((schema_id, young))
         if lane is None:
-            event = schema_id == EVENTS
-            lane = _Lane(schema_id, CLASS_EVENT if event else CLASS_BULK, self._event if event else self._bulk)
-            self._lanes[schema_id] = lane
+            cls, policy = (CLASS_EVENT, self._event) if schema_id == EVENTS else (CLASS_BULK, self._bulk)
+            lane = self._lanes[schema_id, young] = _Lane(schema_id, cls, policy, young)
         return lane
+
+    def _is_young(self, part: pa.RecordBatch, schema_id: int) -> bool:
+        """Whether rows must wait for a catalogue record. Events do not wait: theirs is written with them."""
+        if not self.catalogue.changed or schema_id == EVENTS:
+            return False
+        return int(part["point"].to_numpy(zero_copy_only=False).max()) >= self._declared_points
+
+    def _due_s(self, lane: _Lane) -> float:
+        """When a lane must be flushed. A flood of new points is declared in few records: each names all of them."""
+        due_s = lane.since_s + lane.policy.age_s
+        spacing_s = min(DECLARE_S_MAX, len(self.catalogue.points) * DECLARE_S_A_POINT)
+        return max(due_s, self._declared_at_s + spacing_s) if lane.young else due_s
 
     def _finish(self, rows: pa.RecordBatch, schema_id: int, ids: NDArray[np.uint32]) -> pa.RecordBatch:
         """Give rows their final ids and quality flags."""
@@ -172,7 +200,10 @@ class Batcher:
         return pa.array(flags | given) if flags.any() else columns["quality"]
 
     def _flush(self, lane: _Lane) -> None:
-        self.declare()
+        if lane.young or lane.cls == CLASS_EVENT or self._again:
+            self.declare()
+        if not lane.rows:  # flushed with its catalogue
+            return
         batch = lane.batches[0] if len(lane.batches) == 1 else pa.concat_batches(lane.batches)
         rows = min(lane.policy.rows, max(1, lane.policy.bytes * lane.rows // max(lane.bytes, 1)))
         promises = lane.promises

@@ -19,10 +19,10 @@ class NodeCatalogue:
     def __init__(self) -> None:
         self.points: list[Point] = []
         self.changed = False  # since the last catalogue record
+        self.redefined: dict[int, Point] = {}  # known points with another definition, until `redefine`
         self._by_key: dict[str, int] = {}
         self._ids: dict[str, NDArray[np.uint32]] = {}
-        self._low = np.empty(0)
-        self._high = np.empty(0)
+        self._limits: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
         self.has_limits = False
 
     def learn(self, source: str, points: Sequence[Point]) -> NDArray[np.uint32]:
@@ -33,8 +33,13 @@ class NodeCatalogue:
         known = 0 if ids is None else len(ids)
         fresh = np.fromiter((self._place(point) for point in points[known:]), np.uint32, len(points) - known)
         self._ids[source] = fresh if ids is None else np.concatenate([ids, fresh])
-        self._refresh_limits()
         return self._ids[source]
+
+    def redefine(self) -> None:
+        """Take over the new definitions of known points; all that was measured before must be on its way."""
+        for at, point in self.redefined.items():
+            self._set(at, point)
+        self.redefined.clear()
 
     def forget(self, source: str) -> None:
         """A source starts anew and may number its points differently; their final ids stay."""
@@ -42,7 +47,11 @@ class NodeCatalogue:
 
     def limits(self, ids: NDArray[np.uint32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Lower and upper limits of points, NaN where there is none."""
-        return self._low[ids], self._high[ids]
+        if self._limits is None:
+            low = np.array([np.nan if p.low is None else p.low for p in self.points])
+            high = np.array([np.nan if p.high is None else p.high for p in self.points])
+            self._limits = low, high
+        return self._limits[0][ids], self._limits[1][ids]
 
     def find(self, key: str) -> Point | None:
         """The point `device/metric`."""
@@ -57,14 +66,13 @@ class NodeCatalogue:
                 fix = "split the sources over several nodes"
                 raise ConfigError(f"more than {CATALOGUE_POINTS_MAX} points on one node", field="source", fix=fix)
             self._by_key[point.key] = at
-            self.points.append(msgspec.structs.replace(point, id=at))
-            self.changed = True
+            self.points.append(point)
+            self._set(at, msgspec.structs.replace(point, id=at))
         elif msgspec.structs.replace(point, id=at) != self.points[at]:
-            self.points[at] = msgspec.structs.replace(point, id=at)
-            self.changed = True
+            self.redefined[at] = msgspec.structs.replace(point, id=at)
         return at
 
-    def _refresh_limits(self) -> None:
-        self._low = np.array([np.nan if p.low is None else p.low for p in self.points])
-        self._high = np.array([np.nan if p.high is None else p.high for p in self.points])
-        self.has_limits = not (np.isnan(self._low).all() and np.isnan(self._high).all())
+    def _set(self, at: int, point: Point) -> None:
+        self.points[at] = point
+        self.changed, self._limits = True, None
+        self.has_limits = self.has_limits or point.low is not None or point.high is not None

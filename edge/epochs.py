@@ -12,7 +12,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from edge.segments import Disk, Scan, Segment, find, scan
+from edge.segments import Disk, Scan, Segment, find, is_intact, scan
 from wire.errors import RecordError
 from wire.ranges import Range, Ranges
 from wire.records import check
@@ -180,8 +180,13 @@ def _index(path: Path, found: Scan, above: int) -> Segment | None:
 
 def _adopt_catalogue(epoch: Epoch, path: Path) -> None:
     try:
-        header = check(path.read_bytes())
-    except (OSError, RecordError):
+        data = path.read_bytes()
+        header = check(data)
+    except OSError:
+        return
+    except RecordError as error:
+        if error.reason == "version" and is_intact(memoryview(data), 0):
+            raise
         return
     if header.epoch == epoch.epoch and path == epoch.catalogue_path(header.seq):
         epoch.catalogues[header.seq] = path.stat().st_size

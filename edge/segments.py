@@ -27,13 +27,14 @@ __all__ = [
     "Segment",
     "create",
     "find",
+    "is_intact",
     "scan",
     "without_bulk",
     "write_whole",
 ]
 
 SEGMENT_HEADER: Final = Struct("<8s16sQ")  # magic, epoch, first seq
-SEGMENT_MAGIC: Final = b"AID4SEG1"
+SEGMENT_MAGIC: Final = b"AID4SEG1"  # the last byte is the version
 BUFFERS_MAX: Final = 1_024  # the kernel's IOV_MAX
 
 
@@ -166,6 +167,7 @@ def scan(data: bytes, epoch: bytes) -> Scan:
 
     RecordError("version") when a newer agent wrote the file, which is then no business of this one.
     """
+    _refuse_newer(data, epoch)
     frames: list[Frame] = []
     view, at, end, damaged = memoryview(data), SEGMENT_HEADER.size, SEGMENT_HEADER.size, 0
     while at + HEADER_BYTES <= len(data):
@@ -235,12 +237,21 @@ def write_whole(disk: Disk, path: Path, data: bytes) -> None:
         os.close(fd)
 
 
+def _refuse_newer(data: bytes, epoch: bytes) -> None:
+    """Frames of a later layout would look like damage, and be cut off as a torn tail."""
+    if len(data) < SEGMENT_HEADER.size:
+        return
+    magic, whose, _ = SEGMENT_HEADER.unpack_from(data)
+    if magic != SEGMENT_MAGIC and magic[:-1] == SEGMENT_MAGIC[:-1] and whose == epoch:
+        raise RecordError("version", f"segment version {magic[-1:].decode('latin-1')!r} is not known to this build")
+
+
 def _frame_at(view: memoryview, at: int, epoch: bytes) -> Frame | None:
     try:
         header = read_header(view[at : at + HEADER_BYTES])
         check(view[at : at + HEADER_BYTES + header.size])
     except RecordError as error:
-        if error.reason == "version" and _is_intact(view, at):
+        if error.reason == "version" and is_intact(view, at):
             raise
         return None
     if header.epoch != epoch or header.seq == 0:
@@ -248,7 +259,7 @@ def _frame_at(view: memoryview, at: int, epoch: bytes) -> Frame | None:
     return Frame(header.seq, at, HEADER_BYTES + header.size, header.cls, header.count, header.clock_us)
 
 
-def _is_intact(view: memoryview, at: int) -> bool:
+def is_intact(view: memoryview, at: int) -> bool:
     """Whether a record of an unknown version is one in truth: its CRC, at the place it always had, is right."""
     crc, size = (int.from_bytes(view[at + field : at + field + 4], "little") for field in (4, 72))
     return at + HEADER_BYTES + size <= len(view) and crc32.iscsi(view[at + 8 : at + HEADER_BYTES + size]) == crc

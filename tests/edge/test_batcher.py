@@ -133,6 +133,50 @@ async def test_points_found_on_the_way_are_declared_before_their_data(lab: Any, 
         assert [keys[at] for at in records(spool)[1][1]["point"].to_pylist()[-1:]] == ["other/m"]
 
 
+async def test_a_flood_of_new_points_takes_few_catalogues_and_no_row_is_late_or_lost(
+    lab: Any, spool_folder: Path
+) -> None:
+    clock = ManualClock()
+    async with batching(lab, spool_folder, clock) as (batcher, spool):
+        for number in range(1_000):  # ten a second
+            offered = lab.points(number + 1)
+            columns = rows([float(number), -float(number)]).columns
+            ids = pa.array([number, 0], pa.uint32())
+            batch = pa.RecordBatch.from_arrays([ids, *columns[1:]], schema=schema(READINGS))
+            await batcher.put("a", offered, Batch(READINGS, batch))
+            await batcher.put("a", offered, Batch(READINGS, rows([float(number)])))  # of the oldest point
+            clock.advance(0.1)
+            batcher.flush(only_due=True)
+        batcher.flush()
+        await lab.settled(spool)
+        assert len(records(spool, CATALOGUE)) < 250
+        known: set[int] = set()
+        seen: dict[int, list[float]] = {}
+        for _, data in spool.read(spool.epoch, 1, spool.next_seq - 1):
+            header, batch = unpack(data)
+            if header.schema_id == CATALOGUE:
+                known = {point.id for point in from_batch(batch)}
+                continue
+            assert known >= set(batch["point"].to_pylist())
+            for row in batch.to_pylist():
+                seen.setdefault(row["point"], []).append(row["value"])
+        assert [seen[number][0] for number in range(1, 1_000)] == [float(number) for number in range(1, 1_000)]
+        assert sum(map(len, seen.values())) == 3_000
+
+
+async def test_a_point_that_changes_its_unit_is_redeclared_between_its_readings(lab: Any, spool_folder: Path) -> None:
+    async with batching(lab, spool_folder) as (batcher, spool):
+        await batcher.put("a", [Point(id=0, device="d", metric="m", unit="Cel")], Batch(READINGS, rows([20.0])))
+        batcher.catalogue.forget("a")
+        await batcher.put("a", [Point(id=0, device="d", metric="m", unit="K")], Batch(READINGS, rows([293.0])))
+        batcher.flush()
+        await lab.settled(spool)
+        units = {header.generation: from_batch(batch)[0].unit for header, batch in records(spool, CATALOGUE)}
+        values = {header.generation: batch["value"].to_pylist() for header, batch in records(spool)}
+        assert [units[generation] for generation in values] == ["Cel", "K"]
+        assert list(values.values()) == [[20.0], [293.0]]
+
+
 async def test_every_batch_is_answered_with_what_was_refused_of_it(lab: Any, spool_folder: Path) -> None:
     config = SpoolConfig(budget_bytes=40_000, reserve_bytes=0, segment_bytes=4_096)
     answers: list[int] = []
