@@ -4,7 +4,7 @@ import { Icon } from "../components/icon";
 import { Link } from "../components/link";
 import { t } from "../i18n";
 import * as format from "../i18n/format";
-import { pointName, zone } from "../state/catalogue";
+import { deviceName, pointName, zone } from "../state/catalogue";
 import { at, live } from "../state/time";
 import { cursorTime, type Trends } from "../state/trends";
 import { valueAt, type Line } from "./align";
@@ -31,7 +31,7 @@ export function Legend({ points, trends, lines, unit, onRemove }: LegendProps) {
           <li key={point.id}>
             <Swatch index={i} />
             <Link to={{ view: "point", id: point.id }}>
-              {pointName(point)} <span class="muted">{point.device}</span>
+              {pointName(point)} <span class="muted">{deviceName(point)}</span>
             </Link>
             <output class="num">{format.value(valueAt(drawn.get(point.id), seconds))}</output>
             {onRemove && <RemoveButton point={point} onRemove={onRemove} />}

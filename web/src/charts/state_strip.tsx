@@ -4,7 +4,7 @@ import type { Point } from "../api/types";
 import { Link } from "../components/link";
 import { t } from "../i18n";
 import * as format from "../i18n/format";
-import { pointName, zone } from "../state/catalogue";
+import { deviceName, pointName, zone } from "../state/catalogue";
 import { at, live, range } from "../state/time";
 import { cursorTime, type Trends } from "../state/trends";
 import { spansOf, type Span } from "./align";
@@ -36,7 +36,7 @@ export function StateStrip({ point, trends, onRemove }: StateStripProps) {
         <ul>
           <li>
             <Link to={{ view: "point", id: point.id }}>
-              {pointName(point)} <span class="muted">{point.device}</span>
+              {pointName(point)} <span class="muted">{deviceName(point)}</span>
             </Link>
             <output>{now?.text || "–"}</output>
             {onRemove && <RemoveButton point={point} onRemove={onRemove} />}

@@ -1,7 +1,7 @@
 import type { Point } from "../api/types";
 import { t, type Key } from "../i18n";
 import * as format from "../i18n/format";
-import { placeName, placeOf, pointName } from "../state/catalogue";
+import { placeName, placeOf, deviceName, pointName } from "../state/catalogue";
 import { Icon } from "./icon";
 import { Link } from "./link";
 
@@ -42,7 +42,7 @@ function BindingRow({ point }: { point: Point }) {
   return (
     <tr>
       <td data-label={t("column.point")}>
-        <Link to={{ view: "point", id: point.id }}>{pointName(point)}</Link> <span class="muted">{point.device}</span>
+        <Link to={{ view: "point", id: point.id }}>{pointName(point)}</Link> <span class="muted">{deviceName(point)}</span>
       </td>
       <td data-label={t("column.place")}>{place ? <Link to={{ view: "place", id: place.node.id }}>{placeName(place.node)}</Link> : "–"}</td>
       <td data-label={t("binding.how")}>

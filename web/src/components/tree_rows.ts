@@ -1,5 +1,5 @@
 import type { Point, Tree, TreeNode } from "../api/types";
-import { placeName, pointName } from "../state/catalogue";
+import { deviceName, placeName, pointName } from "../state/catalogue";
 import { matches, words } from "../state/search";
 import type { Route } from "../state/route";
 import { typeIcon, type IconName } from "./icon";
@@ -30,7 +30,7 @@ export function spaceRows(tree: Tree, known: Known, open: ReadonlySet<string>): 
     const isOpen = open.has(node.id);
     rows.push({ ...placeRow(node, depth), open: branches ? isOpen : undefined });
     if (!isOpen) return;
-    for (const id of node.points) pushPoint(rows, node.id, known.get(id), depth + 1);
+    for (const id of node.points) pushPoint(rows, node.id, known.get(id), depth + 1, severalDevices(node, known));
     for (const child of node.children) walk(child, depth + 1);
   };
   for (const root of tree.roots) walk(root, 0);
@@ -68,7 +68,7 @@ export function foundRows(tree: Tree, known: Known, text: string): { rows: Row[]
   };
   tree.roots.forEach(walk);
   for (const entry of tree.devices) if (matches(wanted, entry.node, entry.device)) push(deviceRow(entry, 0));
-  for (const point of known.values()) if (matches(wanted, point.key, point.label)) push(pointRow("found", point, 0, point.device));
+  for (const point of known.values()) if (matches(wanted, point.key, point.label)) push(pointRow("found", point, 0, deviceName(point)));
   return { rows, more };
 }
 
@@ -82,8 +82,13 @@ function deviceRow(entry: Tree["devices"][number], depth: number): Row {
   return { key: `${node}/${device}`, depth, icon: "device", text: device, detail: "", to: { view: "device", node, device }, open: undefined, point: undefined, count: entry.points.length };
 }
 
-function pushPoint(rows: Row[], under: string, point: Point | undefined, depth: number): void {
-  if (point) rows.push(pointRow(under, point, depth, ""));
+function pushPoint(rows: Row[], under: string, point: Point | undefined, depth: number, device = false): void {
+  if (point) rows.push(pointRow(under, point, depth, device ? deviceName(point) : ""));
+}
+
+/** A temperature of which device? Said only where a place has more than one. */
+function severalDevices(node: TreeNode, known: Known): boolean {
+  return new Set(node.points.map((id) => known.get(id)?.device)).size > 1;
 }
 
 function pointRow(under: string, point: Point, depth: number, detail: string): Row {

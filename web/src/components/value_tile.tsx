@@ -3,7 +3,7 @@ import type { Point } from "../api/types";
 import { t } from "../i18n";
 import * as format from "../i18n/format";
 import { unitText } from "../i18n/units";
-import { placeName, placeOf, pointName, zone } from "../state/catalogue";
+import { placeName, placeOf, deviceName, pointName, zone } from "../state/catalogue";
 import { conditionOf, remarks } from "../state/condition";
 import { go, route, toggleTrend, trendPoints } from "../state/route";
 import { at, live } from "../state/time";
@@ -29,7 +29,7 @@ export function ValueTile({ point, device = true }: { point: Point; device?: boo
         </h3>
         <TrendToggle point={point} />
       </header>
-      {device && <p class="tile-device">{[under(point), point.device].filter(Boolean).join(" · ")}</p>}
+      {device && <p class="tile-device">{[under(point), deviceName(point)].filter(Boolean).join(" · ")}</p>}
       <p class="tile-value" data-text={typeof reading?.v === "string" || undefined}>
         <span class="number">{format.value(reading?.v ?? null)}</span>
         {point.unit && <span class="unit">{unitText(point.unit)}</span>}

@@ -17,7 +17,7 @@ function made<T extends Intl.DateTimeFormat | Intl.NumberFormat>(key: string, ma
 /** Decimals that carry meaning for a magnitude: about four significant digits. */
 export function decimals(value: number): number {
   const size = Math.abs(value);
-  if (size >= 1000) return size >= 10_000 ? 0 : 1;
+  if (size >= 1000) return 0;
   if (size >= 100) return 1;
   if (size >= 1 || size === 0) return 2;
   return size >= 0.01 ? 3 : 6;
@@ -29,7 +29,7 @@ export function value(v: Value): string {
   if (typeof v === "string") return v;
   if (!Number.isFinite(v)) return "–";
   const digits = Number.isInteger(v) ? 0 : decimals(v);
-  return number(v, digits, Number.isInteger(v) ? 0 : Math.min(digits, 1));
+  return number(v, digits, digits > 3 ? 0 : digits);
 }
 
 export function number(v: number, digitsMax = 0, digitsMin = 0): string {

@@ -57,8 +57,16 @@ export async function loadCatalogue(): Promise<void> {
   }
 }
 
-/** What a person calls a point: its label, else its metric in words. */
-export const pointName = (point: Point) => point.label || sentence(point.metric.replaceAll("_", " "));
+/** What a person calls a point: its label without the device's part ("Mill 1: spindle speed"), else its metric in words. */
+export const pointName = (point: Point) => sentence(labelParts(point)[1] || point.metric.replaceAll("_", " "));
+
+/** What a person calls the device of a point. */
+export const deviceName = (point: Point) => labelParts(point)[0] || point.device;
+
+function labelParts({ label }: Point): [string, string] {
+  const at = label.lastIndexOf(": ");
+  return at < 0 ? ["", label] : [label.slice(0, at), label.slice(at + 2)];
+}
 
 const sentence = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 

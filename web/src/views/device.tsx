@@ -5,7 +5,7 @@ import { Empty, Skeleton } from "../components/notice";
 import { Tiles } from "../components/tiles";
 import { TrendAll } from "../components/value_tile";
 import { t } from "../i18n";
-import { points as catalogue, tree } from "../state/catalogue";
+import { deviceName, points as catalogue, tree } from "../state/catalogue";
 
 /** The faceplate of a device: everything it says, and where each of its points was bound. */
 export function DeviceView({ node, device }: { node: string; device: string }) {
@@ -26,10 +26,11 @@ export function DeviceView({ node, device }: { node: string; device: string }) {
         </nav>
         <div class="view-title">
           <Icon name="device" size={20} />
-          <h1>{device}</h1>
+          <h1>{points[0] ? deviceName(points[0]) : device}</h1>
           <TrendAll points={points} />
         </div>
         <p class="muted facts">
+          <span>{device}</span>
           <span>{t("count.points", { n: points.length })}</span>
         </p>
       </header>

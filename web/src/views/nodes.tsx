@@ -111,9 +111,9 @@ function Sources({ sources }: { sources: [string, SourceHealth][] }) {
                 <td data-label={t("node.source")}>{name}</td>
                 <td data-label={t("node.state")}>{source.state ?? "–"}</td>
                 <td data-label={t("node.received")} class="numeric num">{format.value(source.received ?? null)}</td>
-                <td data-label={t("node.discarded")} class="numeric num">{format.value(source.discarded ?? null)}</td>
-                <td data-label={t("node.errors")} class="numeric num">{format.value(errors)}</td>
-                <td data-label={t("node.why")} class="muted">{source.why || "–"}</td>
+                <td data-label={t("node.discarded")} data-empty={!source.discarded || undefined} class="numeric num">{format.value(source.discarded ?? null)}</td>
+                <td data-label={t("node.errors")} data-empty={!errors || undefined} class="numeric num">{format.value(errors)}</td>
+                <td data-label={t("node.why")} data-empty={!source.why || undefined} class="muted">{source.why || "–"}</td>
               </tr>
             );
           })}

@@ -9,7 +9,7 @@ import { StoreyBoard } from "../components/storey_board";
 import { t, type Key } from "../i18n";
 import * as format from "../i18n/format";
 import { unitText } from "../i18n/units";
-import { loadCatalogue, loadProblem, placeName, placeOf, pointName, points, site, unbound, zone } from "../state/catalogue";
+import { loadCatalogue, loadProblem, placeName, placeOf, deviceName, pointName, points, site, unbound, zone } from "../state/catalogue";
 import { findings, GROUPS, groupOf, type Finding, type Group } from "../state/findings";
 import { useInterest } from "../state/interest";
 import { go } from "../state/route";
@@ -159,7 +159,7 @@ function FindingRow({ row }: { row: Finding }) {
         <Link class="row-link" to={{ view: "point", id: point.id }}>
           {pointName(point)}
         </Link>{" "}
-        <span class="muted">{point.device}</span>
+        <span class="muted">{deviceName(point)}</span>
       </td>
       <td data-label={t("column.place")}>{place ? <Link to={{ view: "place", id: place.node.id }}>{placeName(place.node)}</Link> : <span class="muted">–</span>}</td>
       <td data-label={t("column.value")} class="numeric num">

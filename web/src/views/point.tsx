@@ -10,7 +10,7 @@ import { ValueTile } from "../components/value_tile";
 import { t } from "../i18n";
 import * as format from "../i18n/format";
 import { unitText } from "../i18n/units";
-import { placeName, placeOf, pointName } from "../state/catalogue";
+import { deviceName, placeName, placeOf, pointName } from "../state/catalogue";
 import { useInterest } from "../state/interest";
 import { useResource } from "../state/resource";
 import { useSparks } from "../state/sparks";
@@ -39,7 +39,7 @@ function PointFaceplate({ point }: { point: PointDetail }) {
           <h1>{pointName(point)}</h1>
         </div>
         <p class="muted facts">
-          <Link to={{ view: "device", node: point.node, device: point.device }}>{point.device}</Link>
+          <Link to={{ view: "device", node: point.node, device: point.device }}>{deviceName(point)}</Link>
           <span>{point.key}</span>
         </p>
       </header>

@@ -3,7 +3,7 @@ import { LazyCharts } from "../charts/lazy";
 import { Icon } from "../components/icon";
 import { Empty } from "../components/notice";
 import { t } from "../i18n";
-import { points as catalogue, pointName } from "../state/catalogue";
+import { points as catalogue, deviceName, pointName } from "../state/catalogue";
 import { useInterest } from "../state/interest";
 import { toggleTrend, TREND_POINTS_MAX, trendPoints } from "../state/route";
 import { matches, words } from "../state/search";
@@ -89,7 +89,7 @@ function AddPoint({ shown }: { shown: readonly number[] }) {
         {offered.map((point) => (
           <li key={point.id}>
             <button type="button" onClick={() => add(point.id)}>
-              {pointName(point)} <span class="muted">{point.device}</span>
+              {pointName(point)} <span class="muted">{deviceName(point)}</span>
             </button>
           </li>
         ))}
