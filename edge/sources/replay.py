@@ -94,6 +94,7 @@ class Replay:
 
     def __init__(self, config: ReplayConfig, context: SourceContext) -> None:
         self.health = SourceHealth()
+        self.can_wait = config.speed == "max"  # without a pace of its own it may be held back
         self._config, self._clock = config, context.clock
         self._path = context.folder / config.file
         self._folder = context.folder

@@ -275,6 +275,14 @@ async def test_a_pause_of_months_is_not_slept_through(tools: Any, tmp_path: Path
     assert (await tools.take_all(source)).values("x/v") == [1.0, 2.0]
 
 
+@pytest.mark.parametrize(("speed", "can_wait"), [("max", True), (2.0, False)])
+async def test_a_recording_without_a_pace_lets_itself_be_held_back(
+    tools: Any, tmp_path: Path, speed: float | str, can_wait: bool
+) -> None:
+    source = tools.make({"kind": "replay", "name": "x", "file": "x.csv", "speed": speed}, tmp_path)
+    assert source.can_wait is can_wait
+
+
 async def test_refused_rows_do_not_count_as_sent(tools: Any, tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("time,v\n2024-01-01,1\n2024-01-02,2\n")
     source = tools.make({"kind": "replay", "name": "x", "file": "x.csv", "speed": "max"}, tmp_path)
