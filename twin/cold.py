@@ -177,6 +177,17 @@ class ColdReader:
                 parts.append(ColdRows(_numpy(kept, "point"), ts, _numpy(kept, name), _numpy(kept, "quality"), nothing))
         return parts
 
+    def count(
+        self, files: Sequence[ColdFile], points: NDArray[np.uint32], start_us: int, end_us: int, enough: int
+    ) -> int:
+        """How many rows these points have: a quick upper bound when that is at most `enough`, else exactly."""
+        chosen = [(file, self._chosen(self._footer(file), points, start_us, end_us)) for file in self._present(files)]
+        bound = sum(int(groups.sum()) for _, groups in chosen) * GROUP_ROWS
+        if bound <= enough:
+            return bound
+        found = (self._of_points(file, points, start_us, end_us, ("point", "ts")) for file, _ in chosen)
+        return sum(len(rows) for _, rows in filter(None, found))
+
     def extent_us(self, file: ColdFile) -> tuple[int, int]:
         """First and last time in a file."""
         footer = self._footer(file)
@@ -228,15 +239,18 @@ class ColdReader:
     ) -> tuple[pa.Table, NDArray[np.intp]] | None:
         """The groups that may hold these points in this range, and which of their rows do."""
         footer = self._footer(file)
-        first = np.searchsorted(points, footer.point_min, side="left")
-        last = np.searchsorted(points, footer.point_max, side="right")
-        groups = (first < last) & (footer.ts_max >= start_us) & (footer.ts_min < end_us)
-        table = self._groups(file, footer, groups, columns)
+        table = self._groups(file, footer, self._chosen(footer, points, start_us, end_us), columns)
         if table is None:
             return None
         point, ts = _numpy(table, "point"), _micros(table, "ts")
         mine = point == points[0] if len(points) == 1 else np.isin(point, points)
         return table, np.flatnonzero(mine & (ts >= start_us) & (ts < end_us))
+
+    @staticmethod
+    def _chosen(footer: _Footer, points: NDArray[np.uint32], start_us: int, end_us: int) -> NDArray[np.bool_]:
+        first = np.searchsorted(points, footer.point_min, side="left")
+        last = np.searchsorted(points, footer.point_max, side="right")
+        return (first < last) & (footer.ts_max >= start_us) & (footer.ts_min < end_us)
 
     def _groups(
         self, file: ColdFile, footer: _Footer, groups: NDArray[np.bool_], columns: Sequence[str]

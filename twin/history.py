@@ -11,7 +11,7 @@ from tsdownsample import MinMaxDownsampler
 from twin.cold import ROLLUPS, ColdReader, ColdRows, manifest
 from wire.quality import NOT_A_NUMBER, UNUSABLE
 
-__all__ = ["Agg", "Series", "downsample", "read"]
+__all__ = ["Agg", "Series", "count", "downsample", "read"]
 
 Agg = Literal["minmax", "avg", "raw"]
 
@@ -54,6 +54,26 @@ def read(
     if known_at_us is not None:
         rows = _take(rows, rows.recv_us <= known_at_us)
     return {int(point): _series(int(point), rows, len(ids) == 1) for point in ids}
+
+
+def count(
+    cursor: duckdb.DuckDBPyConnection,
+    reader: ColdReader,
+    kind: str,
+    points: Sequence[int],
+    start_us: int,
+    end_us: int,
+    enough: int,
+) -> int:
+    """How many rows `read` would return: an upper bound if that is at most `enough`, else the number."""
+    ids = np.unique(np.asarray(points, np.uint32))
+    row = cursor.execute(
+        f"SELECT count(*) FROM {kind}_warm WHERE point IN (SELECT unnest(?))"  # noqa: S608
+        " AND ts >= make_timestamptz(?::BIGINT) AND ts < make_timestamptz(?::BIGINT)",
+        [ids.tolist(), start_us, end_us],
+    ).fetchone()
+    warm = int(row[0]) if row else 0
+    return warm + reader.count(manifest(cursor, kind, start_us, end_us - 1), ids, start_us, end_us, enough - warm)
 
 
 def downsample(series: Series, start_us: int, end_us: int, width: int | None, agg: Agg) -> Series:

@@ -117,6 +117,11 @@ class Store:
                     )
         return [history.downsample(found[point], start_us, end_us, width, agg) for point in point_ids]
 
+    def count_rows(self, point_ids: Sequence[int], start_us: int, end_us: int, *, enough: int) -> int:
+        """How many rows points have in a range: a quick upper bound if that is at most `enough`, else exactly."""
+        with self.snapshot() as cursor:
+            return sum(history.count(cursor, self._reader, kind, point_ids, start_us, end_us, enough) for kind in KINDS)
+
     def state_at(
         self, at_us: int, *, known_at_us: int | None = None, point_ids: Sequence[int] | None = None
     ) -> StateTable:

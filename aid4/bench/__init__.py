@@ -44,6 +44,17 @@ def spine_command(
     _show(found, as_json)
 
 
+@bench.command("query")
+@click.option("--scale", default=1.0, show_default=True, help="Share of 10,000 points; 1 makes 103 million readings.")
+@click.option("--days", default=30, show_default=True, help="Days of history.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def query_command(scale: float, days: int, as_json: bool) -> None:
+    """A day, a month and any moment of 10,000 points out of 103 million readings, in milliseconds."""
+    tell = (lambda _text: None) if as_json else click.echo
+    goal = round(103_000_000 * scale)
+    _show(_call("aid4.bench.query", "run_query_bench", rows_goal=goal, days=days, tell=tell), as_json)
+
+
 def _call(module: str, function: str, **arguments: Any) -> dict[str, Any]:
     found: dict[str, Any] = getattr(importlib.import_module(module), function)(**arguments)
     return found

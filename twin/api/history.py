@@ -13,9 +13,11 @@ from starlette.responses import Response, StreamingResponse
 from twin.api.arrow import ARROW_MEDIA
 from twin.api.errors import ProblemError
 from twin.api.operation import Call, Operation, Time, micros
+from twin.core import Twin
 from twin.errors import NotFoundError
+from twin.history import Series
 from twin.times import iso
-from wire.limits import HISTORY_BUCKETS_MAX, HISTORY_POINTS_MAX, HISTORY_RAW_ROWS_MAX
+from wire.limits import HISTORY_BUCKETS_MAX, HISTORY_POINTS_AT_ONCE, HISTORY_POINTS_MAX, HISTORY_RAW_ROWS_MAX
 
 __all__ = ["OPERATIONS"]
 
@@ -71,18 +73,7 @@ async def show_history(call: Call[HistoryQuery, None]) -> History | Response:
         if view is None:
             raise NotFoundError(f"no point {name[:120]!r}", field="point", fix="GET /api/v1/points?q=… finds points")
         views.append(view)
-    series = await asyncio.to_thread(
-        twin.store.history,
-        [view.id for view in views],
-        from_us,
-        to_us,
-        width=None if query.agg == "raw" else query.width,
-        agg=query.agg,
-        known_at_us=micros(query.known_at) if query.known_at else None,
-    )
-    if query.agg == "raw" and sum(len(s.ts_us) for s in series) > HISTORY_RAW_ROWS_MAX:
-        fix = "shorten the range, or let agg=minmax keep the peaks"
-        raise ProblemError(f"more than {HISTORY_RAW_ROWS_MAX} rows", field="agg", fix=fix)
+    series = await asyncio.to_thread(_read, twin, [view.id for view in views], from_us, to_us, query)
     if query.format == "arrow":
         return StreamingResponse(_arrow(series), media_type=ARROW_MEDIA)
     kinds = {view.id: view for view in views}
@@ -90,7 +81,24 @@ async def show_history(call: Call[HistoryQuery, None]) -> History | Response:
     return History(iso(from_us), iso(to_us), shown)
 
 
-def _shown(series: Any, view: Any) -> SeriesView:
+def _read(twin: Twin, points: list[int], from_us: int, to_us: int, query: HistoryQuery) -> list[Series]:
+    """A few points at a time, so that memory is bounded whatever is asked."""
+    known_us = micros(query.known_at) if query.known_at else None
+    width = None if query.agg == "raw" else query.width
+    found: list[Series] = []
+    rows = 0
+    for start in range(0, len(points), HISTORY_POINTS_AT_ONCE):
+        ids = points[start : start + HISTORY_POINTS_AT_ONCE]
+        if query.agg == "raw":
+            rows += twin.store.count_rows(ids, from_us, to_us, enough=HISTORY_RAW_ROWS_MAX - rows)
+            if rows > HISTORY_RAW_ROWS_MAX:
+                fix = "shorten the range, or let agg=minmax keep the peaks"
+                raise ProblemError(f"more than {HISTORY_RAW_ROWS_MAX} rows", field="agg", fix=fix)
+        found += twin.store.history(ids, from_us, to_us, width=width, agg=query.agg, known_at_us=known_us)
+    return found
+
+
+def _shown(series: Series, view: Any) -> SeriesView:
     values = series.values.tolist() if isinstance(series.values, np.ndarray) else list(series.values)
     return SeriesView(
         point=series.point,
@@ -104,7 +112,7 @@ def _shown(series: Any, view: Any) -> SeriesView:
     )
 
 
-def _arrow(series: list[Any]) -> Iterator[bytes]:
+def _arrow(series: list[Series]) -> Iterator[bytes]:
     """One IPC stream, a batch a series. Series of text are left out: their values are no numbers."""
     sink = pa.BufferOutputStream()
     writer = pa.ipc.new_stream(sink, _SCHEMA)

@@ -34,12 +34,12 @@ CREATE VIEW psets AS SELECT p.* EXCLUDE (revision) FROM model_psets p
 CREATE TABLE changes (
     id UINTEGER NOT NULL, kind VARCHAR NOT NULL, state VARCHAR NOT NULL, body VARCHAR NOT NULL,
     note VARCHAR NOT NULL, diff VARCHAR NOT NULL, problems VARCHAR NOT NULL, undo VARCHAR NOT NULL,
-    by VARCHAR NOT NULL, at TIMESTAMPTZ NOT NULL
+    "by" VARCHAR NOT NULL, "at" TIMESTAMPTZ NOT NULL
 );
 -- What active changes say, by kind and name: a point's fixed place or limits, the site's fields.
 CREATE TABLE settings (kind VARCHAR NOT NULL, name VARCHAR NOT NULL, value VARCHAR NOT NULL, change UINTEGER);
 CREATE TABLE commands (
     id VARCHAR NOT NULL, point VARCHAR NOT NULL, value VARCHAR NOT NULL, issued TIMESTAMPTZ NOT NULL,
-    expires TIMESTAMPTZ NOT NULL, counter UBIGINT NOT NULL, by VARCHAR NOT NULL, status VARCHAR NOT NULL,
+    expires TIMESTAMPTZ NOT NULL, counter UBIGINT NOT NULL, "by" VARCHAR NOT NULL, status VARCHAR NOT NULL,
     detail VARCHAR NOT NULL, changed TIMESTAMPTZ NOT NULL
 );
