@@ -260,6 +260,18 @@ def compact(data_dir: Path, as_json: bool) -> None:
     _tell(figures, as_json, f"{figures['rows']} rows moved into {figures['files']} files")
 
 
+@twin.command()
+@click.option("--data-dir", type=_FOLDER, required=True)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def requeue(data_dir: Path, as_json: bool) -> None:
+    """After an upgrade of a stopped twin: take in the quarantined records that the new version can read."""
+    from twin.requeue import requeue as requeue_all
+
+    with _stopped(data_dir) as store:
+        made = requeue_all(store)
+    _tell(made._asdict(), as_json, f"{made.taken} records taken in, {made.left} left in quarantine")
+
+
 def _tell(figures: dict[str, Any], as_json: bool, text: str) -> None:
     click.echo(json.dumps(figures) if as_json else text)
 
@@ -302,7 +314,7 @@ def stored_site(data_dir: Path) -> str:
     from twin.lookup import first
 
     with Database(data_dir) as database:
-        row = first(database.connection, "SELECT site FROM points LIMIT 1")
+        row = first(database.connection, "SELECT site FROM points UNION ALL SELECT site FROM quarantine LIMIT 1")
     return str(row[0]) if row else "park"
 
 

@@ -58,7 +58,7 @@ class Twin:
         self._fixed: dict[str, Fixed] = {}
         self._points_version = -1
         self._turn = threading.Lock()
-        self.models = Models(store.cursor)
+        self.models = Models(store)
         self.model = Model()
         self.bindings = Bindings()
         self.directory = Directory([], self.bindings, {})

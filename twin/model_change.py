@@ -5,10 +5,11 @@ import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import duckdb
 import msgspec
+from msgspec import Meta
 
 from bim.open import load_tables, read_model
 from twin.bindings import Bindings
@@ -29,7 +30,7 @@ class ModelBody(msgspec.Struct, forbid_unknown_fields=True):
     """Where the file is: the id of an upload, or a name in the site's folder."""
 
     upload: str | None = None
-    file: str | None = None
+    file: Annotated[str, Meta(pattern=r"^[^\x00-\x1f]{1,200}$")] | None = None
 
 
 class ModelChange:
@@ -59,13 +60,13 @@ class ModelChange:
         tables = _read(path, name)
         revision = self._models.take_in(tables)
         new = self._models.read(revision)
+        self._models.forget_old()
         rows = [DiffRow(**row) for row in difference(self._model(), new)]
         return Preview({"revision": revision}, [*self._moved_points(new), *rows], [])
 
     def apply(self, cursor: duckdb.DuckDBPyConnection, _change: int, body: Any) -> Any:
         """Switch to the revision."""
-        known = first(cursor, "SELECT 1 FROM model_revisions WHERE revision = ?", [body["revision"]])
-        if known is None:
+        if not self._models.has(body["revision"]):
             raise ConflictError("this model's revision was cleared away", fix="post the file again")
         return {"before": self._models.make_live(cursor, body["revision"]), "revision": body["revision"]}
 
@@ -74,7 +75,10 @@ class ModelChange:
         row = first(cursor, "SELECT revision FROM model_revisions WHERE active")
         if row is None or row[0] != undo["revision"]:
             raise ConflictError("another model was activated since", fix="revert that one first")
-        self._models.make_live(cursor, undo["before"])
+        before = undo["before"]
+        if before is not None and not self._models.has(before):
+            raise ConflictError("the model before was cleared away", fix="post its file again")
+        self._models.make_live(cursor, before)
 
     def find(self, body: ModelBody) -> Path:
         """The file that a body names; it never leaves the uploads and the site's folder."""

@@ -1,7 +1,7 @@
 """Revisions of the building model in the database: taken in, made live and brought back in one transaction each."""
 
 import hashlib
-from collections.abc import Callable
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pyarrow as pa
 from bim.tables import ELEMENTS, PSETS, RELATIONS
 from twin.lookup import first, number
 from twin.model import Model, ModelInfo
+from twin.store import Store
 
 __all__ = ["ModelTables", "Models", "file_sha256"]
 
@@ -32,10 +33,11 @@ class ModelTables(msgspec.Struct, frozen=True):
 
 
 class Models:
-    """The model tables; `cursor` gives a connection of its own at each call."""
+    """The model tables. Any thread may call; new revisions are taken in one after the other."""
 
-    def __init__(self, cursor: Callable[[], duckdb.DuckDBPyConnection]) -> None:
-        self._cursor = cursor
+    def __init__(self, store: Store) -> None:
+        self._store, self._cursor = store, store.cursor
+        self._taking_in = threading.Lock()
 
     def active_revision(self) -> int | None:
         """The number of the live revision."""
@@ -56,7 +58,7 @@ class Models:
 
     def take_in(self, tables: ModelTables) -> int:
         """Store the tables as a new revision that is not live; all of it or nothing."""
-        with self._cursor() as cursor:
+        with self._taking_in, self._cursor() as cursor:
             cursor.execute("BEGIN")
             revision = number(cursor, "SELECT coalesce(max(revision), 0) + 1 FROM model_revisions")
             for name, table, schema in (
@@ -88,11 +90,18 @@ class Models:
     def forget_old(self) -> None:
         """Delete revisions beyond the newest few; the live one always stays."""
         keep = f"SELECT revision FROM model_revisions ORDER BY active DESC, revision DESC LIMIT {_KEPT + 1}"  # noqa: S608  (a number)
-        with self._cursor() as cursor:
-            cursor.execute("BEGIN")
+
+        def work(connection: duckdb.DuckDBPyConnection) -> None:
+            kept = [row[0] for row in connection.execute(keep).fetchall()]
             for table in ("model_elements", "model_psets", "model_relations", "model_revisions"):
-                cursor.execute(f"DELETE FROM {table} WHERE revision NOT IN ({keep})")  # noqa: S608  (fixed names)
-            cursor.execute("COMMIT")
+                connection.execute(f"DELETE FROM {table} WHERE revision NOT IN (SELECT unnest(?))", [kept]).fetchall()  # noqa: S608  (fixed names)
+
+        self._store.writer.run(work)
+
+    def has(self, revision: int) -> bool:
+        """Whether a revision is still kept."""
+        with self._cursor() as cursor:
+            return first(cursor, "SELECT 1 FROM model_revisions WHERE revision = ?", [revision]) is not None
 
     def properties(self, element: str) -> dict[str, dict[str, dict[str, Any]]]:
         """Of the live model: kind ("property" | "quantity") -> set -> name -> value."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import structlog
 import uvicorn
 
 from twin.api.app import build_app
@@ -23,6 +24,7 @@ from wire.mqtt import Link, LinkConfig
 
 __all__ = ["Served", "TwinConfig", "serve"]
 
+_log = structlog.get_logger("twin.server")
 _STOP_S = 1.0  # for requests that still run when the twin stops
 _TOKEN_CHARS_MIN = 20
 _WEBSOCKET = {
@@ -129,7 +131,9 @@ async def bring_site_model(twin: Twin, config: TwinConfig) -> str | None:
     try:
         await twin.bring_model(path)
     except Exception as error:  # noqa: BLE001  (whatever a model file does, the twin runs)
-        return str(error) or type(error).__name__
+        problem = str(error) or type(error).__name__
+        _log.warning("the model was not taken in; the one before stays live", file=str(path), problem=problem)
+        return problem
     return None
 
 

@@ -8,6 +8,10 @@ languages = ["en", "sk", "zh-TW"]
 crs = "EPSG:8353"
 bounds = [18.15, 48.95, 18.17, 48.97] # west, south, east, north in degrees
 
+[origin]                              # of a model that does not say where it lies
+latitude_deg = 48.96
+longitude_deg = 18.16
+
 [model]
 file = "campus.ifc"                   # beside this file
 
@@ -30,7 +34,7 @@ from bim.bind_rules import BindRule, read_rules
 from wire.errors import ConfigError, UserError
 from wire.names import check_name
 
-__all__ = ["ModelFile", "SiteConfig", "load_site", "site_from_dict"]
+__all__ = ["ModelFile", "Origin", "SiteConfig", "load_site", "site_from_dict"]
 
 _OWN = {"folder", "rules"}  # fields that no file gives
 _Text = Annotated[str, Meta(max_length=200)]
@@ -41,6 +45,14 @@ class ModelFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The site's building model; a relative path starts at the site's folder."""
 
     file: str
+
+
+class Origin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the model's origin lies, for a model that does not say it itself. WGS 84; height above the ellipsoid."""
+
+    latitude_deg: Annotated[float, Meta(ge=-90, le=90)]
+    longitude_deg: Annotated[float, Meta(ge=-180, le=180)]
+    height_m: Annotated[float, Meta(ge=-500, le=9_000)] = 0.0
 
 
 class SiteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,6 +66,7 @@ class SiteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     )
     crs: Annotated[str, Meta(pattern="^EPSG:[0-9]{4,6}$")] | None = None
     bounds: tuple[float, float, float, float] | None = None
+    origin: Origin | None = None
     model: ModelFile | None = None
     bind: Annotated[list[dict[str, Any]], Meta(max_length=5_000)] = []
     folder: str = ""

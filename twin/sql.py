@@ -128,6 +128,7 @@ class SqlDesk:
     @contextlib.asynccontextmanager
     async def _borrow(self) -> AsyncIterator["_Child"]:
         """A child for one query; it goes back only when it is unharmed and not worn out."""
+        self._idle = [child for child in self._idle if child.alive]
         child = self._idle.pop() if self._idle else await _Child.start(self._scratch)
         keep = False
         try:
@@ -166,6 +167,11 @@ class _Child:
             await child.kill()
             raise SqlFailedError("the process for queries does not start") from error
         return child
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs; the kernel may have taken it for its memory."""
+        return self._process.returncode is None
 
     async def ask(self, job: Job, time_s: float) -> tuple[Header, bytes]:
         """Run one job; SqlFailed when the child had to be killed or died."""

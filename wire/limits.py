@@ -45,12 +45,14 @@ LINK_TOPICS_CACHED = 16_384  # decoded topic names kept; a flood of new names on
 
 # HTTP and WebSocket of the twin
 API_BODY_BYTES_MAX = 4 * MIB  # a change that binds 10,000 points is about 1 MiB of JSON
+UPLOADS_KEPT_MAX = 8  # uploaded models on disk; the oldest goes, its revision in the database stays
 UPLOAD_BYTES_MAX = 2_048 * MIB  # the largest IFC met in the field is 1.3 GB; streamed to disk, never in memory
 PAGE_ITEMS_DEFAULT = 1_000  # a list without `limit`
 PAGE_ITEMS_MAX = 50_000  # one page; encoded in under a second
 SEARCH_CHARS_MAX = 200  # a name, a GlobalId or words of a search
 HISTORY_POINTS_MAX = 64  # one call feeds one chart
 HISTORY_BUCKETS_MAX = 20_000  # four values a pixel of the widest wall display
+HISTORY_POINTS_AT_ONCE = 8  # read together: 30 days at 15 s of each are 40 MB
 HISTORY_RAW_ROWS_MAX = 2_000_000  # `agg=raw` of one call: 42 MB of Arrow
 CHANGES_KEPT_MAX = 10_000  # previews that were never activated are dropped beyond that, oldest first
 HTTP_CONNECTIONS_MAX = 2_000  # a wall of displays plus scripts stays far below; file handles end at 20,000 here
@@ -73,7 +75,7 @@ SQL_ROWS_MAX = 1_000_000  # rows of one answer
 SQL_RESULT_BYTES_MAX = 64 * MIB  # one answer is held in the twin's memory while it is sent
 SQL_TIME_S_MAX = 30.0  # then interrupted, and killed a second later
 SQL_MEMORY_BYTES_MAX = 512 * MIB  # DuckDB's own bound in the child
-SQL_ADDRESS_BYTES_MAX = 4_096 * MIB  # the kernel's bound, for what DuckDB does not count
+SQL_ADDRESS_BYTES_MAX = 2_560 * MIB  # the kernel's bound, for what DuckDB does not count
 SQL_TEMP_BYTES_MAX = 1_024 * MIB  # spilled to disk by one query
 SQL_CHILDREN_MAX = 2  # queries at once, at the lowest priority: ingest keeps its core
 SQL_WAITING_MAX = 16  # queries in line; the next is told to come back

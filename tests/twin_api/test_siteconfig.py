@@ -14,6 +14,9 @@ time_zone = "Europe/Bratislava"
 languages = ["en", "sk", "zh-TW"]
 crs = "EPSG:8353"
 bounds = [18.15, 48.95, 18.17, 48.97]
+[origin]
+latitude_deg = 48.96
+longitude_deg = 18.16
 [model]
 file = "house.ifc"
 [[bind]]
@@ -50,6 +53,7 @@ def test_the_sample_in_the_docstring_is_true(tmp_path: Path) -> None:
         ("[18.15, 48.95, 18.17, 48.97]", "[18.17, 48.95, 18.15, 48.97]", "bounds"),
         ("[18.15, 48.95, 18.17, 48.97]", "[18.15, 48.95]", "bounds"),
         ("crs =", "csr =", "csr"),
+        ("latitude_deg = 48.96", "latitude_deg = 148.96", "origin.latitude_deg"),
         ('file = "house.ifc"', 'path = "house.ifc"', "model"),
         ('space = "Plant room"', "", "bind[0]"),
         ('space = "Plant room"', 'space = "{room}"', "bind[0]"),

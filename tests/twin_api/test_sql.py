@@ -147,6 +147,13 @@ async def test_a_child_sees_no_environment_of_the_twin(monkeypatch: pytest.Monke
         assert os.getpriority(os.PRIO_PROCESS, pid) == 19
 
 
+async def test_a_child_that_the_kernel_took_while_idle_costs_nobody_a_query(desk: SqlDesk) -> None:
+    await rows_of(desk, "select 1")
+    desk._idle[0]._process.kill()
+    await desk._idle[0]._process.wait()
+    assert await rows_of(desk, "select 2") == [[2]]
+
+
 async def test_no_child_and_no_scratch_is_left_behind(tmp_path: Path) -> None:
     async with SqlDesk(tmp_path / "s", lambda *_: Tables({}), time_s=5) as desk:
         await rows_of(desk, "select 1")

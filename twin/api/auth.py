@@ -75,6 +75,7 @@ class Guard:
         if self._token is None or scope["path"] in _OPEN:
             return None
         if self._token.matches(_offered(headers)):
+            scope["aid4.by"] = "token"
             return None
         return 401, "this twin needs a sign-in", "send Authorization: Bearer TOKEN, or POST /api/v1/session"
 

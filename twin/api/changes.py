@@ -12,7 +12,7 @@ from msgspec import Meta
 from twin.api.errors import ProblemError, TooLargeError
 from twin.api.operation import Call, Limit, NoQuery, Offset, Operation
 from twin.changes import Change, ChangeKindName
-from wire.limits import PAGE_ITEMS_DEFAULT, UPLOAD_BYTES_MAX
+from wire.limits import PAGE_ITEMS_DEFAULT, UPLOAD_BYTES_MAX, UPLOADS_KEPT_MAX
 
 __all__ = ["OPERATIONS"]
 
@@ -110,7 +110,14 @@ async def upload(call: Call[UploadQuery, None]) -> Upload:
             part.close()
             await asyncio.to_thread(path.unlink, missing_ok=True)
             raise
+    await asyncio.to_thread(_forget_oldest, folder)
     return Upload(digest.hexdigest(), name, size)
+
+
+def _forget_oldest(folder: Path) -> None:
+    files = sorted((path for path in folder.iterdir() if path.is_file()), key=lambda path: path.stat().st_mtime_ns)
+    for path in files[: max(0, len(files) - UPLOADS_KEPT_MAX)]:
+        path.unlink(missing_ok=True)
 
 
 def _id(call: Call[Any, Any]) -> int:

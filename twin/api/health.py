@@ -15,6 +15,7 @@ from twin.core import Twin
 __all__ = ["OPERATIONS", "HttpFigures", "TwinFigures"]
 
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
+_METHODS = {"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"}
 _BUCKETS_S = (0.005, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0)
 
 
@@ -45,6 +46,7 @@ class HttpFigures:
 
     def note(self, method: str, path: str, status: int, seconds: float) -> None:
         """One answer."""
+        method = method if method in _METHODS else "other"
         self.requests.labels(method, path, str(status)).inc()
         self.seconds.labels(method, path).observe(seconds)
 
