@@ -62,6 +62,23 @@ def node() -> str:
     return str(found)
 
 
+@pytest.fixture
+def park_url(tmp_path: Path) -> Iterator[str]:
+    """The page of an `aid4 run` with everything in it."""
+    command = [sys.executable, "-m", "aid4", "run", "--data-dir", str(tmp_path / "park"), "--port", "0"]
+    with (tmp_path / "run.log").open("w") as log:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("page"):
+            yield line.split()[1].rstrip("/")
+            break
+    else:
+        pytest.fail((tmp_path / "run.log").read_text()[-3000:])
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+
+
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabTwin]:
     """A twin with a small lab, two hours of history and live values."""

@@ -1,6 +1,6 @@
-"""A real twin with a small lab, run as a process of its own so that a test can kill it: prints its URL, feeds itself live.
+"""A real twin with a small lab, a process of its own so that a test can kill it: prints its URL, feeds itself live.
 
-    python lab_twin.py DATA_DIR PORT
+Usage: python lab_twin.py DATA_DIR PORT
 """
 
 import asyncio
@@ -54,8 +54,8 @@ def model() -> ModelTables:
         _element("house-guid", "IfcBuilding", "Living lab", parent="site-guid"),
         _element("floor-guid", "IfcBuildingStorey", "Ground floor", parent="house-guid"),
         *(
-            _element(f"room-{number}-guid", "IfcSpace", number, long_name=name, parent="floor-guid", storey="floor-guid")
-            for number, name in ROOMS
+            _element(f"room-{room}-guid", "IfcSpace", room, long_name=name, parent="floor-guid", storey="floor-guid")
+            for room, name in ROOMS
         ),
     ]
     numbered = [row | {"step": at} for at, row in enumerate(rows, 1)]

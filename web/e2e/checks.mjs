@@ -221,6 +221,20 @@ export async function a_cut_socket_is_said_and_mended({ open }) {
   host.close();
 }
 
+export async function a_whole_park_is_seen_live({ open }) {
+  const page = await open("/");
+  await page.waitForSelector(".connection[data-phase=open]");
+  await textWhen(page, ".facts", (text) => number(/(\d+) points/.exec(text)?.[1] ?? "0") > 50, 30_000);
+  await page.waitForSelector(".board .chip");
+  await page.locator(".board .chip:not(.chip-empty)").first().click();
+  const first = await textWhen(page, ".tiles", (text) => /\d/.test(text), 20_000);
+  await textWhen(page, ".tiles", (text) => text !== first, 20_000);
+  await page.keyboard.press("g");
+  await page.keyboard.press("n");
+  await textWhen(page, ".node", (text) => text.includes("Online") && text.includes("running"), 30_000);
+  await picture(page, "park-nodes");
+}
+
 const VIEWS = [
   ["overview", "/"],
   ["place", placed],

@@ -10,7 +10,7 @@ import { followKeys } from "./state/keys";
 import { link, openLink } from "./state/link";
 import { followAddress } from "./state/route";
 import { keepSettings, language } from "./state/settings";
-import { nowMs, tick, twinNow } from "./state/time";
+import { fitSpan, nowMs, tick, twinNow } from "./state/time";
 import "./styles/index.css";
 
 const TICK_MS = 250;
@@ -28,6 +28,13 @@ effect(() => {
   untracked(() => {
     if (phase === "open" || !site.value) void loadCatalogue();
   });
+});
+let fitted = false;
+effect(() => {
+  const first = site.value?.time.first;
+  if (fitted || !site.value) return;
+  fitted = true;
+  if (first) untracked(() => fitSpan(Date.parse(first)));
 });
 openLink();
 followInterest();

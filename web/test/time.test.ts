@@ -82,3 +82,11 @@ test("the twin's clock counts, not the browser's", () => {
   expect(time.at.value).toBe(NOW + 90_000);
   time.clockSkewMs.value = 0;
 });
+
+test("a park that was just started fills the range, an old one keeps the hour", () => {
+  time.fitSpan(NOW - 200_000);
+  expect(time.spanMs.value).toBe(300_000);
+  time.setSpan(HOUR);
+  time.fitSpan(NOW - 50 * HOUR);
+  expect(time.spanMs.value).toBe(HOUR);
+});

@@ -5,13 +5,14 @@ import { batch, computed, signal } from "@preact/signals";
 export type Mode = "live" | "paused" | "playing";
 export const SPEEDS = [1, 5, 10, 60, 300, 600] as const;
 export const SPANS_S = [300, 900, 3_600, 21_600, 86_400, 604_800, 2_592_000] as const;
+const SPAN_MS_USUAL = 3_600_000;
 const SPAN_MS_MIN = 2_000;
 const SPAN_MS_MAX = 20 * 365 * 86_400_000;
 const ZOOMS_MAX = 30;
 
 export const mode = signal<Mode>("live");
 export const speed = signal<number>(60);
-export const spanMs = signal<number>(3_600_000);
+export const spanMs = signal<number>(SPAN_MS_USUAL);
 /** Difference between the twin's clock and this browser's. */
 export const clockSkewMs = signal(0);
 /** Ticks once a second: what ages and the live range depend on. */
@@ -130,9 +131,16 @@ export function tick(elapsedMs: number): void {
   }
 }
 
+/** A park that was just started has minutes to show: the shortest range that holds them, up to the usual hour. */
+export function fitSpan(firstMs: number): void {
+  const age = (twinNow() - firstMs) / 1000;
+  const fitting = SPANS_S.find((s) => s >= age);
+  if (live.value && spanMs.value === SPAN_MS_USUAL && fitting && fitting * 1000 < SPAN_MS_USUAL) spanMs.value = fitting * 1000;
+}
+
 /** `from,to,at` for the address; nothing while live with the default range. */
 export function toParams(): Record<string, string> {
-  if (live.value) return spanMs.value === 3_600_000 ? {} : { span: String(Math.round(spanMs.value / 1000)) };
+  if (live.value) return spanMs.value === SPAN_MS_USUAL ? {} : { span: String(Math.round(spanMs.value / 1000)) };
   const { from, to, at: shown } = fixed.value;
   const iso = (ms: number) => new Date(Math.round(ms)).toISOString();
   return { from: iso(from), to: iso(to), at: iso(shown) };
