@@ -1,6 +1,7 @@
 """One epoch of the spool: a folder of segments and copies of the epoch's catalogue records.
 
-`<spool>/<epoch hex>/<first seq, 20 digits>.seg` and `<spool>/<epoch hex>/catalogue-<seq>.rec`.
+`<spool>/<epoch hex>/<first seq, 20 digits>.seg` and `<spool>/<epoch hex>/catalogue-<seq>.rec`; once the last segment of
+an earlier epoch is gone, `end` says where the epoch ended, so that a twin restored from a backup learns what it misses.
 """
 
 from __future__ import annotations
@@ -12,14 +13,22 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from edge.segments import Disk, Scan, Segment, find, is_intact, scan
+from edge.segments import Disk, Scan, Segment, find, is_intact, scan, write_whole
 from wire.errors import RecordError
 from wire.ranges import Range, Ranges
 from wire.records import check
 
 __all__ = ["Epoch", "Recovered", "epoch_folders", "recover"]
 
+END: Final = "end"
 FILES_OPEN_MAX: Final = 4  # backlog is read from its two ends
+
+
+class End(NamedTuple):
+    """The highest seq that an epoch ever had, and when its newest record was packed."""
+
+    head: int
+    newest_us: int
 
 
 class Epoch:
@@ -29,6 +38,7 @@ class Epoch:
         self.epoch, self.folder = epoch, folder
         self.segments: list[Segment] = []
         self.catalogues: dict[int, int] = {}  # seq → bytes
+        self.ended = End(0, 0)
         self._lock = threading.Lock()
         self._files: OrderedDict[Path, int] = OrderedDict()
 
@@ -41,7 +51,7 @@ class Epoch:
     @property
     def head(self) -> int:
         """The highest seq."""
-        return max([*self.catalogues, *(segment.last for segment in self.segments[-1:])], default=0)
+        return max(self.ended.head, *self.catalogues, *(segment.last for segment in self.segments[-1:]), 0)
 
     @property
     def size_bytes(self) -> int:
@@ -58,7 +68,15 @@ class Epoch:
         for segment in self.segments:
             sizes.extend([0] * (segment.first - self.floor - len(sizes)))
             sizes.extend(segment.sizes)
+        if self.segments:
+            sizes.extend([0] * (self.ended.head - self.segments[-1].last))
         return self.floor, sizes
+
+    def end(self, disk: Disk) -> None:
+        """Note durably where the epoch ends, before its last records go."""
+        last = self.segments[-1]
+        self.ended = End(max(self.ended.head, last.last), max(self.ended.newest_us, last.newest_us))
+        write_whole(disk, self.folder / END, f"{self.ended.head} {self.ended.newest_us}\n".encode())
 
     def add(self, segment: Segment) -> None:
         """Append a segment; its seqs follow all others'."""
@@ -158,7 +176,8 @@ def recover(folder: Path, disk: Disk) -> Recovered:
             here.add(frame.seq)
     for path in folder.glob("catalogue-*.rec"):
         _adopt_catalogue(epoch, path)
-    lost = here.missing(epoch.floor, epoch.head) if epoch.segments else []
+    epoch.ended = _read_end(folder / END)
+    lost = here.missing(epoch.floor, epoch.segments[-1].last) if epoch.segments else []
     return Recovered(epoch, [gap for gap in lost if not _is_catalogue(epoch, gap)], torn_bytes, began_us)
 
 
@@ -190,6 +209,14 @@ def _adopt_catalogue(epoch: Epoch, path: Path) -> None:
         return
     if header.epoch == epoch.epoch and path == epoch.catalogue_path(header.seq):
         epoch.catalogues[header.seq] = path.stat().st_size
+
+
+def _read_end(path: Path) -> End:
+    try:
+        head, newest_us = map(int, path.read_text().split())
+    except (OSError, ValueError):
+        return End(0, 0)
+    return End(head, newest_us)
 
 
 def _truncate(path: Path, end: int, disk: Disk) -> None:
