@@ -31,11 +31,11 @@ from wire import catalogue
 from wire.errors import RecordError
 from wire.messages import Hello, Status
 from wire.packed import Columns
-from wire.records import HEADER_BYTES, Header, decode_body, read_header
+from wire.records import HEADER_BYTES, Header, decode_body, read_header, unpack
 from wire.scan import readings, scan
 from wire.schemas import CATALOGUE, EVENTS, GAP, POSES, READINGS, STATES
 
-__all__ = ["Absorber", "Batch", "Outcome"]
+__all__ = ["Absorber", "Batch", "Outcome", "readable"]
 
 LOOKUPS_MAX = 4_096  # catalogue generations kept ready; 10,000 points of one take about 200 KB
 _OTHERS = {(STATES, 1): "states", (EVENTS, 1): "events", (POSES, 1): "poses"}
@@ -102,9 +102,9 @@ class Absorber:
         self.counts: Counter[str] = Counter()
         self._lookups: dict[tuple[str, bytes, int], Lookup] = {}
 
-    def absorb(self, connection: duckdb.DuckDBPyConnection, batch: Batch) -> Outcome:
-        """Do one batch's work in the caller's transaction."""
-        outcome = Outcome(self.reconciler.begin(), self.points.draft(self.site), batch.recv_us)
+    def absorb(self, connection: duckdb.DuckDBPyConnection, batch: Batch, *, intake: Intake | None = None) -> Outcome:
+        """Do one batch's work in the caller's transaction; `intake` decides what is new, by default a fresh one."""
+        outcome = Outcome(intake or self.reconciler.begin(), self.points.draft(self.site), batch.recv_us)
         conflicts = self.reconciler.conflicts
         for node, status in batch.statuses:
             if self.reconciler.status(node, status):
@@ -298,6 +298,15 @@ class Absorber:
             ledger.write_gaps(connection, self.site, outcome.intake.gaps, outcome.recv_us)
         if ranges := outcome.intake.ranges():
             ledger.write_ranges(connection, self.site, ranges)
+
+
+def readable(payload: bytes) -> Header | None:
+    """The header of a record that this version can read to its last byte, else None."""
+    try:
+        header, _ = unpack(payload)
+    except RecordError:
+        return None
+    return header if (header.schema_id, header.schema_version) in _KNOWN else None
 
 
 def _groups(nodes: list[str], headers: NDArray[np.void], errors: dict[int, RecordError]) -> dict[_Group, list[int]]:
