@@ -9,7 +9,8 @@ import pytest
 VALUES = [
     "", "0", "-1", "1", "1e309", "99999999999999999999", "NaN", "true", "null", "[]", "{}", "\x00", "\ufeff",
     "\u202e", "<script>", "'; DROP TABLE points; --", "../../etc/passwd", "%s%n", "a" * 5_000, "0001-01-01T00:00:00Z",
-    "9999-12-31T23:59:59Z", "2026-02-30T00:00:00Z", "2026-01-01T00:00:00+14:00", "raw", "avg", "arrow", "gw/meter/power",
+    "9999-12-31T23:59:59Z", "2026-02-30T00:00:00Z", "2026-01-01T00:00:00+14:00", "raw", "avg", "arrow",
+    "gw/meter/power",
 ]  # fmt: skip
 BODIES: list[Any] = [
     None, 0, [], "x", {}, {"sql": "select"}, {"sql": "\x00"}, {"kind": "limits", "body": {"set": [{"point": -1}]}},
