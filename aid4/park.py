@@ -16,8 +16,10 @@ from aid4.broker import Broker
 from aid4.park_children import ParkChildren, broker_users
 from aid4.park_config import NODE, Layout, ParkOptions, replay_sources, site_name
 from aid4.twin_client import TwinClient, TwinSilentError
+from edge.epochs import epoch_folders
 from edge.health import read_status
 from wire.errors import Aid4Error, UserError
+from wire.messages import Health
 
 __all__ = ["Park", "Report"]
 
@@ -184,26 +186,32 @@ class Park:
         """Stop what makes readings, wait until the spool is empty, then compare spool and database at rest."""
         await children.stop("agent", within_s=_SETTLE_S)
         await children.stop("devices", within_s=_SETTLE_S)
-        self.report.warnings += _agent_warnings(self.layout.spool)
-        accepted = await asyncio.to_thread(spooled, self.layout.spool, NODE, before.committed)
-        expected = before.rows.total() + accepted.total()
-        if await _rows(twin) != expected:
+        health = read_status(self.layout.status)
+        self.report.warnings += _agent_warnings(health)
+        if health is None or health.spool.pending_records:
+            self.layout.status.unlink(missing_ok=True)
             children.start_agent([], drain=True)
-            await self._drain(twin, expected)
+            await self._drained(twin)
+        accepted = await asyncio.to_thread(spooled, self.layout.spool, NODE, before.committed)
         await self._look_around(twin)
         await children.stop(within_s=_SETTLE_S)
         after = await asyncio.to_thread(ledger_of, self.layout.twin)
         self._close_books(compare(accepted, before, after), before, after)
 
-    async def _drain(self, twin: TwinClient, expected: int) -> None:
-        rows, progress_s = -1, time.monotonic()
-        while rows != expected and time.monotonic() - progress_s < _DRAIN_S:
+    async def _drained(self, twin: TwinClient) -> None:
+        """Wait until an agent without sources has emptied every epoch of the spool, or makes no progress."""
+        pending, rows, progress_s = -1, -1, time.monotonic()
+        epochs = len(epoch_folders(self.layout.spool))
+        while time.monotonic() - progress_s < _DRAIN_S:
             await asyncio.sleep(5 * _POLL_S)
-            now = await _rows(twin)
-            if now != rows:
-                rows, progress_s = now, time.monotonic()
-        if rows != expected:
-            self._warn(f"the spool was not empty {_DRAIN_S:g} s after its last progress")
+            health = read_status(self.layout.status)
+            if health is not None and health.spool.epochs >= epochs and not health.spool.pending_records:
+                return
+            with contextlib.suppress(TwinSilentError):
+                now = (health.spool.pending_records if health else -1, (await twin.get("site"))["counts"]["readings"])
+                if now != (pending, rows):
+                    (pending, rows), progress_s = now, time.monotonic()
+        self._warn(f"the spool was not empty {_DRAIN_S:g} s after its last progress")
 
     async def _look_around(self, twin: TwinClient) -> None:
         try:
@@ -237,17 +245,8 @@ def _first(error: Exception) -> Exception:
     return error
 
 
-async def _rows(twin: TwinClient) -> int:
-    """Rows that the twin has; -1 while it does not say."""
-    try:
-        return await twin.count("readings") + await twin.count("states")
-    except TwinSilentError:
-        return -1
-
-
-def _agent_warnings(spool: Path) -> list[str]:
-    """What an operator should know of the agent's last figures, which it writes when it stops."""
-    health = read_status(spool / "status.json")
+def _agent_warnings(health: Health | None) -> list[str]:
+    """What an operator should know of the figures that an agent writes when it stops."""
     if health is None:
         return ["the agent left no figures"]
     found = []

@@ -58,7 +58,7 @@ class Layout:
         self.broker, self.edge, self.twin = root / "broker", root / "edge", root / "twin"
         self.model, self.log, self.lock = root / "model", root / "log", root / "lock"
         self.ports, self.agent = root / "devices.json", root / "edge" / "edge.toml"
-        self.spool = root / "edge" / "spool"
+        self.spool, self.status = root / "edge" / "spool", root / "edge" / "spool" / "status.json"
 
     def create(self) -> None:
         """Make the folders; InputError when one cannot be made or written."""

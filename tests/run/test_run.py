@@ -177,6 +177,25 @@ def test_killed_children_come_back_and_nothing_is_lost(park: Any) -> None:
     assert sum("SIGKILL" in text for text in found["warnings"]) >= 2
 
 
+def test_what_is_still_in_the_spool_when_the_time_is_up_arrives_all_the_same(park: Any, tmp_path: Path) -> None:
+    recording = tmp_path / "r.csv"
+    recording.write_text("time,a\n" + "".join(f"2020-01-01T00:00:{n:02}Z,{n}\n" for n in range(60)))
+    command = park("--site", "campus", "--no-sim", "--replay", str(recording), "--speed", "10", "--for", "9", "--json")
+    deadline_s = time.monotonic() + 20
+    while not (found := [one for one in command.family() if "nats-server" in one.name()]):
+        assert time.monotonic() < deadline_s
+        time.sleep(0.05)
+    broker = found[0]
+    while not list(command.data_dir.glob("edge/spool/*/*.seg")):
+        assert time.monotonic() < deadline_s
+        time.sleep(0.05)
+    broker.suspend()
+    time.sleep(9)
+    broker.resume()
+    found = command.result()
+    assert (found["accepted"], found["stored"], found["lost"], found["duplicated"]) == (60, 60, 0, 0)
+
+
 def test_a_second_run_on_the_same_data_is_refused_and_a_later_one_goes_on(park: Any, tmp_path: Path) -> None:
     recording = tmp_path / "r.csv"
     recording.write_text("time,a,b\n" + "".join(f"2020-01-01T00:00:{n:02}Z,{n},{2 * n}\n" for n in range(60)))
