@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from websockets.sync.client import connect
 
 from aid4.cli import cli
 from wire.errors import InputError
@@ -104,7 +105,7 @@ def test_what_a_person_can_mend_ends_with_two_and_a_fix(tmp_path: Path, argument
     assert "fix:" in result.output
 
 
-def test_a_served_twin_stops_within_three_seconds_of_ctrl_c(tmp_path: Path) -> None:
+def test_a_served_twin_with_an_open_page_stops_within_three_seconds_of_ctrl_c(tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-m",
@@ -126,9 +127,11 @@ def test_a_served_twin_stops_within_three_seconds_of_ctrl_c(tmp_path: Path) -> N
         url = process.stdout.readline().split()[-1]
         with urllib.request.urlopen(f"{url}/healthz", timeout=10) as answer:
             assert json.load(answer)["status"] == "ok"
-        started = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        _, complaints = process.communicate(timeout=10)
+        with connect(url.replace("http", "ws") + "/api/v1/live") as page:
+            assert json.loads(page.recv())["type"] == "hello"
+            started = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            _, complaints = process.communicate(timeout=10)
         assert time.monotonic() - started < 3
         assert (process.returncode, complaints) == (0, "")
     finally:

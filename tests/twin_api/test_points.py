@@ -103,7 +103,7 @@ async def test_the_tree_goes_from_the_site_to_every_bound_point_once(park: Any) 
     while node["children"]:
         node = node["children"][0]
         path.append(node["name"])
-    assert path == ["Campus", "House", "Ground floor", "Plant room", "Meter 1"]
+    assert path == ["Campus", "House", "Ground floor", "101 Plant room", "Meter 1"]
 
     def points_in(place: Any) -> list[int]:
         return place["points"] + [p for child in place["children"] for p in points_in(child)]

@@ -162,9 +162,14 @@ def _roots(twin: Twin) -> list[TreeNode]:
         above = None if above is not None and model.type_of(above) == "IfcProject" else above
         held.setdefault(above, []).append((name, element))
         own = [p for p in bindings.points_of(element) if _is_own(twin, p, element)]
-        nodes[element] = TreeNode(element, kind, long_name or name, [], own)
+        nodes[element] = TreeNode(element, kind, _title(name, long_name), [], own)
     _hang(None, held, nodes, [], 0)
     return [nodes[element] for _, element in sorted(held.get(None, []))]
+
+
+def _title(name: str, long_name: str) -> str:
+    """How people call a place: a space has a number and a name."""
+    return name if long_name in name else f"{name} {long_name}".strip()
 
 
 def _is_own(twin: Twin, point: int, place: str) -> bool:
