@@ -174,8 +174,9 @@ class Agent:
                 slot.health.state = "failed"
                 log.warning("source %s: %s; starts again in %.1f s", slot.config.name, slot.health.why, backoff_s)
             else:
-                slot.health.state = "ended"
-                log.info("source %s has ended", slot.config.name)
+                if slot.health.state != "failed":  # a recording that breaks off in the middle says so itself
+                    slot.health.state = "ended"
+                log.info("source %s is %s", slot.config.name, slot.health.state)
                 return
             if self.clock.monotonic_s() - started_s > SETTLED_S:
                 backoff_s = RESTART_S_MIN

@@ -35,6 +35,7 @@ __all__ = ["Spool", "SpoolListener"]
 log = logging.getLogger("aid4.edge")
 
 QUEUE_BYTES_MAX: Final = 2 * LINK_BUFFER_BYTES  # packed but not yet on disk; above it the sources wait
+EPOCHS_KEPT_MAX: Final = 256  # with those of which only the end is left: a quarter of what a hello can name
 RETAIN_SHARE: Final = 0.8  # of the budget: above it committed segments go before their age
 THIN_SHARE: Final = 0.9  # of the budget: above it, if the policy says so, the oldest bulk goes
 
@@ -270,8 +271,13 @@ class Spool:
         self._writer.put(job)
 
     def _forget(self, epoch: Epoch, covered: Callable[[bytes, int, int], bool]) -> None:
-        """Remove the folder of an earlier epoch that holds nothing the twin could still need."""
-        if epoch is self._current or epoch.segments:
+        """Remove the folder of an earlier epoch that holds nothing the twin could still need.
+
+        Where it ended is kept as long as its records would have been: a restored twin is told what it misses.
+        """
+        oldest_us = self.clock.wall_us() - self.config.keep_committed_s * 1e6
+        young = epoch.ended.newest_us > oldest_us and len(self.epochs) <= EPOCHS_KEPT_MAX
+        if epoch is self._current or epoch.segments or young:
             return
         if all(covered(epoch.epoch, seq, seq) for seq in epoch.catalogues):
             del self.epochs[epoch.epoch]

@@ -97,6 +97,7 @@ class Writer:
 
     def retire(self, epoch: Epoch, segment: Segment) -> None:
         """Job: delete a segment that is committed or thinned to nothing."""
+        self._note_end(epoch, segment)
         segment.path.unlink(missing_ok=True)
         self._disk.sync_folder(epoch.folder)
         epoch.replace(segment, None)
@@ -108,6 +109,7 @@ class Writer:
         if not kept:
             self.retire(epoch, segment)
             return gone
+        self._note_end(epoch, segment)
         write_whole(self._disk, segment.path, data)
         thinned = Segment(segment.path, segment.first)
         for frame in kept:
@@ -115,6 +117,10 @@ class Writer:
         epoch.replace(segment, thinned)
         self.used_bytes -= segment.bytes - thinned.bytes
         return gone
+
+    def _note_end(self, epoch: Epoch, segment: Segment) -> None:
+        if epoch is not self._epoch and epoch.segments[-1:] == [segment]:
+            epoch.end(self._disk)
 
     # -- the thread
 

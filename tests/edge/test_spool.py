@@ -290,6 +290,31 @@ async def test_an_epoch_that_is_drained_and_old_goes_with_its_folder(lab: Any, s
         assert old.hex() not in [span.epoch for span in core.hello(1).epochs]
 
 
+async def test_an_epoch_whose_records_had_to_go_early_still_says_where_it_ended(lab: Any, spool_folder: Path) -> None:
+    clock = ManualClock()
+    roomy = SpoolConfig(reserve_bytes=0, segment_bytes=4_096, keep_committed_s=3_600)
+    async with lab.opened(spool_folder, roomy, clock) as (spool, _):
+        lab.put_catalogue(spool)
+        lab.put(spool, 500)
+        await lab.settled(spool)
+        old, head = spool.epoch, spool.next_seq - 1
+    tight = SpoolConfig(reserve_bytes=0, segment_bytes=4_096, keep_committed_s=3_600, budget_bytes=4_096)
+    async with lab.opened(spool_folder, tight, clock) as (spool, core):
+        found = recover(spool_folder / old.hex(), Disk())
+        core.adopt(old, *found.epoch.sizes(), found.epoch.catalogues)
+        spool.adopt(found)
+        core.connected(0.0)
+        core.acked(old, [(1, head)], 7, 0.0)
+        for _ in range(3):
+            spool.maintain(core.covered)
+            await lab.settled(spool)
+        assert not list((spool_folder / old.hex()).glob("*.seg"))
+        span = next(span for span in core.hello(1).epochs if span.epoch == old.hex())
+        assert (span.floor, span.head) == (head + 1, head)
+    again = recover(spool_folder / old.hex(), Disk()).epoch
+    assert (again.floor, again.head) == (head + 1, head)
+
+
 async def test_an_epoch_of_a_newer_agent_is_left_as_it_is(lab: Any, spool_folder: Path) -> None:
     async with lab.opened(spool_folder) as (spool, _):
         lab.put(spool, 30)
