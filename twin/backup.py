@@ -70,6 +70,9 @@ def verify(source: Path) -> Summary:
         summary = msgspec.json.decode((source / LIST).read_bytes(), type=Summary)
     except (OSError, msgspec.MsgspecError) as error:
         raise InputError(f"no complete backup ({error})", file=str(source), fix="name another folder") from error
+    if summary.format > FORMAT:
+        problem = f"backup format {summary.format} is newer than this program's {FORMAT}"
+        raise InputError(problem, file=str(source / LIST), field="format", fix="restore it with a newer aid4")
     for entry in summary.files:
         path = source / entry.file
         if not path.resolve().is_relative_to(source.resolve()):

@@ -9,8 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from aid4.cli import cli
+from twin.backup import LIST, restore
 from twin.database import FILE, migrations
-from wire.errors import UserError
+from wire.errors import InputError, UserError
 from wire.messages import EpochSpan, Hello
 
 
@@ -106,3 +107,13 @@ def test_a_database_of_a_newer_schema_is_refused_and_left_alone(first: Path, ope
     answer = CliRunner().invoke(cli, ["twin", "compact", "--data-dir", str(first)])
     assert answer.exit_code == 2
     assert "schema 999 is newer" in answer.output
+
+
+def test_a_backup_of_a_newer_format_is_refused(first: Path, opened: Any, tmp_path: Path) -> None:
+    with opened(first) as bench:
+        bench.store.backup(tmp_path / "backup")
+    listed = tmp_path / "backup" / LIST
+    listed.write_text(listed.read_text().replace('"format": 1', '"format": 2'))
+    with pytest.raises(InputError, match="format 2 is newer than this program's 1"):
+        restore(tmp_path / "backup", tmp_path / "restored")
+    assert not (tmp_path / "restored").exists()
