@@ -28,6 +28,7 @@ const listing = computed(() => {
 effect(() => {
   if (!tree.value || openedFirst) return;
   openedFirst = true;
+  if (!tree.value.roots.length) tab.value = "devices";
   open.value = firstOpen(tree.value.roots, tree.value.devices.map((one) => one.node));
 });
 
