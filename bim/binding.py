@@ -13,7 +13,7 @@ import msgspec
 
 from bim.bind_rules import BindRule, matcher
 from bim.model_index import Element, ModelIndex
-from bim.name_rules import RULES, distinct
+from bim.name_rules import RULES, Match, distinct
 
 __all__ = ["Binding", "BindingReport", "How", "PointRef", "Unbound", "bind"]
 
@@ -93,13 +93,14 @@ class _Compiled(msgspec.Struct, frozen=True):
 def bind(points: Iterable[PointRef], model: ModelIndex, rules: Sequence[BindRule] = ()) -> BindingReport:
     """Bind points to the elements of a model, by the rules of a site in their order."""
     compiled = [_Compiled(rule, matcher(rule), f"bind[{index}]") for index, rule in enumerate(rules)]
+    by_rules = _ByRules()
     bindings: list[Binding] = []
     unbound: list[Unbound] = []
     used: set[str] = set()
     for point in points:
         matching = [one for one in compiled if one.pattern.match(point.key)]
         used.update(one.field for one in matching)
-        found, reasons = _first(point, model, matching)
+        found, reasons = _first(point, model, matching, by_rules)
         if found is None:
             unbound.append(Unbound(point_id=point.id, reason="; ".join(reasons) or "nothing names its place"))
         else:
@@ -108,12 +109,14 @@ def bind(points: Iterable[PointRef], model: ModelIndex, rules: Sequence[BindRule
     return BindingReport(bindings=bindings, unbound=unbound, unused=unused)
 
 
-def _first(point: PointRef, model: ModelIndex, rules: list[_Compiled]) -> tuple[_Found | None, list[str]]:
+def _first(
+    point: PointRef, model: ModelIndex, rules: list[_Compiled], by_rules: "_ByRules"
+) -> tuple[_Found | None, list[str]]:
     """The first stage that finds something, and what the stages before it had against it."""
     if any(one.rule.rule == "none" for one in rules):
         return None, ["left unbound by the site's config"]
     reasons: list[str] = []
-    for stage in (_by_model, _by_config, _by_rules, _by_position):
+    for stage in (_by_model, _by_config, by_rules, _by_position):
         result = stage(point, model, rules)
         if isinstance(result, _Found):
             return result, reasons
@@ -170,24 +173,35 @@ def _by_config(point: PointRef, model: ModelIndex, rules: list[_Compiled]) -> _R
     return "; ".join(reasons) or None
 
 
-def _by_rules(point: PointRef, model: ModelIndex, rules: list[_Compiled]) -> _Result:
-    """[[bind]] with a placeholder or a rule, then the rules that every site has."""
-    reasons: list[str] = []
-    for one in rules:
-        if one.rule.is_template:
-            result = _target(point, model, one, "rule")
-            if isinstance(result, _Found):
-                return result
-            reasons.append(result)
-    asked = [(one.rule.rule, one.field) for one in rules if one.rule.rule]
-    for name, field in [*asked, *((name, "every site's rule") for name in _DEFAULT_RULES)]:
-        match = RULES[name](point.device, model)
-        one_element = _only(match.elements, match.kind, point.device)
-        if isinstance(one_element, Element):
-            return _Found(one_element, "rule", match.confidence, f"{field}: {name}: {_name(one_element)}")
-        if match.elements:
-            reasons.append(one_element)
-    return "; ".join(dict.fromkeys(reasons)) or None
+class _ByRules:
+    """[[bind]] with a placeholder or a rule, then the rules that every site has; each device is looked up once."""
+
+    def __init__(self) -> None:
+        self._matches: dict[tuple[str, str], Match] = {}
+
+    def __call__(self, point: PointRef, model: ModelIndex, rules: list[_Compiled]) -> _Result:
+        reasons: list[str] = []
+        for one in rules:
+            if one.rule.is_template:
+                result = _target(point, model, one, "rule")
+                if isinstance(result, _Found):
+                    return result
+                reasons.append(result)
+        asked = [(one.rule.rule, one.field) for one in rules if one.rule.rule]
+        for name, field in [*asked, *((name, "every site's rule") for name in _DEFAULT_RULES)]:
+            match = self._match(name, point.device, model)
+            one_element = _only(match.elements, match.kind, point.device)
+            if isinstance(one_element, Element):
+                return _Found(one_element, "rule", match.confidence, f"{field}: {name}: {_name(one_element)}")
+            if match.elements:
+                reasons.append(one_element)
+        return "; ".join(dict.fromkeys(reasons)) or None
+
+    def _match(self, name: str, device: str, model: ModelIndex) -> Match:
+        found = self._matches.get((name, device))
+        if found is None:
+            found = self._matches[name, device] = RULES[name](device, model)
+        return found
 
 
 def _by_position(point: PointRef, model: ModelIndex, _: list[_Compiled]) -> _Result:
