@@ -46,13 +46,31 @@ def moment(
 
 def newest(parts: Sequence[Candidates]) -> Candidates:
     """Of each point the newest candidate, by ascending id."""
-    full = [part for part in parts if len(part.point)]
+    full = [_ascending(part) for part in parts if len(part.point)]
     if not full:
         return Candidates(*(np.empty(0, kind) for kind in _EMPTY))
-    rows = Candidates(*(np.concatenate(column) for column in zip(*full, strict=True)))
-    order = np.lexsort((rows.recv_us, rows.ts_us, rows.point))
-    point = rows.point[order]
-    return _take(rows, order[np.append(point[1:] != point[:-1], True)])
+    if len(full) == 1:
+        return full[0]
+    size = max(int(part.point[-1]) for part in full) + 1
+    ts, recv = np.full(size, np.iinfo(np.int64).min), np.full(size, np.iinfo(np.int64).min)
+    value, quality = np.empty(size, full[0].value.dtype), np.empty(size, np.uint8)
+    for part in full:  # a few parts, each scattered at once
+        theirs = ts[part.point]
+        better = (part.ts_us > theirs) | ((part.ts_us == theirs) & (part.recv_us >= recv[part.point]))
+        won = _take(part, better)
+        ts[won.point], recv[won.point], value[won.point] = won.ts_us, won.recv_us, won.value
+        quality[won.point] = won.quality
+    point = np.flatnonzero(ts != np.iinfo(np.int64).min)
+    return Candidates(point.astype(np.uint32), ts[point], value[point], quality[point], recv[point])
+
+
+def _ascending(part: Candidates) -> Candidates:
+    """The part with one row a point, the newest, by ascending id; most parts are so already."""
+    if (part.point[1:] > part.point[:-1]).all():
+        return part
+    order = np.lexsort((part.recv_us, part.ts_us, part.point))
+    point = part.point[order]
+    return _take(part, order[np.append(point[1:] != point[:-1], True)])
 
 
 def join_states(readings: Candidates, states: Candidates) -> tuple[StateTable, NDArray[np.int64]]:
@@ -75,14 +93,13 @@ def join_states(readings: Candidates, states: Candidates) -> tuple[StateTable, N
 
 def _keyframe(cursor: duckdb.DuckDBPyConnection, kind: str, at_us: int) -> tuple[int, Candidates]:
     """The newest keyframe at or before the moment: its time, and the state then."""
-    row = cursor.execute("SELECT max(at_us) FROM keyframes WHERE kind = ? AND at_us <= ?", [kind, at_us]).fetchone()
-    start_us = row[0] if row and row[0] is not None else -(2**63)
-    found = cursor.execute(
-        f"SELECT point, epoch_us(ts) AS ts, {_VALUE[kind]} AS value, quality, epoch_us(recv) AS recv FROM keyframes"  # noqa: S608
-        " WHERE kind = ? AND at_us = ?",
-        [kind, start_us],
-    ).fetchnumpy()
-    return start_us, _candidates(found)
+    sql = """
+        SELECT at_us, point, epoch_us(ts) AS ts, VALUE AS value, quality, epoch_us(recv) AS recv FROM keyframes
+        WHERE kind = $kind AND at_us = (SELECT max(at_us) FROM keyframes WHERE kind = $kind AND at_us <= $at)
+    """
+    asked = {"kind": kind, "at": at_us}
+    found = cursor.execute(sql.replace("VALUE", _VALUE[kind], 1), asked).fetchnumpy()
+    return int(found["at_us"][0]) if len(found["at_us"]) else -(2**63), _candidates(found)
 
 
 def _warm(cursor: duckdb.DuckDBPyConnection, kind: str, asked: Moment) -> Candidates:

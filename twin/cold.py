@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 __all__ = ["COLD", "KINDS", "ColdFile", "ColdReader", "ColdRows", "FILE_SCHEMAS", "ROLLUPS", "manifest", "write_file"]
 
 GROUP_ROWS = 8_192  # a group of one point's day at 15 s reads in 0.2 ms; the footer stays 50 B a thousand rows
-FOOTERS_KEPT = 96  # about 2 MiB each for a day of 3.4 M rows
+FOOTERS_KEPT = 40  # a month of days, 1.8 MiB each for 3.4 M rows
 COLD = "cold"
 KINDS = ("readings", "states")
 ROLLUPS = {"minutes": 60_000_000, "hours": 3_600_000_000}

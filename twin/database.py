@@ -22,7 +22,7 @@ FILE = "twin.duckdb"
 _OPEN_TRIAL_S = 300.0  # replay of a full 256 MB write-ahead log takes under a second; a sick disk far longer
 SETTINGS: dict[str, Any] = {
     "checkpoint_threshold": "256MB",  # at the default of 16 MiB one commit in twenty waits for a checkpoint
-    "memory_limit": "1GB",
+    "memory_limit": "512MB",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "preserve_insertion_order": "true",

@@ -44,12 +44,12 @@ def read(
     """
     ids = np.unique(np.asarray(points, np.uint32))
     parts = [_warm(cursor, kind, ids, start_us, end_us)]
-    files = manifest(cursor, kind, start_us, end_us - 1)
-    parts += reader.points(files, ids, start_us, end_us, recv=known_at_us is not None)
+    files = manifest(cursor, None, start_us, end_us - 1)
+    raw = [file for file in files if file.kind == kind]
+    parts += reader.points(raw, ids, start_us, end_us, recv=known_at_us is not None)
     if kind == "readings":
-        for rollup in ROLLUPS:
-            files = manifest(cursor, rollup, start_us, end_us - 1)
-            parts += reader.rollups(files, ids, start_us, end_us, mean=mean)
+        rolled = [file for file in files if file.kind in ROLLUPS]
+        parts += reader.rollups(rolled, ids, start_us, end_us, mean=mean)
     rows = ColdRows(*(np.concatenate(column) for column in zip(*parts, strict=True)))
     if known_at_us is not None:
         rows = _take(rows, rows.recv_us <= known_at_us)

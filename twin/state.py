@@ -49,6 +49,7 @@ class LiveState:
     def __init__(self) -> None:
         self.version = 0
         self.time_us_max = NO_TIME  # newest time seen, for GET /site
+        self.has_text = False  # whether any state was ever taken in
         self._lock = threading.Lock()
         self._grow(_FIRST_CAPACITY, first=True)
 
@@ -97,6 +98,7 @@ class LiveState:
                 self._grow(max(int(table.point.max()) + 1, len(self.ts_us)))
                 self.time_us_max = int(table.ts_us.max())
             ids = table.point
+            self.has_text = any(text is not None for text in table.text)
             self.ts_us[ids], self.value[ids], self.text[ids] = table.ts_us, table.value, table.text
             self.quality[ids], self.recv_us[ids] = table.quality, recv_us
             self._order_us[ids] = np.minimum(table.ts_us, recv_us + TIME_AHEAD_S_MAX * 1_000_000)
@@ -119,6 +121,7 @@ class LiveState:
         self.value[ids], self.quality[ids] = rows.value[take], rows.quality[take]
         self.recv_us[ids], self._changed_at[ids] = rows.recv_us, self.version
         if rows.text is not None:
+            self.has_text = True
             self.text[ids] = rows.text[take]
 
     def _grow(self, capacity: int, *, first: bool = False) -> None:

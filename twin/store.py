@@ -9,6 +9,7 @@ from typing import Any, Self
 import duckdb
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from twin import asof, backup, compaction, history, ledger, quarantine, views
 from twin.cold import COLD, KINDS, ColdFile, ColdReader, manifest
@@ -107,14 +108,10 @@ class Store:
         known_at_us: int | None = None,
     ) -> list[history.Series]:
         """The past of points, in the order asked: raw, or downsampled to `width` buckets (see `twin.history`)."""
-        kinds = {row.id: "states" if row.kind == "state" else "readings" for row in self._rows(point_ids)}
         found: dict[int, history.Series] = {}
         with self.snapshot() as cursor:
-            for kind in KINDS:
-                if ids := [point for point in point_ids if kinds.get(point, "readings") == kind]:
-                    found |= history.read(
-                        cursor, self._reader, kind, ids, start_us, end_us, known_at_us, mean=agg == "avg"
-                    )
+            for kind, ids in self._by_kind(point_ids).items():
+                found |= history.read(cursor, self._reader, kind, ids, start_us, end_us, known_at_us, mean=agg == "avg")
         return [history.downsample(found[point], start_us, end_us, width, agg) for point in point_ids]
 
     def count_rows(self, point_ids: Sequence[int], start_us: int, end_us: int, *, enough: int) -> int:
@@ -273,13 +270,24 @@ class Store:
 
     def _load_state(self) -> None:
         """Latest values; what is stamped more than a day ahead cannot be one of them."""
-        self.state.load(*self._moment(self.clock.wall_us() + TIME_AHEAD_S_MAX * 1_000_000, None))
+        at_us = self.clock.wall_us() + TIME_AHEAD_S_MAX * 1_000_000
+        self.state.load(*self._moment(at_us, None, states_too=True))
 
-    def _moment(self, at_us: int, known_at_us: int | None) -> tuple[StateTable, Any]:
+    def _moment(
+        self, at_us: int, known_at_us: int | None, *, states_too: bool = False
+    ) -> tuple[StateTable, NDArray[np.int64]]:
         at_us = min(at_us, TS_US_MAX)
         with self.snapshot() as cursor:
-            found = [asof.moment(cursor, self._reader, kind, at_us, known_at_us) for kind in KINDS]
-        return asof.join_states(*found)
+            readings = asof.moment(cursor, self._reader, "readings", at_us, known_at_us)
+            states = asof.newest([])
+            if states_too or self.state.has_text:
+                states = asof.moment(cursor, self._reader, "states", at_us, known_at_us)
+        return asof.join_states(readings, states)
 
-    def _rows(self, point_ids: Sequence[int]) -> list[Any]:
-        return [row for point in point_ids if (row := self.points.by_id.get(point)) is not None]
+    def _by_kind(self, point_ids: Sequence[int]) -> dict[str, list[int]]:
+        """Points by the kind of file that their rows are in; what is unknown has none and is looked for anyway."""
+        found: dict[str, list[int]] = {}
+        for point in point_ids:
+            row = self.points.by_id.get(point)
+            found.setdefault("states" if row is not None and row.kind == "state" else "readings", []).append(point)
+        return found
