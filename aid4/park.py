@@ -7,46 +7,22 @@ import os
 import socket
 import time
 from collections.abc import Callable, Coroutine, Iterator
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from aid4.account import Ledger, Tally, compare, ledger_of, spooled
+from aid4.account import Ledger, ledger_of
 from aid4.broker import Broker
 from aid4.park_children import ParkChildren, broker_users
 from aid4.park_config import NODE, Layout, ParkOptions, replay_sources, site_name
+from aid4.settle import Report, settle
 from aid4.twin_client import TwinClient, TwinSilentError
-from edge.epochs import epoch_folders
-from edge.health import read_status
 from wire.errors import Aid4Error, UserError
-from wire.messages import Health
 
-__all__ = ["Park", "Report"]
+__all__ = ["Park"]
 
 _POLL_S = 0.1
 _NARRATE_S = 2.0
 _STOP_S = 1.5  # so that the whole park stops within three seconds
-_SETTLE_S = 5.0  # the agent's last flush, the twin's last checkpoint
-_DRAIN_S = 30.0  # without progress the rest of the spool counts as not stored
-
-
-@dataclass(slots=True)
-class Report:
-    """What a run ends with, as `--json` prints it."""
-
-    accepted: int = 0
-    stored: int = 0
-    lost: int = 0
-    duplicated: int = 0
-    points: int = 0
-    bound_points: int = 0
-    elements: int = 0
-    first_value_s: float | None = None
-    warnings: list[str] = field(default_factory=list)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain JSON data."""
-        return asdict(self)
 
 
 class Park:
@@ -101,7 +77,7 @@ class Park:
             if await self._unless_stopped(self._bring_up(children, twin)):
                 await self._unless_stopped(self._watch(children, twin))
             if self.options.seconds is not None and not self._stop.is_set():
-                await self._unless_stopped(self._settle(children, twin, before))
+                await self._unless_stopped(settle(self.report, self.layout, children, twin, before, self._warn))
         finally:
             await children.stop(within_s=_STOP_S)
 
@@ -182,57 +158,6 @@ class Park:
                     return
             await asyncio.sleep(_POLL_S)
 
-    async def _settle(self, children: ParkChildren, twin: TwinClient, before: Ledger) -> None:
-        """Stop what makes readings, wait until the spool is empty, then compare spool and database at rest."""
-        await children.stop("agent", within_s=_SETTLE_S)
-        await children.stop("devices", within_s=_SETTLE_S)
-        health = read_status(self.layout.status)
-        self.report.warnings += _agent_warnings(health)
-        if health is None or health.spool.pending_records:
-            self.layout.status.unlink(missing_ok=True)
-            children.start_agent([], drain=True)
-            await self._drained(twin)
-        accepted = await asyncio.to_thread(spooled, self.layout.spool, NODE, before.committed)
-        await self._look_around(twin)
-        await children.stop(within_s=_SETTLE_S)
-        after = await asyncio.to_thread(ledger_of, self.layout.twin)
-        self._close_books(compare(accepted, before, after), before, after)
-
-    async def _drained(self, twin: TwinClient) -> None:
-        """Wait until an agent without sources has emptied every epoch of the spool, or makes no progress."""
-        pending, rows, progress_s = -1, -1, time.monotonic()
-        epochs = len(epoch_folders(self.layout.spool))
-        while time.monotonic() - progress_s < _DRAIN_S:
-            await asyncio.sleep(5 * _POLL_S)
-            health = read_status(self.layout.status)
-            if health is not None and health.spool.epochs >= epochs and not health.spool.pending_records:
-                return
-            with contextlib.suppress(TwinSilentError):
-                now = (health.spool.pending_records if health else -1, (await twin.get("site"))["counts"]["readings"])
-                if now != (pending, rows):
-                    (pending, rows), progress_s = now, time.monotonic()
-        self._warn(f"the spool was not empty {_DRAIN_S:g} s after its last progress")
-
-    async def _look_around(self, twin: TwinClient) -> None:
-        try:
-            counts = (await twin.get("site"))["counts"]
-        except TwinSilentError as error:
-            self._warn(f"the twin did not say how it does: {error}")
-            return
-        self.report.points, self.report.bound_points = counts["points"], counts["bound_points"]
-        self.report.elements = counts["elements"]
-
-    def _close_books(self, tally: Tally, before: Ledger, after: Ledger) -> None:
-        report = self.report
-        report.accepted, report.stored = tally.accepted, tally.stored
-        report.lost, report.duplicated = tally.lost, tally.duplicated
-        if after.quarantined > before.quarantined:
-            report.warnings.append(f"records put into quarantine: {after.quarantined - before.quarantined}")
-        if after.gaps > before.gaps:
-            report.warnings.append(f"gaps recorded: {after.gaps - before.gaps}")
-        if report.points > report.bound_points:
-            report.warnings.append(f"points bound to no element: {report.points - report.bound_points}")
-
     def _warn(self, text: str) -> None:
         self.report.warnings.append(text)
         self._say(f"warning   {text}")
@@ -243,24 +168,6 @@ def _first(error: Exception) -> Exception:
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     return error
-
-
-def _agent_warnings(health: Health | None) -> list[str]:
-    """What an operator should know of the figures that an agent writes when it stops."""
-    if health is None:
-        return ["the agent left no figures"]
-    found = []
-    for name, source in health.sources.items():
-        errors = ", ".join(f"{count} x {stage}" for stage, count in source.errors.items())
-        if source.discarded:
-            found.append(f"{name}: readings discarded: {source.discarded} ({source.why or errors or 'unknown'})")
-        elif source.errors:
-            found.append(f"{name}: {errors} ({source.why or 'it works again'})")
-    if health.spool.refused:
-        found.append(f"readings refused since the spool was full: {health.spool.refused}")
-    if health.spool.thinned:
-        found.append(f"readings thinned since the spool was full: {health.spool.thinned}")
-    return found
 
 
 @contextlib.contextmanager

@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 
 from aid4.configs_path import site_path
-from aid4.park import Park, Report
+from aid4.park import Park
 from aid4.park_config import ParkOptions, default_data_dir, site_name
+from aid4.settle import Report
 from wire.errors import InputError
 
 __all__ = ["run"]
