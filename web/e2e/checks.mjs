@@ -217,7 +217,7 @@ export async function a_cut_socket_is_said_and_mended({ open }) {
   await host.question("");
   await page.waitForSelector(".banner[data-kind=lost]", { state: "detached", timeout: 30_000 });
   const first = await page.locator(".tile .number").first().textContent();
-  await textWhen(page, ".tile .number", (text) => text !== first, 10_000);
+  await textWhen(page, ".tile .number", (text) => text !== first, 30_000);
   host.close();
 }
 
