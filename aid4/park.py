@@ -49,7 +49,8 @@ class Park:
         self.layout.create()
         with _locked(self.layout.lock), _free(self.options.port) as port:
             self._claim()
-            before = await asyncio.to_thread(ledger_of, self.layout.twin)
+            counted = self.options.seconds is not None
+            before = await asyncio.to_thread(ledger_of, self.layout.twin) if counted else Ledger()
             users = broker_users(self.site)
             try:
                 with Broker(self.layout.broker, users, kind=self.options.broker) as broker:

@@ -156,7 +156,7 @@ def test_a_live_park_shows_its_first_value_and_stops_on_ctrl_c(park: Any) -> Non
     assert [one for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE] == []
 
 
-def test_a_park_killed_outright_leaves_no_process_behind(park: Any) -> None:
+def test_a_park_killed_outright_leaves_no_process_behind_and_nothing_lost(park: Any) -> None:
     command = park("--site", "campus")
     command.until("first value")
     family = command.family()
@@ -164,6 +164,9 @@ def test_a_park_killed_outright_leaves_no_process_behind(park: Any) -> None:
     gone, alive = psutil.wait_procs(family, timeout=10)
     assert alive == []
     assert len(gone) >= len(CHILDREN)
+    found = park("--site", "campus", "--for", "10", "--json").result()
+    assert found["accepted"] == found["stored"] > 100
+    assert (found["lost"], found["duplicated"]) == (0, 0)
 
 
 def test_killed_children_come_back_and_nothing_is_lost(park: Any) -> None:
