@@ -44,7 +44,7 @@ class Child:
         on_end: Callable[[str], None] | None = None,
     ) -> None:
         self.name, self.command, self.log, self.restarts = name, command, log, 0
-        self._env = {**os.environ, **(env or {})}
+        self._env = {**os.environ, **_python_path(), **(env or {})}
         self._say = on_end or (lambda _: None)
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
@@ -100,6 +100,13 @@ class Child:
             return await self._process.wait()
         finally:
             await _end(self._process)
+
+
+def _python_path() -> dict[str, str]:
+    """A Python child finds our rooms where we found them, and never in a folder `twin/` of the working directory."""
+    rooms = str(Path(__file__).resolve().parents[1])
+    paths = [rooms, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    return {"PYTHONPATH": os.pathsep.join(paths), "PYTHONSAFEPATH": "1"}
 
 
 async def run_once(command: list[str], log: Path) -> None:

@@ -107,3 +107,13 @@ async def main():
     await task
 asyncio.run(main())
 """
+
+
+async def test_a_folder_of_the_same_name_where_a_person_stands_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "twin").mkdir()
+    (tmp_path / "twin" / "__init__.py").write_text("raise SystemExit(9)\n")
+    monkeypatch.chdir(tmp_path)
+    one = Child("it", [sys.executable, "-m", "aid4", "twin", "--help"], tmp_path / "it.log")
+    assert await one.run() == 0, one.last_lines()
