@@ -173,6 +173,22 @@ async def test_a_full_buffer_says_no_and_drains(broker: RealBroker, transport: s
     assert len(got) == taken
 
 
+async def test_resting_after_each_read_makes_batches_and_loses_nothing(broker: RealBroker) -> None:
+    link = Link(broker.config("fast", coalesce_s=0.02))
+    batches: list[list[Message]] = []
+    link.on_messages = batches.append
+    async with link, Link(broker.config("fast")) as sender:
+        await link.up()
+        await sender.up()
+        await link.subscribe([("c/#", 0)])
+        for n in range(200):
+            assert sender.publish("c/1", str(n).encode())
+            await asyncio.sleep(0.001)
+        await eventually(lambda: sum(map(len, batches)) == 200)
+    assert [m.payload for batch in batches for m in batch] == [str(n).encode() for n in range(200)]
+    assert len(batches) < 100
+
+
 async def test_a_wrong_password_is_refused_by_name(broker: RealBroker, transport: str) -> None:
     link, _, life = listening(broker.config(transport, password="wrong"))
     async with link:
