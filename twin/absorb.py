@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from twin import ledger, quarantine
-from twin.ledger import CatalogueRow
+from twin.ledger import APPENDED_MAX, CatalogueRow
 from twin.points import Draft, Lookup, PointTable
 from twin.quarantine import DEAD_LETTERS_KEPT_MAX, Suspect
 from twin.reconcile import Gap, Intake, Reconciler
@@ -31,6 +31,7 @@ from wire import catalogue
 from wire.errors import RecordError
 from wire.messages import Hello, Status
 from wire.packed import Columns
+from wire.quality import FLAGS
 from wire.records import HEADER_BYTES, Header, decode_body, read_header, unpack
 from wire.scan import readings, scan
 from wire.schemas import CATALOGUE, EVENTS, GAP, POSES, READINGS, STATES
@@ -87,11 +88,7 @@ class Outcome:
     catalogues: list[CatalogueRow] = field(default_factory=list)
     suspects: list[Suspect] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def writes(self) -> bool:
-        """Whether anything was to be made durable."""
-        return bool(self.intake.ranges() or self.suspects)
+    appended: int | None = None  # ranges appended to the ledger since it was last joined
 
 
 class Absorber:
@@ -101,6 +98,7 @@ class Absorber:
         self.site, self.reconciler, self.points, self.state = site, reconciler, points, state
         self.counts: Counter[str] = Counter()
         self._lookups: dict[tuple[str, bytes, int], Lookup] = {}
+        self._appended, self._appended_max = 0, APPENDED_MAX
 
     def absorb(self, connection: duckdb.DuckDBPyConnection, batch: Batch, *, intake: Intake | None = None) -> Outcome:
         """Do one batch's work in the caller's transaction; `intake` decides what is new, by default a fresh one."""
@@ -123,6 +121,8 @@ class Absorber:
         """The transaction is durable: readers may see it."""
         self.reconciler.apply(outcome.intake)
         self._remember(outcome.lookups)
+        if outcome.appended is not None:
+            self._appended = outcome.appended
         if outcome.draft.rows:
             self.points.take(outcome.draft.rows)
         if outcome.rows is not None:
@@ -201,6 +201,8 @@ class Absorber:
         if len(ids):
             outcome.rows = flagged(columns, ids, quality, outcome.recv_us)
             outcome.counts["readings"] += len(ids)
+            if outcome.rows.quality.any():
+                outcome.counts.update(_flags(outcome.rows.quality))
 
     def _others(self, batch: Batch, group: _Group, taken: list[int], lookup: Lookup, outcome: Outcome) -> None:
         kind = _OTHERS[group.schema_id, group.schema_version]
@@ -297,7 +299,19 @@ class Absorber:
         if outcome.intake.gaps:
             ledger.write_gaps(connection, self.site, outcome.intake.gaps, outcome.recv_us)
         if ranges := outcome.intake.ranges():
-            ledger.write_ranges(connection, self.site, ranges)
+            outcome.appended = self._appended + len(ranges)
+            if outcome.appended > self._appended_max:
+                everything = [*self.reconciler.ranges(), *ranges]
+                kept = ledger.rewrite(connection, self.site, everything)
+                outcome.appended, self._appended_max = 0, kept + APPENDED_MAX
+            else:
+                ledger.write_ranges(connection, self.site, ranges)
+
+
+def _flags(quality: NDArray[np.uint8]) -> dict[str, int]:
+    """How many readings have which flag."""
+    counts = {name: int(np.count_nonzero(quality & bit)) for name, bit in FLAGS.items()}
+    return {f"flagged_{name}": n for name, n in counts.items() if n}
 
 
 def readable(payload: bytes) -> Header | None:

@@ -113,9 +113,8 @@ class Ingest:
         self._reread()
 
     def _reread(self) -> None:
-        """Mirror the database again; in the writer's thread."""
+        """Mirror the ledger again; in the writer's thread."""
         self.reconciler.load(*ledger.load(self.store.database.connection, self.site))
-        self.store.points.load(self.store.database.connection)
 
     def _on_connect(self) -> None:
         self.metrics["connects"] += 1
@@ -131,10 +130,10 @@ class Ingest:
             if route is None:
                 self.metrics["foreign"] += 1
             elif route[1] in _RECORD_KINDS:
-                size += len(message.payload)
-                if size > room:
+                if size + len(message.payload) > room:
                     self.metrics["overflow"] += 1
                     continue
+                size += len(message.payload)
                 nodes.append(route[0])
                 payloads.append(message.payload)
             else:

@@ -9,9 +9,9 @@ import pyarrow as pa
 from twin.reconcile import Gap
 from wire.ranges import Ranges
 
-__all__ = ["CatalogueRow", "load", "merge", "write_catalogues", "write_gaps", "write_ranges"]
+__all__ = ["APPENDED_MAX", "CatalogueRow", "load", "merge", "rewrite", "write_catalogues", "write_gaps", "write_ranges"]
 
-MERGE_ROWS_MIN = 4_096  # appended ranges before a start merges them
+APPENDED_MAX = 10_000  # ranges appended before they are joined: a busy hour's worth, read back in 20 ms
 Span = tuple[str, bytes, int, int]  # node, epoch, lo, hi
 _STAMPED = "SELECT *, make_timestamptz(?::BIGINT) AS recv FROM"
 
@@ -40,15 +40,21 @@ def load(connection: duckdb.DuckDBPyConnection, site: str) -> tuple[list[Span], 
 
 
 def merge(connection: duckdb.DuckDBPyConnection, site: str) -> None:
-    """Rewrite `committed` with adjacent ranges joined; for a start, in a transaction of its own."""
+    """Rewrite `committed` with adjacent ranges joined when many were appended; for a start."""
     spans, _ = load(connection, site)
-    if len(spans) < MERGE_ROWS_MIN:
-        return
+    if len(spans) >= APPENDED_MAX:
+        rewrite(connection, site, spans)
+
+
+def rewrite(connection: duckdb.DuckDBPyConnection, site: str, spans: Iterable[Span]) -> int:
+    """Make `committed` say these ranges, joined where they touch; returns how many rows that takes."""
     merged: dict[tuple[str, bytes], Ranges] = {}
     for node, epoch, lo, hi in spans:
         merged.setdefault((node, epoch), Ranges()).add(lo, hi)
+    rows = [(*key, lo, hi) for key, ranges in merged.items() for lo, hi in ranges]
     connection.execute("DELETE FROM committed WHERE site = ?", [site])
-    write_ranges(connection, site, [(*key, lo, hi) for key, ranges in merged.items() for lo, hi in ranges])
+    write_ranges(connection, site, rows)
+    return len(rows)
 
 
 def write_ranges(connection: duckdb.DuckDBPyConnection, site: str, spans: Sequence[Span]) -> None:

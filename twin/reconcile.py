@@ -193,6 +193,10 @@ class Reconciler:
         for node, epoch, generation in known:
             self.ledgers.setdefault((node, epoch), Ledger()).generations.add(generation)
 
+    def ranges(self) -> Iterable[tuple[str, bytes, int, int]]:
+        """Everything that is committed: (node, epoch, lo, hi)."""
+        return ((*key, lo, hi) for key, ledger in self.ledgers.items() for lo, hi in ledger.ranges)
+
     def begin(self) -> Intake:
         """The decisions of one transaction."""
         return Intake(self)

@@ -5,7 +5,7 @@ At any time a reading is in exactly one of raw, minutes and hours. Keyframes sta
 known to within a bucket after its rows are gone. Rows that compaction has not moved yet are kept.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -73,11 +73,15 @@ class Retention:
     ) -> list[ColdFile]:
         """Drop or roll up what is older than its policy; returns the files that no longer count."""
         dropped: list[ColdFile] = []
+        grouped: dict[str, list[int]] = {}
+        for point in points:
+            grouped.setdefault(point.point_class, []).append(point.id)
+        classes = {name: np.array(ids, np.uint32) for name, ids in grouped.items()}
         todo = manifest(cursor)
         while todo:  # what was rolled up may be too old for that as well
             before = len(dropped)
             for file in todo:
-                expired = self._expired(file, points, now_us)
+                expired = self._expired(file, classes, now_us)
                 if self._done.get(file.id, 0) == len(expired):
                     continue
                 if self._replace(cursor, file, expired, refresh):
@@ -87,13 +91,13 @@ class Retention:
             todo = manifest(cursor) if len(dropped) > before else []
         return dropped
 
-    def _expired(self, file: ColdFile, points: Sequence[PointRow], now_us: int) -> NDArray[np.uint32]:
-        ids = []
-        for point in points:
-            days = self._policies.of(point.point_class).days(file.kind)
+    def _expired(self, file: ColdFile, classes: Mapping[str, NDArray[np.uint32]], now_us: int) -> NDArray[np.uint32]:
+        gone = [np.empty(0, np.uint32)]
+        for name, ids in classes.items():
+            days = self._policies.of(name).days(file.kind)
             if days is not None and file.hi_us <= now_us - days * DAY_US:
-                ids.append(point.id)
-        return np.array(ids, np.uint32)
+                gone.append(ids)
+        return np.concatenate(gone)
 
     def _replace(
         self,

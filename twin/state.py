@@ -12,6 +12,9 @@ __all__ = ["LiveState", "NO_TIME", "Rows", "StateTable"]
 
 NO_TIME = np.iinfo(np.int64).min  # a point that has never reported
 _FIRST_CAPACITY = 1_024
+_AHEAD_BITS = 17  # a day ahead counts as 0.66 s ahead, so that the order within the future stays
+_AHEAD_US_MAX = 1_000_000
+_FAR_US = TIME_AHEAD_S_MAX * 1_000_000
 
 
 class Rows(NamedTuple):
@@ -42,15 +45,17 @@ class StateTable(NamedTuple):
 class LiveState:
     """Latest values; a reading with an older time never replaces a newer one, equal times: the later arrival wins.
 
-    A reading stamped more than a day ahead counts as of its arrival, so that one wrong clock cannot freeze a
-    point for years. All methods may be called from any thread.
+    A reading stamped ahead of its arrival counts as at most a second ahead, so that a clock that was wrong for a
+    while cannot freeze a point until that time has come. All methods may be called from any thread.
     """
 
     def __init__(self) -> None:
         self.version = 0
         self.time_us_max = NO_TIME  # newest time seen, for GET /site
         self.has_text = False  # whether any state was ever taken in
+        self.exact = True  # whether "latest" still means "with the newest time": no clock was ahead
         self._lock = threading.Lock()
+        self._now_us = NO_TIME
         self._grow(_FIRST_CAPACITY, first=True)
 
     def update(self, rows: Rows) -> None:
@@ -64,10 +69,10 @@ class LiveState:
             self.version += 1
             order_us = rows.ts_us
             newest = int(order_us.max())
-            if newest > rows.recv_us + TIME_AHEAD_S_MAX * 1_000_000:
-                ahead = order_us > rows.recv_us + TIME_AHEAD_S_MAX * 1_000_000
-                order_us = np.where(ahead, rows.recv_us, order_us)
-                newest = int(order_us.max())
+            self._now_us = max(self._now_us, rows.recv_us)  # the twin's own clock may be set back, too
+            if newest > self._now_us:
+                order_us = _at_arrival(order_us, self._now_us)
+                newest = int(np.where(rows.ts_us > self._now_us + _FAR_US, self._now_us, rows.ts_us).max())
             self.time_us_max = max(self.time_us_max, newest)
             self._scatter(rows, order_us)
 
@@ -101,7 +106,7 @@ class LiveState:
             self.has_text = any(text is not None for text in table.text)
             self.ts_us[ids], self.value[ids], self.text[ids] = table.ts_us, table.value, table.text
             self.quality[ids], self.recv_us[ids] = table.quality, recv_us
-            self._order_us[ids] = np.minimum(table.ts_us, recv_us + TIME_AHEAD_S_MAX * 1_000_000)
+            self._order_us[ids] = _at_arrival(table.ts_us, recv_us)
             self.version += 1
             self._changed_at[ids] = self.version
 
@@ -145,3 +150,10 @@ class LiveState:
         longer("quality", np.uint8, 0)
         longer("text", object, None)
         longer("_changed_at", np.int64, 0)
+
+
+def _at_arrival(ts_us: NDArray[np.int64], recv_us: NDArray[np.int64] | int) -> NDArray[np.int64]:
+    """Times by which readings are ordered: their own, unless it has not come yet."""
+    ahead_us = np.minimum((ts_us - recv_us) >> _AHEAD_BITS, _AHEAD_US_MAX)
+    ordered: NDArray[np.int64] = np.where(ts_us > recv_us, recv_us + ahead_us, ts_us)
+    return ordered

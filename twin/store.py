@@ -73,8 +73,8 @@ class Store:
             self._report(connection)
             self._remove_orphans(connection)
             stack.callback(self._reader.close)
-            self.points.load(connection)
-            self._load_state()
+            self._mirror()
+            self.writer.on_doubt.append(self._mirror)
             stack.enter_context(self.writer)
             self._stack = stack.pop_all()
         return self
@@ -124,10 +124,9 @@ class Store:
     ) -> StateTable:
         """The last value of every point at or before a moment, as far as it was known at `known_at_us`."""
         wanted = None if point_ids is None else np.unique(np.asarray(point_ids, np.uint32))
-        if known_at_us is None and at_us >= self.state.time_us_max:
-            table = self.state.snapshot(wanted)
-            if not len(table.ts_us) or table.ts_us.max() <= at_us:
-                return table
+        soon_us = self.clock.wall_us() + TIME_AHEAD_S_MAX * 1_000_000
+        if known_at_us is None and self.state.exact and self.state.time_us_max <= at_us <= soon_us:
+            return self.state.snapshot(wanted)
         table, _ = self._moment(at_us, known_at_us)
         if wanted is not None:
             table = table.take(np.isin(table.point, wanted))
@@ -174,10 +173,17 @@ class Store:
     def time_span(self) -> tuple[int, int] | None:
         """First and last time (µs) of any reading or state; None when there is none."""
         with self.snapshot() as cursor:
-            ends = [self._reader.extent_us(file) for file in manifest(cursor) if file.file not in self.missing]
+            files = [file for file in manifest(cursor) if file.file not in self.missing]
+            ends = []
             for kind in KINDS:
                 sql = f"SELECT epoch_us(min(ts)), epoch_us(max(ts)) FROM {kind}_warm"  # noqa: S608
                 ends += [row for row in cursor.execute(sql).fetchall() if row[0] is not None]
+        for file in files:  # by start; only those that can widen the span are looked into
+            if not ends or file.lo_us < min(lo for lo, _ in ends):
+                ends.append(self._reader.extent_us(file))
+        for file in sorted(files, key=lambda file: file.hi_us, reverse=True):
+            if file.hi_us > max(hi for _, hi in ends):
+                ends.append(self._reader.extent_us(file))
         if not ends:
             return None
         return min(lo for lo, _ in ends), max(hi for _, hi in ends)
@@ -268,8 +274,9 @@ class Store:
             if path not in listed:
                 path.unlink()
 
-    def _load_state(self) -> None:
-        """Latest values; what is stamped more than a day ahead cannot be one of them."""
+    def _mirror(self) -> None:
+        """Read points and latest values; what is stamped more than a day ahead cannot be a latest value."""
+        self.points.load(self.database.connection)
         at_us = self.clock.wall_us() + TIME_AHEAD_S_MAX * 1_000_000
         self.state.load(*self._moment(at_us, None, states_too=True))
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from fastcrc import crc32
 
+from twin import ledger
 from wire.catalogue import Point
 from wire.quality import NOT_A_NUMBER, OUT_OF_RANGE, TIME_SUSPECT
 
@@ -195,3 +196,24 @@ def test_a_time_far_ahead_does_not_freeze_the_live_value(bench: Any, agent: Any)
     bench.clock.advance(1)
     bench.take(agent.readings([0], [T0 + 1_000_000], [2]))
     assert bench.store.state.snapshot().value.tolist() == [2.0]
+
+
+def test_the_ledger_is_joined_while_the_twin_runs_so_that_it_never_grows_without_bound(
+    bench: Any, agent: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.absorber._appended_max = 20
+    bench.take([agent.catalogue(agent.points(1))])
+    for at in range(60):
+        bench.take(agent.readings([0], [T0 + at], [at]))
+    assert bench.sql("SELECT count(*) <= 41, sum(hi - lo + 1)::INT FROM committed") == [(True, 61)]
+    monkeypatch.setattr("twin.ledger.APPENDED_MAX", 1)
+    bench.store.writer.run(lambda connection: ledger.merge(connection, "lab"))
+    assert bench.sql("SELECT lo, hi FROM committed") == [(1, 61)]
+    bench.restart()
+    assert bench.ranges() == [(1, 61)]
+
+
+def test_flags_are_counted(bench: Any, agent: Any) -> None:
+    bench.take([agent.catalogue(agent.points(1)), *agent.readings([0] * 3, [T0] * 3, [1, np.nan, np.inf], [8, 0, 0])])
+    assert bench.absorber.counts["flagged_not_a_number"] == 2
+    assert bench.absorber.counts["flagged_bad"] == 1

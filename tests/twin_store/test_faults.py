@@ -15,6 +15,7 @@ import duckdb
 import pytest
 
 from twin import ledger
+from twin.absorb import Batch
 from twin.database import Database, StoreLockedError, build, migrations
 from twin.store import Store
 from twin.writer import StoreUnavailableError
@@ -179,3 +180,21 @@ def test_a_dead_instance_is_opened_anew_and_its_mirrors_are_told(bench: Any, age
     bench.take(agent.readings([0], [6], [2.0]))
     assert bench.store.writer.degraded is None
     assert bench.sql("SELECT count(*) FROM readings") == [(2,)]
+
+
+def test_what_was_durable_although_the_instance_died_is_in_the_live_values_too(bench: Any, agent: Any) -> None:
+    bench.take([agent.catalogue(agent.points(1))])
+    (record,) = agent.readings([0], [5], [1.0])
+
+    def dies_after_the_commit(connection: duckdb.DuckDBPyConnection) -> None:
+        bench.absorber.absorb(connection, Batch(["gw1"], [record], recv_us=7))
+        connection.execute("COMMIT")
+        connection.close()
+        raise duckdb.FatalException("planted")
+
+    with pytest.raises(StoreUnavailableError):
+        bench.store.writer.run(dies_after_the_commit)
+    assert bench.store.state.snapshot().value.tolist() == [1.0]
+    bench.reread()
+    bench.take([record])
+    assert bench.sql("SELECT count(*) FROM readings") == [(1,)]
