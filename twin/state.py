@@ -53,7 +53,7 @@ class LiveState:
         self.version = 0
         self.time_us_max = NO_TIME  # newest time seen, for GET /site
         self.has_text = False  # whether any state was ever taken in
-        self.exact = True  # whether "latest" still means "with the newest time": no clock was ahead
+        self.exact = True  # whether "latest" still means "with the newest time": no clock was ahead of ours
         self._lock = threading.Lock()
         self._now_us = NO_TIME
         self._grow(_FIRST_CAPACITY, first=True)
@@ -71,6 +71,7 @@ class LiveState:
             newest = int(order_us.max())
             self._now_us = max(self._now_us, rows.recv_us)  # the twin's own clock may be set back, too
             if newest > self._now_us:
+                self.exact = False
                 order_us = _at_arrival(order_us, self._now_us)
                 newest = int(np.where(rows.ts_us > self._now_us + _FAR_US, self._now_us, rows.ts_us).max())
             self.time_us_max = max(self.time_us_max, newest)
@@ -107,6 +108,7 @@ class LiveState:
             self.ts_us[ids], self.value[ids], self.text[ids] = table.ts_us, table.value, table.text
             self.quality[ids], self.recv_us[ids] = table.quality, recv_us
             self._order_us[ids] = _at_arrival(table.ts_us, recv_us)
+            self.exact = bool((table.ts_us <= recv_us).all())
             self.version += 1
             self._changed_at[ids] = self.version
 
