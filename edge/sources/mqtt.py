@@ -52,6 +52,7 @@ __all__ = ["SOURCE", "Mqtt", "MqttConfig"]
 MESSAGES_MAX = 20_000  # turned into one batch: a third of a second at 60,000 a second
 PENDING_BYTES_MAX = 32 << 20  # messages that wait for the disk; QoS 0 beyond it is dropped and counted
 COALESCE_S = 0.002  # rest after each read from the socket, so that small messages come in batches
+SET_BACK_US = 1_000_000  # how far ahead of the clock a burst may run; beyond, the clock was set back
 WAKE_S = 1.0  # how often a silent link's reason is looked up for the health report
 
 
@@ -227,7 +228,7 @@ class Mqtt:
         runs: list[NDArray[np.int64]] = []
         taken = 0
         for at_us, some in self._pending:
-            start_us = max(at_us, self._last_us + 1)
+            start_us = self._after(at_us)
             runs.append(np.arange(start_us, start_us + len(some)))
             self._last_us = start_us + len(some) - 1
             messages += some
@@ -237,6 +238,10 @@ class Mqtt:
         del self._pending[:taken]
         self._pending_bytes -= sum(len(message.payload) for message in messages)
         return messages, np.concatenate(runs)
+
+    def _after(self, at_us: int) -> int:
+        """A time after the last one; when the clock was set back, the clock's word."""
+        return at_us if at_us < self._last_us - SET_BACK_US else max(at_us, self._last_us + 1)
 
     def _convert(self, messages: list[Message], arrived_us: NDArray[np.int64]) -> list[Batch]:
         if not messages:
@@ -271,7 +276,7 @@ class Mqtt:
 
     def _stale(self, devices: set[str] | None) -> list[Batch]:
         points = [point.id for point in self._router.stale_points(devices)]
-        at_us = self._last_us = max(self._clock.wall_us(), self._last_us + 1)
+        at_us = self._last_us = self._after(self._clock.wall_us())
         return self._last.stale(points, at_us, self.health)
 
 
