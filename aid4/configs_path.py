@@ -1,5 +1,7 @@
 """Where `configs/` lies: beside the rooms, in the wheel as in a checkout."""
 
+import tomllib
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from wire.errors import UserError
@@ -17,8 +19,14 @@ def config_path(*parts: str) -> Path:
     return path
 
 
-def site_path(site: str) -> Path:
-    """The folder of a site: a path that a person gave, or the name of one that comes with AID4."""
+def site_path(site: str | None, ifc: Path | None = None) -> Path:
+    """The folder of a site: a path that a person gave, or the name of one that comes with AID4.
+
+    Without one it is the site whose replay.toml knows a model of that name (`ifc = ["Office_A*.ifc"]`), else campus.
+    """
+    if site is None:
+        knows = (path.parent for path in sorted(_CONFIGS.glob("sites/*/replay.toml")) if ifc and _knows(path, ifc.name))
+        return next(knows, config_path("sites", "campus"))
     given = Path(site)
     if (given / "site.toml").is_file():
         return given.resolve()
@@ -28,3 +36,8 @@ def site_path(site: str) -> Path:
     known = ", ".join(sorted(path.parent.name for path in _CONFIGS.glob("sites/*/site.toml")))
     fix = f"give a folder with a site.toml, or one of: {known}"
     raise UserError("no site is there", file=str(given), field="--site", fix=fix)
+
+
+def _knows(replay: Path, model: str) -> bool:
+    patterns = tomllib.loads(replay.read_text(encoding="utf-8")).get("ifc", [])
+    return any(fnmatchcase(model, pattern) for pattern in patterns)

@@ -39,7 +39,7 @@ class _Speed(click.ParamType[float | None]):
 
 
 @click.command()
-@click.option("--site", default="campus", show_default=True, help="A site's folder, or the name of one of ours.")
+@click.option("--site", help="A site's folder, or the name of one of ours; default: that of the model, else campus.")
 @click.option("--ifc", type=_FILE, help="Building model; default: the site's own.")
 @click.option("--replay", "replays", type=_FILE, multiple=True, help="Recording (SHDR, CSV, Parquet); repeatable.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Everything lies here; default: your state folder.")
@@ -51,7 +51,7 @@ class _Speed(click.ParamType[float | None]):
 @click.option("--broker", type=click.Choice(["nats", "mosquitto"]), default="nats", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the count as one JSON document; needs --for.")
 def run(
-    site: str,
+    site: str | None,
     ifc: Path | None,
     replays: tuple[Path, ...],
     data_dir: Path | None,
@@ -72,7 +72,7 @@ def run(
         raise InputError("there is nothing to print before the end", field="--json", fix="add --for SECONDS")
     if ifc is not None:
         _check_model(ifc)
-    folder = site_path(site)
+    folder = site_path(site, ifc)
     options = ParkOptions(
         site=folder,
         data_dir=(data_dir or default_data_dir(site_name(folder))).resolve(),

@@ -68,6 +68,9 @@ def test_a_missing_recording_and_a_rule_without_a_match_are_named(tmp_path: Path
 
 def test_a_site_is_a_folder_or_one_of_ours(tmp_path: Path) -> None:
     assert site_name(site_path("campus")) == "campus"
+    assert site_name(site_path(None)) == "campus"
+    assert site_name(site_path(None, Path("any.ifc"))) == "campus"
+    assert site_name(site_path(None, Path("models/Office_A_20110811.ifc"))) == "office_a"
     with pytest.raises(UserError, match="no site") as caught:
         site_path(str(tmp_path))
     assert "campus" in caught.value.fix

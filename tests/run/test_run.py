@@ -120,7 +120,7 @@ def test_the_main_job_stores_every_observation_of_the_recordings(
     air_handler = shared_data / "ad/hvac_lbnl" / name
     model = shared_data / "bim/ifc/Office_A_20110811.ifc"
     command = park(
-        "--site", "office_a", "--no-sim", "--ifc", str(model), "--replay", str(shdr), "--replay", str(air_handler),
+        "--no-sim", "--ifc", str(model), "--replay", str(shdr), "--replay", str(air_handler),
         "--speed", "max", "--for", "20", "--json",
     )  # fmt: skip
     found = command.result()
