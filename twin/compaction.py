@@ -54,28 +54,35 @@ class Job:
 
 
 def plan(kind: str, warm: Slots, now_us: int, *, force: bool = False) -> list[Job]:
-    """Spans to write now. With `force` everything that is over goes, however little."""
+    """Spans to write now. With `force` everything goes, however little and however new."""
     jobs: list[Job] = []
-    open_ = np.ones(len(warm.slot), bool)
-    if not force:
-        open_ &= warm.recv_us <= now_us - QUIET_US
+    todo = np.ones(len(warm.slot), bool) if force else warm.recv_us <= now_us - QUIET_US
     for span_us in SPANS_US:
-        largest = span_us == SPANS_US[-1]
-        span = warm.slot * SLOT_US // span_us
-        for number in np.unique(span[open_]).tolist():
-            mine = (span == number) & open_
-            over = (number + 1) * span_us + OVER_US <= now_us
+        last_chance = force and span_us == SPANS_US[-1]
+        for mine in _spans(warm, todo, span_us):
             rows = int(warm.rows[mine].sum())
-            if not over and not (force and largest):
+            number = int(warm.slot[mine[0]]) * SLOT_US // span_us
+            lo_us, hi_us = number * span_us, (number + 1) * span_us
+            ready = rows >= FILE_ROWS and hi_us + OVER_US <= now_us
+            if last_chance and not ready:
+                lo_us, hi_us = int(warm.slot[mine[0]]) * SLOT_US, (int(warm.slot[mine[-1]]) + 1) * SLOT_US
+            elif not ready:
                 continue
-            if rows >= FILE_ROWS or (force and largest):
-                used = warm.slot[mine]
-                lo_us, hi_us = int(used[0]) * SLOT_US, (int(used[-1]) + 1) * SLOT_US
-                if not largest or rows >= FILE_ROWS:
-                    lo_us, hi_us = number * span_us, (number + 1) * span_us
-                jobs.append(Job(kind, lo_us, hi_us, _bucket(used, warm.rows[mine])))
-                open_ &= ~mine
+            jobs.append(Job(kind, lo_us, hi_us, _bucket(warm.slot[mine], warm.rows[mine])))
+            todo[mine] = False
     return sorted(jobs, key=lambda job: job.lo_us)
+
+
+def _spans(warm: Slots, todo: NDArray[np.bool_], span_us: int) -> list[NDArray[np.intp]]:
+    """Positions of the slots to do, span by span; only spans with enough rows, unless it is the longest."""
+    at = np.flatnonzero(todo)
+    if not len(at):
+        return []
+    number = warm.slot[at] * SLOT_US // span_us
+    starts = np.flatnonzero(np.append(True, number[1:] != number[:-1]))
+    rows = np.add.reduceat(warm.rows[at], starts)
+    parts = np.split(at, starts[1:])
+    return [parts[n] for n in np.flatnonzero((rows >= FILE_ROWS) | (span_us == SPANS_US[-1]))]
 
 
 def plan_joins(kind: str, files: Sequence[ColdFile]) -> list[Job]:

@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
+import duckdb
 import msgspec
+import pyarrow as pa
 
 from twin import ledger
 from twin.absorb import Absorber, Batch, Outcome
@@ -257,8 +259,9 @@ class Ingest:
             await asyncio.sleep(COMPACT_PERIOD_S)
             try:
                 await asyncio.to_thread(self.store.tend)
-            except Aid4Error:
+            except (Aid4Error, duckdb.Error, pa.ArrowException, OSError) as error:
                 self.metrics["compaction_failures"] += 1
+                self.last_error = f"compaction: {error}"[:500]
 
     def _acknowledge(self, acks: Iterable[tuple[str, Ack]]) -> None:
         for node, ack in acks:

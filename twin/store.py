@@ -213,7 +213,7 @@ class Store:
         self._unlink()
 
     def compact(self, *, force: bool = False) -> list[ColdFile]:
-        """Move closed spans of warm rows into cold files; with `force` all that is over, and join small files."""
+        """Move closed spans of warm rows into cold files; with `force` all of them, and join small files."""
         made: list[ColdFile] = []
         with self._compacting, self.cursor() as cursor:
             for kind in KINDS:

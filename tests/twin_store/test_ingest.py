@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import pytest
+
 from twin.ingest import Ingest
 from wire.messages import Ack, DownHello, EpochSpan, Hello, Status, decode, encode
 from wire.mqtt import Link, LinkConfig, Message
@@ -156,3 +158,18 @@ async def test_of_two_live_agents_with_one_name_the_newcomer_is_refused_and_an_e
         assert {ack.epoch for ack in peer.acks} == {agent.epoch.hex()}
         assert ingest.nodes[NODE].conflict
     assert "agent.conflict" in {event["kind"] for event in store.events(T0, 2**61)}
+
+
+async def test_a_compaction_that_fails_is_counted_and_does_not_stop_ingest(
+    store: Any, broker: LinkConfig, agent: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails() -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("twin.ingest.COMPACT_PERIOD_S", 0.05)
+    monkeypatch.setattr(store, "tend", fails)
+    async with running(store, broker) as (ingest, peer):
+        await until(lambda: ingest.metrics["compaction_failures"] >= 2)
+        peer.send("data", agent.catalogue(agent.points(1)))
+        await until(lambda: peer.acks and peer.acks[-1].ranges == [(1, 1)])
+        assert "No space left" in ingest.last_error
