@@ -19,6 +19,11 @@ export async function overview_names_what_is_abnormal_worst_first({ open }) {
     "the planted faults are listed, worst first",
     conditions,
   );
+  expect((await page.locator(".park").count()) === 0, "no headline of the park where no point speaks for it");
+  const hot = await page.locator(".card", { hasText: "Server room" }).textContent();
+  expect(/°C/.test(hot) && /ppm/.test(hot) && /Above limit/.test(hot), "a place shows its values and its worst condition in words", hot);
+  const marked = page.locator(".card", { hasText: "Server room" }).locator(".headline[data-condition=high] svg");
+  expect((await marked.count()) === 1, "and marks the value itself with a shape");
   await page.click(".counter[data-condition=bad]");
   await textWhen(page, ".findings tbody", (text) => text.includes("Bad quality") && !text.includes("Above limit"));
   await picture(page, "overview");
@@ -67,6 +72,13 @@ export async function history_is_framed_and_shows_that_instant({ open }) {
   await page.keyboard.press("ArrowLeft");
   await textWhen(page, ".tile .number", (text) => text !== shown);
   await picture(page, "history");
+  await page.keyboard.press("g");
+  await page.keyboard.press("o");
+  const card = page.locator(".card .card-values").first();
+  const then = await card.textContent();
+  await page.waitForTimeout(1_200);
+  expect(/\d/.test(then) && then === (await card.textContent()), "the overview shows that instant too", then);
+  await page.goBack();
   await page.keyboard.press("l");
   await page.waitForSelector(".app[data-mode=live]");
   await textWhen(page, ".tile .age", (text) => text.includes("now") || text.includes("ago"));
@@ -221,12 +233,23 @@ export async function a_cut_socket_is_said_and_mended({ open }) {
   host.close();
 }
 
-export async function a_whole_park_is_seen_live({ open }) {
+export async function a_whole_park_is_seen_live({ base, open }) {
   const page = await open("/");
   await page.waitForSelector(".connection[data-phase=open]");
   await textWhen(page, ".facts", (text) => number(/(\d+) points/.exec(text)?.[1] ?? "0") > 50, 30_000);
-  await page.waitForSelector(".board .chip");
-  await page.locator(".board .chip:not(.chip-empty)").first().click();
+  const figure = await textWhen(page, ".park .figure:first-child .number", (text) => number(text) > 0, 20_000);
+  const figures = await page.locator(".park .figure-name").allTextContents();
+  expect(figures.join() === "Power drawn,Solar power,Outdoors,People inside", "the park in one line", figures);
+  await textWhen(page, ".park .figure:first-child .number", (text) => text !== figure, 20_000);
+  const storeys = await page.locator(".board h2").allTextContents();
+  expect(storeys.join() === "Second floor,First floor,Ground floor", "storeys stand as in a section, the highest first", storeys);
+  const room = await textWhen(page, ".card:has-text('Laboratory') .card-values", (text) => /°C.*ppm.*kW/.test(text), 20_000);
+  await textWhen(page, ".card:has-text('Laboratory') .card-values", (text) => text !== room, 20_000);
+  await page.goto(`${base}/trends`);
+  await page.click(".proposals button >> nth=0");
+  await page.waitForSelector(".plot .u-over");
+  await page.goto(base);
+  await page.locator(".card").first().click();
   const first = await textWhen(page, ".tiles", (text) => /\d/.test(text), 20_000);
   await textWhen(page, ".tiles", (text) => text !== first, 20_000);
   await page.keyboard.press("g");

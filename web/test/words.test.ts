@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { backoff } from "../src/api/live";
 import { query } from "../src/api/http";
-import { offset, offsetMinutes, value } from "../src/i18n/format";
+import { brief, offset, offsetMinutes, value } from "../src/i18n/format";
 import { unitText } from "../src/i18n/units";
 import { parse, path, type Route } from "../src/state/route";
 import { matches, words } from "../src/state/search";
@@ -24,6 +24,10 @@ test.each([
 
 test("what is no number is a dash, and text is shown as it is", () => {
   expect([null, NaN, Infinity, "RUNNING", 7].map(value)).toEqual(["–", "–", "–", "RUNNING", "7"]);
+});
+
+test("at a glance a value has three significant digits", () => {
+  expect([22.164, 765.2, 4.0401, 0.1204, 1932.4, 1_665, 0.00001, null].map(brief)).toEqual(["22.2", "765", "4.04", "0.120", "1,932", "1,665", "0.000", "–"]);
 });
 
 test("the offset of the site is printed with its sign, summer and winter", () => {

@@ -1,5 +1,5 @@
 import { get } from "./http";
-import type { ElementDetail, History, NodeRow, Page, Point, PointDetail, Site, StatePage, StateRow, Tree } from "./types";
+import type { ElementDetail, ElementRow, History, NodeRow, Page, Point, PointDetail, Site, StatePage, StateRow, Tree } from "./types";
 
 const POINTS_PAGE = 5_000;
 const STATE_PAGE = 20_000;
@@ -15,6 +15,9 @@ export const tree = (signal?: AbortSignal) => get<Tree>("/tree", {}, signal);
 export const nodes = (signal?: AbortSignal) => get<{ items: NodeRow[] }>("/nodes", {}, signal);
 export const point = (id: number, signal?: AbortSignal) => get<PointDetail>(`/points/${id}`, {}, signal);
 export const element = (id: string, signal?: AbortSignal) => get<ElementDetail>(`/elements/${encodeURIComponent(id)}`, {}, signal);
+
+/** Elements of the model whose name, tag, class or GlobalId holds the text. */
+export const elements = (q: string, limit: number, signal?: AbortSignal) => get<Page<ElementRow>>("/elements", { q, limit }, signal);
 
 /** The catalogue page by page, so that the first page is shown before the last has come. */
 export async function* points(signal?: AbortSignal): AsyncGenerator<Page<Point>> {

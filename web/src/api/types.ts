@@ -123,7 +123,7 @@ export interface NodeRow {
   online: boolean;
   since: string | null;
   agent: string | null;
-  boot: string | number | null;
+  boot: string | null;
   last_seen: string | null;
   lag_records: number | null;
   spool: Record<string, number | null> | null;

@@ -1,6 +1,7 @@
 import { computed, effect, signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import type { TreeNode } from "../api/types";
+import * as queries from "../api/queries";
+import type { ElementRow, TreeNode } from "../api/types";
 import { t } from "../i18n";
 import { loadCatalogue, loadProblem, points, tree } from "../state/catalogue";
 import { go, route } from "../state/route";
@@ -15,14 +16,36 @@ const OPEN_AT_FIRST_MAX = 60;
 const tab = signal<Tab>("spaces");
 const text = signal("");
 const open = signal<ReadonlySet<string>>(new Set());
+const elements = signal<readonly ElementRow[]>([]);
+const ELEMENTS_MAX = 100;
+const ASKED_CHARS_MIN = 2;
+const ASK_AFTER_MS = 200;
 let openedFirst = false;
 
 const listing = computed(() => {
   const known = tree.value;
   if (!known) return null;
-  if (text.value.trim()) return foundRows(known, points.value, text.value);
+  if (text.value.trim()) return foundRows(known, points.value, text.value, elements.value);
   const rows = tab.value === "spaces" ? spaceRows(known, points.value, open.value) : deviceRows(known, points.value, open.value);
   return { rows, more: 0 };
+});
+
+/** What the tree leaves out (doors, pumps, ducts without points) is asked of the twin while a person types. */
+effect(() => {
+  const wanted = text.value.trim();
+  elements.value = [];
+  if (wanted.length < ASKED_CHARS_MIN) return;
+  const abort = new AbortController();
+  const timer = setTimeout(() => {
+    queries.elements(wanted, ELEMENTS_MAX, abort.signal).then(
+      (page) => void (abort.signal.aborted || (elements.value = page.items)),
+      () => undefined, // the search of what is known stands
+    );
+  }, ASK_AFTER_MS);
+  return () => {
+    clearTimeout(timer);
+    abort.abort();
+  };
 });
 
 effect(() => {

@@ -1,47 +1,119 @@
-import type { TreeNode } from "../api/types";
+import { useComputed } from "@preact/signals";
+import { useMemo } from "preact/hooks";
+import type { Point, TreeNode } from "../api/types";
 import { t } from "../i18n";
-import { placeName, placeOf, tree } from "../state/catalogue";
+import * as format from "../i18n/format";
+import { unitText } from "../i18n/units";
+import { placeName, placeOf, pointName, points, tree } from "../state/catalogue";
+import { conditionOf } from "../state/condition";
 import type { Finding } from "../state/findings";
+import { headlines } from "../state/headlines";
+import { at } from "../state/time";
+import { cell } from "../state/values";
 import { ConditionMark } from "./condition_mark";
 import { Icon, typeIcon } from "./icon";
 import { Link } from "./link";
 import { countPoints } from "./tree_rows";
 
 const STOREYS_MAX = 60;
+const SPACES_MAX = 120;
+/** More places than this without a point are folded away. */
+const EMPTY_SHOWN_MAX = 8;
 
-/** Every storey with its spaces: grey where all is normal, the worst condition and how many where it is not. */
+/** Every storey, the highest first, with its spaces: up to three live values each, and what is abnormal in shape and words. */
 export function StoreyBoard({ findings }: { findings: readonly Finding[] }) {
   const storeys = storeysOf(tree.value?.roots ?? []).slice(0, STOREYS_MAX);
   if (!storeys.length) return null;
   const byPlace = groupByPlace(findings);
   return (
-    <section class="panel board" aria-label={t("overview.places")}>
+    <section class="board" aria-label={t("overview.places")}>
       {storeys.map((storey) => (
-        <div key={storey.id} class="board-row">
-          <h2>
-            <Link to={{ view: "place", id: storey.id }}>{placeName(storey)}</Link>
-          </h2>
-          <ul class="chips">
-            {storey.children.map((space) => (
-              <Space key={space.id} node={space} found={byPlace.get(space.id) ?? []} />
-            ))}
-          </ul>
-        </div>
+        <Storey key={storey.id} storey={storey} byPlace={byPlace} />
       ))}
     </section>
   );
 }
 
+function Storey({ storey, byPlace }: { storey: TreeNode; byPlace: ReadonlyMap<string, readonly Finding[]> }) {
+  const measured = storey.children.filter((space) => countPoints(space));
+  const empty = storey.children.filter((space) => !countPoints(space));
+  return (
+    <div class="board-row">
+      <h2>
+        <Link to={{ view: "place", id: storey.id }}>{placeName(storey)}</Link>
+      </h2>
+      {measured.length > 0 && (
+        <ul class="cards">
+          {measured.slice(0, SPACES_MAX).map((space) => (
+            <Space key={space.id} node={space} found={byPlace.get(space.id) ?? []} />
+          ))}
+        </ul>
+      )}
+      {empty.length > EMPTY_SHOWN_MAX ? (
+        <details class="board-empty">
+          <summary>{t("overview.withoutPoints", { n: empty.length })}</summary>
+          <Empties nodes={empty.slice(0, SPACES_MAX)} />
+        </details>
+      ) : (
+        empty.length > 0 && <Empties nodes={empty} />
+      )}
+    </div>
+  );
+}
+
+function Empties({ nodes }: { nodes: readonly TreeNode[] }) {
+  return (
+    <ul class="chips">
+      {nodes.map((node) => (
+        <li key={node.id}>
+          <Link to={{ view: "place", id: node.id }} class="chip chip-empty">
+            <Icon name={typeIcon(node.type)} size={14} />
+            {placeName(node)}
+          </Link>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
 function Space({ node, found }: { node: TreeNode; found: readonly Finding[] }) {
+  const known = points.value;
+  const shown = useMemo(() => headlines(node, known), [node, known]);
   const worst = found[0];
   return (
     <li>
-      <Link to={{ view: "place", id: node.id }} class={countPoints(node) ? "chip" : "chip chip-empty"}>
-        {worst ? <ConditionMark condition={worst.condition} compact /> : <Icon name={typeIcon(node.type)} size={14} />}
-        {placeName(node)}
-        {found.length > 1 && <span class="count num">{found.length}</span>}
+      <Link to={{ view: "place", id: node.id }} class="card">
+        <span class="card-name">
+          <Icon name={typeIcon(node.type)} size={14} />
+          <span>{placeName(node)}</span>
+        </span>
+        <span class="card-values">
+          {shown.map((point) => (
+            <Headline key={point.id} point={point} />
+          ))}
+        </span>
+        {worst && (
+          <span class="card-state">
+            <ConditionMark condition={worst.condition} />
+            {found.length > 1 && <span class="count num">{found.length}</span>}
+          </span>
+        )}
       </Link>
     </li>
+  );
+}
+
+function Headline({ point }: { point: Point }) {
+  const source = cell(point.id);
+  const condition = useComputed(() => conditionOf(point, source.value, at.value)).value;
+  return (
+    <span class="headline" data-condition={condition} title={pointName(point)}>
+      <span class="visually-hidden">{pointName(point)} </span>
+      {condition !== "ok" && <ConditionMark condition={condition} compact />}
+      {point.point_class === "occupancy" && <Icon name="people" size={13} />}
+      <span class="num">{format.brief(source.value?.v ?? null)}</span>
+      <span class="unit">{unitText(point.unit)}</span>
+    </span>
   );
 }
 

@@ -140,6 +140,7 @@ function RowValue({ point }: { point: Point }) {
   return (
     <span class="row-value" data-condition={condition}>
       {condition !== "ok" && <ConditionMark condition={condition} compact />}
+      {condition === "stale" && source.value?.t != null && <span class="muted num">{format.duration((at.value - source.value.t) / 1000)}</span>}
       <span class="num">{format.value(source.value?.v ?? null)}</span>
       {point.unit && <span class="muted">{unitText(point.unit)}</span>}
     </span>

@@ -1,4 +1,4 @@
-import type { Point, Tree, TreeNode } from "../api/types";
+import type { ElementRow, Point, Tree, TreeNode } from "../api/types";
 import { deviceName, placeName, pointName } from "../state/catalogue";
 import { matches, words } from "../state/search";
 import type { Route } from "../state/route";
@@ -56,8 +56,8 @@ export function deviceRows(tree: Tree, known: Known, open: ReadonlySet<string>):
   return rows;
 }
 
-/** What a search finds, flat: places, devices, then points. */
-export function foundRows(tree: Tree, known: Known, text: string): { rows: Row[]; more: number } {
+/** What a search finds, flat: places, devices, points, then the model's other elements as the twin found them. */
+export function foundRows(tree: Tree, known: Known, text: string, elements: readonly ElementRow[] = []): { rows: Row[]; more: number } {
   const wanted = words(text);
   const rows: Row[] = [];
   let more = 0;
@@ -69,12 +69,19 @@ export function foundRows(tree: Tree, known: Known, text: string): { rows: Row[]
   tree.roots.forEach(walk);
   for (const entry of tree.devices) if (matches(wanted, entry.node, entry.device)) push(deviceRow(entry, 0));
   for (const point of known.values()) if (matches(wanted, point.key, point.label)) push(pointRow("found", point, 0, deviceName(point)));
+  const listed = new Set(rows.map((row) => row.key));
+  for (const one of elements) if (!listed.has(one.id)) push(elementRow(one));
   return { rows, more };
 }
 
 function placeRow(node: TreeNode, depth: number): Row {
   const count = countPoints(node);
   return { key: node.id, depth, icon: typeIcon(node.type), text: placeName(node), detail: "", to: { view: "place", id: node.id }, open: undefined, point: undefined, count };
+}
+
+function elementRow({ id, type, name, long_name, points }: ElementRow): Row {
+  const text = long_name || name || id;
+  return { key: id, depth: 0, icon: typeIcon(type), text, detail: type.replace(/^Ifc/, ""), to: { view: "place", id }, open: undefined, point: undefined, count: points };
 }
 
 function deviceRow(entry: Tree["devices"][number], depth: number): Row {

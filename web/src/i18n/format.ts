@@ -32,6 +32,13 @@ export function value(v: Value): string {
   return number(v, digits, digits > 3 ? 0 : digits);
 }
 
+/** A value read at a glance: three significant digits. */
+export function brief(v: Value): string {
+  if (typeof v !== "number" || !Number.isFinite(v) || Number.isInteger(v)) return value(v);
+  const digits = Math.max(0, Math.min(3, 2 - Math.floor(Math.log10(Math.abs(v)))));
+  return number(v, digits, digits);
+}
+
 export function number(v: number, digitsMax = 0, digitsMin = 0): string {
   const language = shownLanguage();
   return made(`n${language}${digitsMax}.${digitsMin}`, () =>

@@ -68,6 +68,9 @@ function labelParts({ label }: Point): [string, string] {
   return at < 0 ? ["", label] : [label.slice(0, at), label.slice(at + 2)];
 }
 
+/** Everything that names a point, in small letters with spaces between the words: what rules about points look at. */
+export const labelWords = (point: Point) => `${point.label} ${point.device} ${point.metric}`.toLowerCase().replace(/[_-]/g, " ");
+
 const sentence = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** What a person calls a place. */

@@ -4,7 +4,8 @@ import { Age } from "../components/age";
 import { ConditionMark, CONDITION_TEXT } from "../components/condition_mark";
 import { Icon, type IconName } from "../components/icon";
 import { Link } from "../components/link";
-import { Empty, Failed, Skeleton } from "../components/notice";
+import { Failed, Skeleton } from "../components/notice";
+import { ParkStrip } from "../components/park_strip";
 import { StoreyBoard } from "../components/storey_board";
 import { t, type Key } from "../i18n";
 import * as format from "../i18n/format";
@@ -49,15 +50,18 @@ export function OverviewView() {
         </div>
         <SiteFacts />
       </header>
-      <Counters all={all} only={only.value} choose={(group) => (only.value = only.value === group ? null : group)} />
+      <ParkStrip />
+      {all.length > 0 && <Counters all={all} only={only.value} choose={(group) => (only.value = only.value === group ? null : group)} />}
       {!frames.value && live.value ? (
         <Skeleton rows={6} />
       ) : shown.length ? (
         <FindingsTable rows={shown.slice(0, rows.value)} />
       ) : (
-        <Empty icon="ok" title={t("overview.normal")}>
-          {t("overview.normalDetail", { n: known.size })}
-        </Empty>
+        <p class="calm" role="status">
+          <Icon name="ok" />
+          <strong>{t("overview.normal")}</strong>
+          <span class="muted">{t("overview.normalDetail", { n: known.size })}</span>
+        </p>
       )}
       {shown.length > rows.value && (
         <button type="button" class="button" onClick={() => (rows.value += 400)}>

@@ -4,8 +4,10 @@ import { Icon } from "../components/icon";
 import { Empty } from "../components/notice";
 import { t } from "../i18n";
 import { points as catalogue, deviceName, pointName } from "../state/catalogue";
+import { className } from "../i18n/classes";
 import { useInterest } from "../state/interest";
-import { toggleTrend, TREND_POINTS_MAX, trendPoints } from "../state/route";
+import { proposals } from "../state/headlines";
+import { go, toggleTrend, TREND_POINTS_MAX, trendPoints } from "../state/route";
 import { matches, words } from "../state/search";
 import { zoomOut } from "../state/time";
 
@@ -36,11 +38,31 @@ export function TrendsView() {
           <LazyCharts points={points} onRemove={toggleTrend} />
         </section>
       ) : (
-        <Empty icon="trends" title={t("trend.empty")}>
-          {t("trend.emptyFix")}
-        </Empty>
+        <>
+          <Empty icon="trends" title={t("trend.empty")}>
+            {t("trend.emptyFix")}
+          </Empty>
+          <Proposals />
+        </>
       )}
     </article>
+  );
+}
+
+/** Nothing chosen yet: sets worth a look, one click each. */
+function Proposals() {
+  const known = catalogue.value;
+  const offered = useMemo(() => proposals(known.values()), [known]);
+  return (
+    <div class="proposals">
+      {offered.map(({ of, points }) => (
+        <button key={points[0]!.id} type="button" class="button" onClick={() => go({ view: "trends", points: points.map((point) => point.id) })}>
+          <Icon name="trends" />
+          {of ? className(of) : deviceName(points[0]!)}
+          <span class="count num">{points.length}</span>
+        </button>
+      ))}
+    </div>
   );
 }
 
