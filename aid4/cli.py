@@ -32,6 +32,7 @@ _TABLE = {
     "sim": _Row("sim_devices.cli:sim", "sim", "simulated devices that speak the real protocols"),
     "bench": _Row("aid4.bench:bench", "dev", "measure the park and prove what it promises"),
 }
+_NAME = "aid4.cli.name"  # in the context: the sub-command that was called
 _ROOMS = frozenset({"aid4", "wire", "edge", "twin", "bim", "drone_ingest", "inference", "sim_devices"})
 
 
@@ -70,6 +71,13 @@ class LazyGroup(click.Group):
         row = _TABLE.get(cmd_name)
         return None if row is None else _load(cmd_name, row)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args:
+            ctx.meta[_NAME] = args[0]
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, row.line) for name, row in _TABLE.items()])
@@ -79,6 +87,10 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except Aid4Error as error:
             raise (_Mendable if isinstance(error, UserError) else _Shown)(error) from error
+        except ModuleNotFoundError as missing:
+            if _is_ours(missing):
+                raise
+            raise _Mendable(_not_installed(ctx.meta[_NAME], missing)) from missing
 
 
 def _load(name: str, row: _Row) -> click.Command:
@@ -87,14 +99,22 @@ def _load(name: str, row: _Row) -> click.Command:
     try:
         command = getattr(importlib.import_module(module), attribute)
     except ModuleNotFoundError as missing:
-        package = (missing.name or "").partition(".")[0]
-        if package in _ROOMS:
+        if _is_ours(missing):
             raise
-        problem = f"`aid4 {name}` needs the package {package}, which is not installed"
-        raise UserError(problem, fix=f'pip install "aid4[{row.extra}]"') from missing
+        raise _not_installed(name, missing) from missing
     if not isinstance(command, click.Command):
         raise TypeError(f"{row.target} is not a click command")
     return command
+
+
+def _is_ours(missing: ModuleNotFoundError) -> bool:
+    return (missing.name or "").partition(".")[0] in _ROOMS
+
+
+def _not_installed(name: str, missing: ModuleNotFoundError) -> UserError:
+    package = (missing.name or "").partition(".")[0]
+    problem = f"`aid4 {name}` needs the package {package}, which is not installed"
+    return UserError(problem, fix=f'pip install "aid4[{_TABLE[name].extra}]"')
 
 
 def _version() -> str:

@@ -82,3 +82,13 @@ def test_a_missing_library_names_the_extra(tmp_path: Path, monkeypatch: pytest.M
     assert done.exit_code == 2
     assert "a_library_nobody_has" in done.stderr
     assert 'pip install "aid4[twin]"' in done.stderr
+
+
+def test_a_library_that_is_missing_only_inside_a_command_names_the_extra_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delitem(sys.modules, "twin.server", raising=False)
+    done = CliRunner().invoke(cli, ["twin", "serve", "--data-dir", "never-made", "--port", "0"])
+    assert done.exit_code == 2
+    assert 'pip install "aid4[twin]"' in done.stderr
