@@ -18,6 +18,7 @@ from bim.limits import MIB, ModelLimits
 from bim.model_index import ModelIndex
 from bim.open import load_tables, read_model
 from bim.points_file import read_points
+from bim.schedule.cli import schedule, state
 from bim.summary import ModelSummary
 from bim.tree import lines_of, tree_of
 from wire.errors import ConfigError, UserError
@@ -41,6 +42,10 @@ def _bounds(command: Callable[..., None]) -> Callable[..., None]:
 @click.group()
 def bim() -> None:
     """Look into a building model and bind points to it."""
+
+
+bim.add_command(schedule)
+bim.add_command(state)
 
 
 @bim.command()
