@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, Literal
 
 from wire.errors import ConfigError, InputError
@@ -103,8 +104,11 @@ def _site_table(site: Path) -> dict[str, Any]:
 
 def replay_sources(site: Path, files: Sequence[Path], speed: float | None) -> tuple[list[dict[str, Any]], list[str]]:
     """One `[[source]]` table a recording, by the first `[[replay]]` rule of the site's replay.toml whose `match`
-    fits the file's name; `speed` None is as fast as possible. The second list warns of files without a rule."""
-    rules, sources, warnings = _rules(site / "replay.toml"), [], []
+    fits the file's name; `speed` None is as fast as possible. The second list warns of files without a rule.
+
+    Each call begins the recordings anew; the agent that it is written for goes on where it was, however often it dies.
+    """
+    rules, sources, warnings, session = _rules(site / "replay.toml"), [], [], token_hex(8)
     taken: set[str] = set()
     for file in files:
         if not file.is_file():
@@ -114,7 +118,14 @@ def replay_sources(site: Path, files: Sequence[Path], speed: float | None) -> tu
             warnings.append(f"{file.name}: no rule in {site.name}/replay.toml; its times without an offset are UTC")
         table = {key: value for key, value in (rule or {}).items() if key != "match"}
         name = _free_name(_stem(file), taken)
-        table = {"kind": "replay", "name": name, "device": name, **table, "file": str(file.resolve())}
+        table = {
+            "kind": "replay",
+            "name": name,
+            "device": name,
+            "session": session,
+            **table,
+            "file": str(file.resolve()),
+        }
         sources.append({**table, "speed": "max" if speed is None else speed})
     return sources, warnings
 

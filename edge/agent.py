@@ -99,7 +99,6 @@ class Agent:
         self.commands = Commands(config.spool_dir / "command-counter", clock, self._find, self.uplink.reply, self.disk)
         self.status_file = config.spool_dir / "status.json"
         self._report = HealthReport(self.spool, self.uplink, self.batcher, clock)
-        self._context = SourceContext(clock, config.file.parent)
         self._reload_wanted = asyncio.Event()
 
     # -- sources
@@ -152,12 +151,13 @@ class Agent:
 
     def _create(self, slot: Slot) -> None:
         """A fresh instance, whose points the catalogue learns; its counters go on."""
-        before = slot.health
-        source = load_kind(slot.kind).create(slot.config, self._context)
+        before, name = slot.health, slot.config.name
+        context = SourceContext(self.clock, self.config.file.parent, self.spool.position(name))
+        source = load_kind(slot.kind).create(slot.config, context)
         slot.source, slot.health = source, source.health
         _carry_over(before, slot.health)
-        self.batcher.catalogue.forget(slot.config.name)
-        self.batcher.catalogue.learn(slot.config.name, source.points())
+        self.batcher.catalogue.forget(name)
+        self.batcher.catalogue.learn(name, source.points())
 
     def _start(self, slot: Slot) -> None:
         slot.task = self.tasks.create_task(self._keep_running(slot), name=f"source {slot.config.name}")

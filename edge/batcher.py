@@ -52,7 +52,8 @@ class _Lane:
     schema_id: int
     cls: int
     policy: FlushConfig
-    young: bool  # of points that no catalogue record names yet
+    young: bool  # some of points that no catalogue record names yet
+    stream: int = 0  # rows of a resumable stream keep their order and share records with no others
     batches: list[pa.RecordBatch] = field(default_factory=list)
     promises: list[tuple[int, _Promise]] = field(default_factory=list)
     rows: int = 0
@@ -70,7 +71,7 @@ class Batcher:
         self.oversize = 0  # rows that no record can hold
         self._spool, self._clock, self._declared = spool, clock, declared
         self._bulk, self._event = bulk, event
-        self._lanes: dict[tuple[int, bool], _Lane] = {}
+        self._lanes: dict[tuple[int, bool, int], _Lane] = {}
         self._declared_points = 0
         self._declared_at_s = -DECLARE_S_MAX
         self._wake = asyncio.Event()
@@ -88,7 +89,7 @@ class Batcher:
             self.redeclare()
         for start in starts:
             part = self._finish(rows.slice(start, PART_ROWS_MAX), batch.schema_id, ids)
-            lane = self._lane(batch.schema_id, self._is_young(part, batch.schema_id))
+            lane = self._lane(batch.schema_id, self._is_young(part, batch.schema_id), batch.stream)
             if not lane.rows:
                 lane.since_s = self._clock.monotonic_s()
                 self._wake.set()
@@ -96,6 +97,8 @@ class Batcher:
             lane.promises.append((part.num_rows, promise))
             lane.rows += part.num_rows
             lane.bytes += part.nbytes
+            if batch.stream:
+                self._spool.positions.offered(batch.stream, part.num_rows)
             if lane.rows >= lane.policy.rows or lane.bytes >= lane.policy.bytes:
                 self._flush(lane)
             await self._spool.room()
@@ -153,11 +156,13 @@ class Batcher:
         else:
             self._declared(append.records[0])
 
-    def _lane(self, schema_id: int, young: bool) -> _Lane:
-        lane = self._lanes.get((schema_id, young))
+    def _lane(self, schema_id: int, young: bool, stream: int) -> _Lane:
+        key = (schema_id, young and not stream, stream)
+        lane = self._lanes.get(key)
         if lane is None:
             cls, policy = (CLASS_EVENT, self._event) if schema_id == EVENTS else (CLASS_BULK, self._bulk)
-            lane = self._lanes[schema_id, young] = _Lane(schema_id, cls, policy, young)
+            lane = self._lanes[key] = _Lane(schema_id, cls, policy, young, stream)
+        lane.young |= young
         return lane
 
     def _is_young(self, part: pa.RecordBatch, schema_id: int) -> bool:
@@ -208,6 +213,7 @@ class Batcher:
         rows = min(lane.policy.rows, max(1, lane.policy.bytes * lane.rows // max(lane.bytes, 1)))
         promises = lane.promises
         lane.batches, lane.promises, lane.rows, lane.bytes = [], [], 0, 0
+        lane.young &= not lane.stream
         records = self._pack(batch, rows, lane, self._spool.next_seq)
 
         def settled(append: Append) -> None:
@@ -217,7 +223,7 @@ class Batcher:
                 promise.settle(count if append.refused else 0)
 
         if records:
-            self._spool.append(records, readings=batch.num_rows, cls=lane.cls, done=settled)
+            self._spool.append(records, readings=batch.num_rows, cls=lane.cls, done=settled, stream=lane.stream)
         else:
             for count, promise in promises:
                 promise.settle(count)
@@ -227,7 +233,7 @@ class Batcher:
         codec = None if lane.policy.codec == "auto" else CODECS[lane.policy.codec]
         if lane.schema_id != READINGS and lane.policy.codec.startswith("packed"):
             codec = None
-        stamp = self._spool.stamp(lane.cls)
+        stamp = self._spool.stamp(lane.cls, lane.stream)
         try:
             return pack_split(batch, rows, schema_id=lane.schema_id, stamp=stamp, first_seq=first_seq, codec=codec)
         except RecordError as error:

@@ -89,7 +89,7 @@ def silence(figures: SourceFigures, now_us: int) -> str:
     if figures.state in {"failed", "waiting"}:
         return figures.why or f"is {figures.state} and gave no reason"
     if figures.state == "ended":
-        return figures.why if figures.errors else ""
+        return figures.why
     if not figures.last_us:
         return figures.why or "has not received anything yet"
     silent_s = (now_us - figures.last_us) / 1e6

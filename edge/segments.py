@@ -76,6 +76,7 @@ class Frame(NamedTuple):
     cls: int
     rows: int
     clock_us: int
+    stream: int
 
 
 class Scan(NamedTuple):
@@ -256,7 +257,8 @@ def _frame_at(view: memoryview, at: int, epoch: bytes) -> Frame | None:
         return None
     if header.epoch != epoch or header.seq == 0:
         return None
-    return Frame(header.seq, at, HEADER_BYTES + header.size, header.cls, header.count, header.clock_us)
+    size = HEADER_BYTES + header.size
+    return Frame(header.seq, at, size, header.cls, header.count, header.clock_us, header.stream)
 
 
 def is_intact(view: memoryview, at: int) -> bool:

@@ -12,8 +12,8 @@ import logging
 import os
 import shutil
 from array import array
-from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol, Self
 
@@ -21,8 +21,10 @@ import pyarrow as pa
 
 from edge.config import SpoolConfig
 from edge.epochs import Epoch, Recovered
+from edge.positions import Positions, SourcePosition
 from edge.segments import Disk, Segment
 from edge.spool_writer import Append, Limits, Writer
+from edge.tail_cache import TailCache
 from wire.clock import Clock, boot_id
 from wire.errors import ConfigError
 from wire.limits import LINK_BUFFER_BYTES
@@ -73,9 +75,10 @@ class Spool:
         self.readings_accepted = self.readings_refused = self.readings_thinned = self.torn_bytes = 0
         self.why_refused = ""
         self._listener, self._disk = listener, disk or Disk()
+        self.positions = Positions(folder, self._disk)
         self._boot = boot_id()
         self._current = Epoch(self.epoch, folder / self.epoch.hex())
-        self._cache = _TailCache(config.cache_bytes)
+        self._cache = TailCache(config.cache_bytes)
         self._holes: list[tuple[int, int, int]] = []  # lo, hi, readings: refused and not yet named in a gap record
         self._gap_waits = False
         self._leaving: dict[Path, int] = {}  # segments on their way out, and their bytes
@@ -87,6 +90,7 @@ class Spool:
     async def __aenter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock_fd = _lock(self.folder)
+        await asyncio.to_thread(self.positions.load)
         loop = asyncio.get_running_loop()
         self.failed: asyncio.Future[None] = loop.create_future()
         limits = Limits(
@@ -109,6 +113,8 @@ class Spool:
     async def __aexit__(self, *error: object) -> None:
         await asyncio.to_thread(self._writer.close)
         await asyncio.sleep(0)  # the last group settles
+        with suppress(OSError):  # then the spool is counted again at the next start
+            self.positions.close()
         for epoch in self.epochs.values():
             epoch.close()
         os.close(self._lock_fd)
@@ -117,23 +123,44 @@ class Spool:
 
     # -- in
 
-    def stamp(self, cls: int) -> Stamp:
+    def stamp(self, cls: int, stream: int = 0) -> Stamp:
         """What a record packed now carries."""
         now_us, mono_us = self.clock.wall_us(), round(self.clock.monotonic_s() * 1e6)
-        return Stamp(self.epoch, self.generation, self._boot, now_us, mono_us, cls)
+        return Stamp(self.epoch, self.generation, self._boot, now_us, mono_us, cls, stream)
 
     def append(
         self, records: list[bytes], *, readings: int, cls: int, done: Callable[[Append], None] | None = None,
-        catalogue: bool = False,
+        catalogue: bool = False, stream: int = 0,
     ) -> None:  # fmt: skip
         """Take records numbered from `next_seq` on; `done` is called once they are durable or refused, all alike."""
         size = sum(map(len, records))
-        append = Append(records, self.next_seq, cls, readings, self.clock.wall_us(), size, catalogue, done)
+        append = Append(records, self.next_seq, cls, readings, self.clock.wall_us(), size, catalogue, stream, done)
         self.next_seq += len(records)
         self._queued_bytes += size
         if self._queued_bytes > QUEUE_BYTES_MAX:
             self._room.clear()
         self._writer.put(append)
+
+    def position(self, source: str) -> SourcePosition:
+        """Where a source that can go on learns how far it got."""
+        return SourcePosition(self, source)
+
+    async def open_streams(self, streams: Iterable[int]) -> None:
+        """Make the positions durable, then take rows of these streams; OSError when the disk fails."""
+        loop, save = asyncio.get_running_loop(), self.positions.job()
+        done: asyncio.Future[None] = loop.create_future()
+
+        def job() -> None:
+            try:
+                save()
+            except OSError as error:
+                loop.call_soon_threadsafe(done.set_exception, error)
+                return
+            self._writer.resume(streams)
+            loop.call_soon_threadsafe(done.set_result, None)
+
+        self._writer.put(job)
+        await asyncio.shield(done)
 
     async def room(self) -> None:
         """Wait until the disk has caught up."""
@@ -147,6 +174,8 @@ class Spool:
                 self._refused(append)
             else:
                 self._accepted(append)
+            if append.stream:
+                self.positions.settled(append)
             if append.done is not None:
                 append.done(append)
         if self._queued_bytes <= QUEUE_BYTES_MAX:
@@ -166,12 +195,13 @@ class Spool:
         if not self._holes:
             log.error("readings are refused: %s", append.refused)
         self.why_refused = append.refused
-        self.readings_refused += append.readings
+        readings = 0 if append.stream else append.readings  # of a stream they are offered again
+        self.readings_refused += readings
         self._listener.appended(self.epoch, append.first_seq, array("I", [0] * len(append.records)))
-        hole = (append.first_seq, append.last_seq, append.readings)
+        hole = (append.first_seq, append.last_seq, readings)
         if self._holes and self._holes[-1][1] + 1 == hole[0]:
-            lo, _, readings = self._holes.pop()
-            hole = (lo, hole[1], readings + hole[2])
+            lo, _, before = self._holes.pop()
+            hole = (lo, hole[1], before + readings)
         self._holes.append(hole)
 
     def _name_holes(self) -> None:
@@ -233,6 +263,7 @@ class Spool:
 
         `covered(epoch, lo, hi)` tells whether the twin has committed all of a range.
         """
+        self._note_positions(self.positions.is_due(self.clock.monotonic_s()))
         over = self._over(RETAIN_SHARE)
         for epoch in list(self.epochs.values()):
             over = self._retire(epoch, covered, over)
@@ -242,10 +273,14 @@ class Spool:
         if self._holes and not self._gap_waits and self._has_room():
             self._name_holes()
 
+    def _note_positions(self, now: bool = True) -> None:
+        if now and self.positions.is_dirty:
+            self._writer.put(self.positions.job())
+
     def _over(self, share: float) -> float:
         """Bytes above a share of the budget, what is already on its way out not counted; 1 when the disk is low."""
         over = self._writer.used_bytes - sum(self._leaving.values()) - share * self.config.budget_bytes
-        return max(over, 1.0) if self._free_bytes() < 2 * self.config.reserve_bytes else over
+        return max(over, 1.0) if self.free_bytes < 2 * self.config.reserve_bytes else over
 
     def _retire(self, epoch: Epoch, covered: Callable[[bytes, int, int], bool], over: float) -> float:
         """Let go of committed segments from the oldest on; returns by how much the budget is still exceeded."""
@@ -261,6 +296,7 @@ class Spool:
         if segment.path in self._leaving:
             return
         self._leaving[segment.path] = segment.bytes
+        self._note_positions()  # its rows are counted before it goes
         loop, floor = asyncio.get_running_loop(), segment.last + 1
 
         def job() -> None:
@@ -316,6 +352,7 @@ class Spool:
                 return
             for lo, hi in uncommitted:
                 self._listener.absent(epoch.epoch, lo, hi)
+            self._note_positions()
             self._writer.put(job)
 
         reason = "thinned: the spool's budget was used up"
@@ -328,10 +365,7 @@ class Spool:
         return list(epoch.segments[:-1] if epoch is self._current else epoch.segments)
 
     def _has_room(self) -> bool:
-        return self._free_bytes() > self.config.reserve_bytes and self._writer.used_bytes < self.config.budget_bytes
-
-    def _free_bytes(self) -> int:
-        return self._disk.free_bytes(self.folder)
+        return self.free_bytes > self.config.reserve_bytes and self._writer.used_bytes < self.config.budget_bytes
 
     # -- figures
 
@@ -343,48 +377,12 @@ class Spool:
     @property
     def free_bytes(self) -> int:
         """Bytes that the disk would still take."""
-        return self._free_bytes()
+        return self._disk.free_bytes(self.folder)
 
     @property
     def last_error(self) -> str:
         """What the disk said last when it failed."""
         return self._writer.last_error
-
-
-class _TailCache:
-    """The newest records of the running epoch in memory, so that the live path never reads the disk."""
-
-    def __init__(self, bytes_max: int) -> None:
-        self._bytes_max, self._bytes = bytes_max, 0
-        self._firsts: list[int] = []
-        self._chunks: list[tuple[list[bytes], int]] = []
-
-    def add(self, first_seq: int, records: list[bytes]) -> None:
-        size = sum(map(len, records))
-        self._firsts.append(first_seq)
-        self._chunks.append((records, size))
-        self._bytes += size
-        drop = 0
-        while self._bytes > self._bytes_max and drop < len(self._chunks):
-            self._bytes -= self._chunks[drop][1]
-            drop += 1
-        if drop:
-            del self._firsts[:drop], self._chunks[:drop]
-
-    def get(self, lo: int, hi: int) -> list[bytes] | None:
-        found: list[bytes] = []
-        at = bisect_right(self._firsts, lo) - 1
-        while lo <= hi:
-            if not 0 <= at < len(self._chunks):
-                return None
-            records, start = self._chunks[at][0], lo - self._firsts[at]
-            if start >= len(records):
-                return None
-            found += records[start : start + hi - lo + 1]
-            lo, at = self._firsts[at] + len(records), at + 1
-            if lo <= hi and (at >= len(self._firsts) or self._firsts[at] != lo):
-                return None
-        return found
 
 
 def _lock(folder: Path) -> int:

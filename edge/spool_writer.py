@@ -1,6 +1,7 @@
 """The one thread that writes the spool: groups what waits, one fdatasync for each group, refuses what does not fit.
 
 An append is all or nothing. A refused one leaves a hole in the seqs, which the spool names in a gap record.
+Of a resumable stream nothing is taken after a refusal until `resume`: what is there stays the stream's beginning.
 """
 
 import contextlib
@@ -9,7 +10,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,6 +36,7 @@ class Append:
     clock_us: int
     bytes: int
     catalogue: bool = False
+    stream: int = 0
     done: Callable[["Append"], None] | None = None
     refused: str = ""
 
@@ -72,6 +74,7 @@ class Writer:
         self._settled, self._failed = settled, failed
         self._queue: queue.SimpleQueue[Append | Job | None] = queue.SimpleQueue()
         self._fd = -1
+        self._stopped: set[int] = set()  # streams of which something was refused
         self._thread = threading.Thread(target=self._run, name="spool writer", daemon=True)
 
     def start(self) -> None:
@@ -90,6 +93,10 @@ class Writer:
     def free_bytes(self) -> int:
         """What the file system of the spool would still take."""
         return self._disk.free_bytes(self._epoch.folder if self._epoch.folder.exists() else self._epoch.folder.parent)
+
+    def resume(self, streams: Iterable[int]) -> None:
+        """Job: take rows of streams again, whose source goes on where a refusal began."""
+        self._stopped.difference_update(streams)
 
     def grow(self, size: int) -> None:
         """Job: count the bytes of an epoch that was taken over."""
@@ -171,7 +178,7 @@ class Writer:
         except OSError as error:
             self.last_error = str(error)
             for append in group:
-                append.refused = append.refused or f"the disk fails: {error}"
+                self._refuse(append, append.refused or f"the disk fails: {error}")
             self._abandon_segment()
         self._index(group)
 
@@ -181,13 +188,20 @@ class Writer:
         room = min(limits.budget_bytes - self.used_bytes, self.free_bytes() - limits.reserve_bytes)
         for append in group:
             if append.cls == CLASS_BULK and append.bytes > room:
-                append.refused = "the spool's budget is used up" if room >= 0 else "the disk is full"
+                self._refuse(append, "the spool's budget is used up" if room >= 0 else "the disk is full")
+            elif append.stream in self._stopped:
+                self._refuse(append, "what stands before it was refused")
             else:
                 room -= append.bytes
         admitted = [append for append in group if not append.refused]
         if admitted:
             self._ensure_segment(admitted[0].first_seq)
         return admitted
+
+    def _refuse(self, append: Append, why: str) -> None:
+        append.refused = why
+        if append.stream:
+            self._stopped.add(append.stream)
 
     def _ensure_segment(self, first_seq: int) -> None:
         full = self._fd >= 0 and self._epoch.segments[-1].bytes >= self._limits.segment_bytes
@@ -213,6 +227,9 @@ class Writer:
         end = self._epoch.segments[-1].bytes
         written: list[Append] = []
         for append in admitted:
+            if append.stream in self._stopped:
+                self._refuse(append, "what stands before it was refused")
+                continue
             try:
                 if append.catalogue:
                     write_whole(self._disk, self._epoch.catalogue_path(append.first_seq), append.records[0])
@@ -222,7 +239,7 @@ class Writer:
                     raise
                 os.ftruncate(self._fd, end)
                 os.lseek(self._fd, end, os.SEEK_SET)
-                append.refused = "the disk is full"
+                self._refuse(append, "the disk is full")
                 continue
             end += append.bytes
             written.append(append)

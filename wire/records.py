@@ -12,7 +12,7 @@ Header, 80 bytes, little-endian:
 | `schema_id`, `schema_version` | 1 + 1 | what the body holds, see `wire.schemas` |
 | `cls` | 1 | 0 bulk (may be thinned by a stated policy), 1 event, 2 control |
 | `flags` | 1 | zero |
-| reserved | 2 | zero |
+| `stream` | 2 | which resumable stream of the agent the rows are the next of; 0 for none. Only the agent's spool asks |
 | `epoch` | 16 | random, new at every start of the agent |
 | `seq` | 8 | counts records of the epoch from 1 |
 | `generation` | 4 | of the catalogue, within the epoch |
@@ -60,7 +60,7 @@ HEADER_BYTES: Final = _HEADER.size
 HEADER_DTYPE: Final = np.dtype(
     [
         ("magic", "S4"), ("crc", "<u4"), ("version", "u1"), ("codec", "u1"), ("schema_id", "u1"),
-        ("schema_version", "u1"), ("cls", "u1"), ("flags", "u1"), ("reserved", "<u2"), ("epoch", "V16"),
+        ("schema_version", "u1"), ("cls", "u1"), ("flags", "u1"), ("stream", "<u2"), ("epoch", "V16"),
         ("seq", "<u8"), ("generation", "<u4"), ("boot", "<u8"), ("clock_us", "<i8"), ("mono_us", "<u8"),
         ("count", "<u4"), ("size", "<u4"), ("raw", "<u4"),
     ]
@@ -80,6 +80,7 @@ class Header(msgspec.Struct, frozen=True, gc=False):
     schema_version: int
     cls: int
     flags: int
+    stream: int
     epoch: bytes
     seq: int
     generation: int
@@ -101,6 +102,7 @@ class Stamp:
     clock_us: int
     mono_us: int
     cls: int = CLASS_BULK
+    stream: int = 0
 
 
 def pack(batch: pa.RecordBatch, *, schema_id: int, stamp: Stamp, seq: int, codec: int | None = None) -> bytes:
@@ -144,7 +146,7 @@ def read_header(data: bytes | bytearray | memoryview) -> Header:
     """
     if len(data) < HEADER_BYTES:
         raise RecordError("size", f"{len(data)} bytes are no record")
-    magic, crc, version, codec, schema_id, schema_version, cls, flags, _, *rest = _HEADER.unpack_from(data)
+    magic, crc, version, codec, schema_id, schema_version, cls, flags, *rest = _HEADER.unpack_from(data)
     header = Header(crc, version, codec, schema_id, schema_version, cls, flags, *rest)
     if magic != MAGIC:
         raise RecordError("magic", f"starts with {bytes(magic)!r}, not {MAGIC!r}")
@@ -207,6 +209,7 @@ def _pack_even(columns: Columns, rows: int, stamp: Stamp, first_seq: int) -> lis
     headers = np.frombuffer(store, _padded_header(HEADER_BYTES + size))
     headers["magic"], headers["version"], headers["codec"] = MAGIC, VERSION, PACKED
     headers["schema_id"], headers["schema_version"], headers["cls"] = READINGS, 1, stamp.cls
+    headers["stream"] = stamp.stream
     headers["epoch"], headers["generation"], headers["boot"] = np.void(stamp.epoch), stamp.generation, stamp.boot
     headers["clock_us"], headers["mono_us"] = stamp.clock_us, stamp.mono_us
     headers["seq"] = np.arange(first_seq, first_seq + count, dtype=np.uint64)
@@ -235,7 +238,7 @@ def _frame(body: bytes, raw: int, count: int, schema_id: int, codec: int, stamp:
         raise RecordError("size", f"{count} rows make {len(body)} bytes, at most {RECORD_BYTES_MAX}")
     data = bytearray(HEADER_BYTES + len(body))
     _HEADER.pack_into(
-        data, 0, MAGIC, 0, VERSION, codec, schema_id, 1, stamp.cls, 0, 0, stamp.epoch, seq, stamp.generation,
+        data, 0, MAGIC, 0, VERSION, codec, schema_id, 1, stamp.cls, 0, stamp.stream, stamp.epoch, seq, stamp.generation,
         stamp.boot, stamp.clock_us, stamp.mono_us, count, len(body), raw,
     )  # fmt: skip
     data[HEADER_BYTES:] = body

@@ -6,14 +6,14 @@ names it and not before, so a gateway without OPC UA never loads an OPC UA libra
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, Self
 
 import msgspec
 
@@ -28,12 +28,14 @@ if TYPE_CHECKING:
 __all__ = [
     "BUILT_IN",
     "Batch",
+    "Position",
     "Source",
     "SourceConfig",
     "SourceContext",
     "SourceError",
     "SourceHealth",
     "SourceKind",
+    "Stream",
     "kinds",
     "load_kind",
 ]
@@ -100,20 +102,42 @@ class Batch:
     `accepted(refused)` is called once, on the event loop, when every row is durable on disk (after fdatasync) or
     refused; `refused` counts readings that the spool had no room for. Only then may a source acknowledge upstream.
     `recorded(epoch, first_seq, last_seq)` is called before it, for each run of records that holds some of the rows.
+    `stream` is the number that `Position.resume` gave for the rows' schema, 0 for rows that cannot be read again.
     """
 
     schema_id: int
     rows: pa.RecordBatch
     accepted: Callable[[int], None] | None = None
     recorded: Callable[[bytes, int, int], None] | None = None
+    stream: int = 0
+
+
+class Stream(NamedTuple):
+    """A resumable stream of rows: its number, for `Batch.stream`, and how many of its rows were accepted so far."""
+
+    number: int
+    rows: int
+
+
+class Position(Protocol):
+    """Where a source learns how far it got, for one that can read its rows again, in the same order.
+
+    Rows of a stream are accepted in order. Once some are refused, all that follow are, until the source is entered
+    anew and resumes; so it raises `SourceError` when `accepted(refused)` says so, and nothing is lost or doubled.
+    """
+
+    async def resume(self, identity: str, schemas: Sequence[int]) -> dict[int, Stream]:
+        """One stream for each schema id. Another `identity` than before (another file, say) begins at row 0."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class SourceContext:
-    """What the agent lends a source: the clock and the folder of the config file, for relative paths."""
+    """What the agent lends a source: the clock, the folder of the config file for relative paths, its position."""
 
     clock: Clock
     folder: Path
+    position: Position | None = None
 
 
 class Source(Protocol):

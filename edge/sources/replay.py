@@ -22,14 +22,15 @@ columns = [                     # the first rule that matches names a column's u
 Every value keeps its own time and is flagged as historical. A number becomes a reading, anything else a state: where
 one quantity says both (a feed rate that is at times UNAVAILABLE), its words are the point `<metric>_text`.
 A line that cannot be read is counted as discarded, with file, line and reason; its neighbours live.
+A replay that is started again, after a crash or a reboot too, goes on after the last observation that the spool has.
+Another `session` (any text) starts the recording over, and so do another file and other options of reading it.
 """
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Literal, Self
@@ -47,6 +48,7 @@ from edge.sources.recording import Block, Reader
 from edge.sources.recording_table import TimeColumn
 from edge.sources.replay_csv import CsvReader
 from edge.sources.replay_parquet import ParquetReader
+from edge.sources.replay_position import Progress, identity_of
 from edge.sources.replay_shdr import ShdrReader, read_devices
 from wire.catalogue import Point
 from wire.errors import ConfigError, InputError
@@ -62,6 +64,10 @@ TICK_S = 0.05  # at original pace, rows due within one tick travel together
 _SHDR_LINE = re.compile(rb"(?m)^\d{4}-\d\d-\d\dT[^|,;\s]*\|[^|]+\|")
 
 Format = Literal["auto", "shdr", "csv", "parquet"]
+READ_BY = (  # what decides which rows a file gives, and in which order
+    "session", "format", "time_zone", "time_column", "time_format", "ignore", "ignore_last", "empty", "delimiter",
+    "decimal", "devices",
+)  # fmt: skip
 
 
 class ColumnRule(PointSpec, kw_only=True, forbid_unknown_fields=True, frozen=True):
@@ -74,6 +80,7 @@ class ReplayConfig(SourceConfig, tag="replay"):
     """Config of one recording; see the sample above."""
 
     file: str
+    session: str = ""
     format: Format = "auto"
     speed: Annotated[float, msgspec.Meta(gt=0)] | Literal["max"] = 1.0
     gap_s_max: Annotated[float, msgspec.Meta(gt=0)] = 60.0  # a pause of months is not slept through
@@ -95,7 +102,8 @@ class Replay:
     def __init__(self, config: ReplayConfig, context: SourceContext) -> None:
         self.health = SourceHealth()
         self.can_wait = config.speed == "max"  # without a pace of its own it may be held back
-        self._config, self._clock = config, context.clock
+        self._config, self._clock, self._position = config, context.clock, context.position
+        self._progress = Progress(self.health)
         self._path = context.folder / config.file
         self._folder = context.folder
         self._points = PointList()
@@ -109,6 +117,8 @@ class Replay:
     async def __aenter__(self) -> Self:
         self._numeric = await asyncio.to_thread(self._prescan)
         self._reader = self._open()
+        identity = identity_of(self._path, {name: getattr(self._config, name) for name in READ_BY})
+        await self._progress.resume(self._position, identity)
         self.health.state = "running"
         return self
 
@@ -133,11 +143,13 @@ class Replay:
             self._count_rejected(block)
             for part in self._parts(block):
                 if self._config.speed != "max":
-                    await self._until(part.due_s)
-                for batch in part.batches(self._accepted):
-                    yield batch
+                    await self._until(float(part.due[0]))
+                for schema, rows in part.batches():
+                    yield self._progress.batch(schema, rows)
+        word = await self._progress.finish()
         if self.health.state == "running":
             self.health.state = "ended"
+            self.health.why = f"{word}; {self.health.why}" if self.health.errors else word
 
     def _open(self) -> Reader:
         return _open(self._config, self._path, self._folder)
@@ -169,9 +181,6 @@ class Replay:
             self.health.discarded += one.count
             self.health.received += one.count
 
-    def _accepted(self, rows: int, refused: int) -> None:
-        self.health.sent += rows - refused
-
     def _parts(self, block: Block) -> Iterator["_Part"]:
         """The block as parts of rows that travel together; at full speed as few as possible."""
         is_text = _is_text(block)
@@ -180,14 +189,12 @@ class Replay:
         if block.quality is not None:
             quality |= block.quality
         quality[~is_text] |= self._points.flags(ids[~is_text], block.value[~is_text])
-        self.health.received += len(ids)
-        self.health.last_us = self._clock.wall_us() if len(ids) else self.health.last_us
-        due_s = self._due(block.ts_us)
-        for start, stop in _spans(due_s, self._config.speed):
-            rows = slice(start, stop)
-            text = None if block.text is None else block.text.slice(start, stop - start)
-            columns = (ids[rows], block.ts_us[rows], block.value[rows], text, is_text[rows], quality[rows])
-            yield _Part(float(due_s[start]), *columns)
+        whole = _Part(self._due(block.ts_us), ids, block.ts_us, block.value, block.text, is_text, quality)
+        left = whole if (rows := self._progress.left(is_text)) is None else whole.take(rows)
+        self.health.received += len(left.ids)
+        self.health.last_us = self._clock.wall_us() if len(left.ids) else self.health.last_us
+        for start, stop in _spans(left.due, self._config.speed):
+            yield left.take(slice(start, stop))
 
     def _point_ids(self, series: NDArray[np.uint32], is_text: NDArray[np.bool_]) -> NDArray[np.uint32]:
         ids = np.empty(len(series), dtype=np.int64)
@@ -226,16 +233,16 @@ class Replay:
     async def _until(self, due_s: float) -> None:
         now_s = self._clock.monotonic_s()
         if self._started_s is None:
-            self._started_s = now_s
+            self._started_s = now_s - due_s
         if (left_s := self._started_s + due_s - now_s) > 0:
             await asyncio.sleep(left_s)
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Rows that leave together."""
+    """Rows (n,) in file order, and when each is due, in seconds from the start."""
 
-    due_s: float
+    due: NDArray[np.float64]
     ids: NDArray[np.uint32]
     ts_us: NDArray[np.int64]
     value: NDArray[np.float64]
@@ -243,17 +250,25 @@ class _Part:
     is_text: NDArray[np.bool_]
     quality: NDArray[np.uint8]
 
-    def batches(self, accepted: Callable[[int, int], None]) -> Iterator[Batch]:
-        """Its readings, then its states."""
+    def take(self, at: NDArray[np.int64] | slice) -> "_Part":
+        """The rows `at`."""
+        text = None if self.text is None else self.text[at] if isinstance(at, slice) else self.text.take(pa.array(at))
+        return _Part(
+            self.due[at], self.ids[at], self.ts_us[at], self.value[at], text, self.is_text[at], self.quality[at]
+        )
+
+    def batches(self) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Its readings, then its states, with their schema."""
         numbers = ~self.is_text
-        if count := int(numbers.sum()):
-            rows = readings(self.ids[numbers], self.ts_us[numbers], self.value[numbers], self.quality[numbers])
-            yield Batch(READINGS, rows, partial(accepted, count))
-        if count := len(numbers) - count:
+        if numbers.any():
+            yield (
+                READINGS,
+                readings(self.ids[numbers], self.ts_us[numbers], self.value[numbers], self.quality[numbers]),
+            )
+        if self.is_text.any():
             assert self.text is not None
             words = self.text.filter(pa.array(self.is_text))
-            rows = states(self.ids[self.is_text], self.ts_us[self.is_text], words, self.quality[self.is_text])
-            yield Batch(STATES, rows, partial(accepted, count))
+            yield STATES, states(self.ids[self.is_text], self.ts_us[self.is_text], words, self.quality[self.is_text])
 
 
 def _is_text(block: Block) -> NDArray[np.bool_]:

@@ -43,6 +43,9 @@ def test_the_agents_configuration_is_one_the_agent_takes(tmp_path: Path) -> None
     assert (config.site, config.node, config.broker.port) == ("campus", "gw-1", 1883)
     assert [source.name for source in config.sources] == ["odd_name_c", "odd_name_c-2"]
     assert len(warnings) == 2
+    again, _ = replay_sources(tmp_path, [recording], None)
+    sessions = [source["session"] for source in [*sources, *again]]
+    assert sessions[0] == sessions[1] != sessions[2]  # the next `aid4 run` plays them again from the start
 
 
 def test_the_first_rule_that_fits_a_recording_decides(tmp_path: Path) -> None:
