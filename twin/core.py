@@ -16,6 +16,7 @@ from twin.bindings import Binding, Bindings, Fixed, find_bindings
 from twin.change_kinds import BindingsChange, LimitsChange, SiteChange, read_settings
 from twin.changes import Change, Changes
 from twin.commands import Commands
+from twin.conditions import LOOK_BACK_US, Bounds, Conditions, began_us
 from twin.directory import Directory, Limits
 from twin.ingest import Ingest
 from twin.live import LiveHub
@@ -34,7 +35,8 @@ from wire.errors import Aid4Error
 
 __all__ = ["Twin", "Value"]
 
-_FOLLOW_S = 0.25  # how soon a new catalogue is in the directory
+_FOLLOW_S = 0.25  # how soon a new catalogue is in the directory, and how finely a condition's beginning is seen
+_RECALL_WIDTH = 2_000  # buckets of the day in which the beginning of a condition is looked for
 
 
 class Value(NamedTuple):
@@ -84,6 +86,7 @@ class Twin:
         self.commands = Commands(store, self.clock, ingest.command if ingest else None)
         if ingest is not None:
             ingest.on_reply = self.commands.take_reply
+        self.conditions = Conditions(store.state, lambda: self._bounds)
         self.live = LiveHub(store.state, status=self.status, now=self.now_text)
         self.sql = SqlDesk(store.data_dir / "sql", SqlTables(store))
 
@@ -95,11 +98,28 @@ class Twin:
         await self.sql.__aexit__(*error)
 
     async def follow(self) -> None:
-        """Keep the directory up with the catalogue until cancelled."""
+        """Keep the directory up with the catalogue, and conditions with the values, until cancelled."""
+        await self._recall()
         while True:
             await asyncio.sleep(_FOLLOW_S)
+            self.conditions.update()
             if self.store.points.version != self._points_version:
                 await asyncio.to_thread(self.refresh)
+
+    async def _recall(self) -> None:
+        """After a start: what is abnormal now has been so for how long?"""
+        points = self.conditions.abnormal()
+        table = self.store.state.snapshot(points)
+        self.conditions.recall(await asyncio.to_thread(self._began, table))
+
+    def _began(self, table: StateTable) -> dict[int, int]:
+        found: dict[int, int] = {}
+        for point, ts_us in zip(table.point.tolist(), table.ts_us.tolist(), strict=True):
+            [series] = self.store.history([point], ts_us - LOOK_BACK_US, ts_us + 1, width=_RECALL_WIDTH)
+            began = began_us(series, self._bounds)
+            if began is not None:
+                found[point] = began
+        return found
 
     def refresh(self) -> None:
         """Read model, settings and points anew and bind again; what readers hold stays whole."""
@@ -113,6 +133,7 @@ class Twin:
             self.bindings = self._bind(self.model)
             self.directory = Directory(self.store.points.all(), self.bindings, self._limits)
             self._periods = _periods(self.directory)
+            self._bounds = Bounds.of(self.directory)
             self._write_bindings()
 
     async def bring_model(self, path: Path, *, by: str = "start") -> Change | None:

@@ -19,7 +19,7 @@ class NodeStatus(msgspec.Struct):
     online: bool
     since: str | None
     agent: str
-    boot: int | None
+    boot: str | None  # of this start of the agent; a u64, which JSON numbers of a browser would round
     last_seen: str | None
     lag_records: int
     spool: dict[str, Any]
@@ -42,7 +42,7 @@ def _status(view: NodeView, now_us: int, *, connected: bool) -> NodeStatus:
         online=online,
         since=iso(status.since_us) if status else None,
         agent=status.agent if status else hello.agent if hello else "",
-        boot=status.boot if status else hello.boot if hello else None,
+        boot=_boot(view),
         last_seen=iso(view.last_seen_us),
         lag_records=int(spool.get("pending_records", 0)),
         spool=spool,
@@ -50,6 +50,11 @@ def _status(view: NodeView, now_us: int, *, connected: bool) -> NodeStatus:
         epochs=len(hello.epochs) if hello else 0,
         why_silent=_why_silent(view, now_us, online=online, connected=connected),
     )
+
+
+def _boot(view: NodeView) -> str | None:
+    said = view.status or view.hello
+    return None if said is None else str(said.boot)
 
 
 def _why_silent(view: NodeView, now_us: int, *, online: bool, connected: bool) -> str | None:

@@ -132,7 +132,7 @@ async def test_openapi_describes_every_call_that_is_served(park: Any) -> None:
     served = {route.path.replace(":path", "") for route in build_app(park.twin).routes} - {"/{path}", "/api/v1/live"}
     assert set(document["paths"]) == served
     query = {p["name"]: p["schema"] for p in document["paths"]["/api/v1/history"]["get"]["parameters"]}
-    assert set(query) == {"point", "from", "to", "width", "agg", "known_at", "format"}
+    assert set(query) == {"point", "from", "to", "width", "agg", "known_at", "carry", "format"}
     text = str(document)
     for reference in {part.split("'")[0] for part in text.split("#/components/schemas/")[1:]}:
         assert reference in document["components"]["schemas"]

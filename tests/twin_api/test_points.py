@@ -32,6 +32,8 @@ async def test_a_point_has_exactly_the_contracted_fields(park: Any) -> None:
         ({"q": "script"}, ["gw/lost/nobody"]),
         ({"element": "meter-1-guid"}, ["gw/meter/energy"]),
         ({"element": "site-guid"}, ["gw/meter/power", "gw/meter/energy", "gw/ahu/mode"]),
+        ({"ids": "2,1,999"}, ["gw/meter/power", "gw/meter/energy"]),
+        ({"ids": "1,3", "device": "ahu"}, ["gw/ahu/mode"]),
         ({"q": "nothing has this name"}, []),
     ],
 )
@@ -111,6 +113,26 @@ async def test_the_tree_goes_from_the_site_to_every_bound_point_once(park: Any) 
     placed = sorted(points_in(campus))
     assert sorted(placed + tree["unbound"]) == list(range(1, 9))
     assert {d["device"] for d in tree["devices"]} == {"meter", "ahu", "lost"}
+
+
+async def test_storeys_stand_as_in_a_section_and_numbers_count_by_value(empty: Any) -> None:
+    def storey(name: str, elevation_m: float | None) -> dict[str, Any]:
+        return empty.element(f"{name}-guid", "IfcBuildingStorey", name, parent="site-guid", elevation_m=elevation_m)
+
+    rooms = [
+        empty.element(f"r{n}-guid", "IfcSpace", f"Room {n}", parent="Ground-guid", storey="Ground-guid")
+        for n in (10, 2)
+    ]
+    storeys = [storey("Ground", 0.0), storey("Attic", 7.5), storey("Cellar", -3.0), storey("Annex", None)]
+    await empty.model([empty.element("site-guid", "IfcSite", "Campus"), *storeys, *rooms])
+    [campus] = (await empty.get("/tree"))["roots"]
+    assert [place["name"] for place in campus["children"]] == ["Attic", "Ground", "Cellar", "Annex"]
+    assert [place["name"] for place in campus["children"][1]["children"]] == ["Room 2", "Room 10"]
+
+
+async def test_ids_that_are_no_numbers_are_named(park: Any) -> None:
+    answer = await park.client.get("/api/v1/points", params={"ids": "1,x"})
+    assert (answer.status_code, answer.json()["field"]) == (400, "ids")
 
 
 @pytest.mark.parametrize("path", ["/points/999", "/points/gw/no/such", "/points/..%2f..%2fetc", "/elements/none"])

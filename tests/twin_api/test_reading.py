@@ -8,7 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from twin.core import Twin
 from twin.times import iso
+from wire.catalogue import Point
 
 ARROW = "application/vnd.apache.arrow.stream"
 
@@ -23,12 +25,10 @@ async def test_the_state_now_has_one_item_a_point_that_reported(park: Any) -> No
     assert items[2]["quality"] & 1
     assert (items[4]["value"], items[4]["stale"]) == (21.5, True)
     assert 0 <= items[1]["age_s"] < 60
-    assert list(items[1]) == ["point", "ts", "value", "quality", "age_s", "stale"]
+    assert list(items[1]) == ["point", "ts", "value", "quality", "age_s", "stale", "since"]
 
 
 async def test_a_point_that_missed_its_period_is_stale(empty: Any) -> None:
-    from wire.catalogue import Point
-
     points = [Point(id=0, device="d", metric="m", period_s=1.0), Point(id=1, device="d", metric="slow", period_s=600)]
     await asyncio.to_thread(empty.feed.catalogue, points)
     await asyncio.to_thread(empty.feed.readings, [0, 1], empty.twin.clock.wall_us() - 60_000_000, 1.0)
@@ -80,6 +80,56 @@ async def test_history_of_several_points_comes_in_the_order_asked(park: Any) -> 
     assert (series[0]["kind"], series[0]["v"]) == ("state", ["HEATING"])
     assert series[2]["v"] in ([None], [])
     assert "NaN" not in answer.text
+
+
+async def test_history_carries_the_row_that_held_when_the_range_began(park: Any) -> None:
+    now_us = park.twin.clock.wall_us()
+    times = {"from": iso(now_us - 2_000_000), "to": iso(now_us)}
+    [mode, power] = (await park.get("/history", point=["gw/ahu/mode", 1], **times))["series"]
+    assert (mode["t"], mode["carried"]["v"]) == ([], "HEATING")
+    assert mode["carried"]["t"] < (now_us - 2_000_000) / 1_000
+    assert power["carried"] is None, "a value's is given only when it is asked for"
+    [power] = (await park.get("/history", point=1, carry="true", **times))["series"]
+    assert power["carried"]["t"] <= power["t"][0]
+    [mode] = (await park.get("/history", point="gw/ahu/mode", carry="false", **times))["series"]
+    assert mode["carried"] is None
+    early = {"from": "2001-01-01T00:00:00Z", "to": "2001-01-02T00:00:00Z"}
+    [mode] = (await park.get("/history", point="gw/ahu/mode", **early))["series"]
+    assert mode["carried"] is None, "nothing was known before"
+
+
+async def test_a_condition_says_since_when_and_forgets_it_when_it_ends(park: Any) -> None:
+    async def since() -> Any:
+        return (await park.get("/state", points=1))["items"][0]["since"]
+
+    assert await since() is None
+    now_us = park.twin.clock.wall_us()
+    for at, value in ((1, 120.0), (2, 130.0)):
+        await asyncio.to_thread(park.feed.readings, 0, now_us + at, value)
+        assert await since() == iso(now_us + 1), "the first reading beyond the limit is the beginning"
+    assert (await park.get("/state", points=1, at=iso(now_us + 2)))["items"][0]["since"] is None
+    await asyncio.to_thread(park.feed.readings, 0, now_us + 3, 50.0)
+    assert await since() is None
+
+
+async def test_the_beginning_of_a_condition_survives_a_restart(park: Any) -> None:
+    now_us = park.twin.clock.wall_us()
+    times = now_us + np.arange(5) * 1_000
+    await asyncio.to_thread(park.feed.readings, 0, times, [50.0, 120.0, 50.0, 121.0, 122.0])
+    twin = Twin(park.twin.store, park.twin.site)  # a twin whose memory starts anew
+    table = twin.latest([1])
+    assert int(twin.conditions.since_us(table)[0]) == times[4], "of itself it knows the newest reading only"
+    await twin._recall()
+    assert int(twin.conditions.since_us(table)[0]) == times[3]
+
+
+async def test_a_silent_point_is_stale_since_its_patience_ended(empty: Any) -> None:
+    point = Point(id=0, device="meter", metric="power", period_s=1.0)
+    ago_us = empty.twin.clock.wall_us() - 60_000_000
+    await asyncio.to_thread(empty.feed.catalogue, [point])
+    await asyncio.to_thread(empty.feed.readings, 0, ago_us, 1.0)
+    [item] = (await empty.get("/state"))["items"]
+    assert (item["stale"], item["since"]) == (True, iso(ago_us + 5_000_000))
 
 
 async def test_history_of_a_range_leaves_out_what_is_outside(park: Any) -> None:

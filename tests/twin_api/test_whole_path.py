@@ -115,6 +115,7 @@ async def test_a_reading_goes_from_the_agent_to_the_socket_and_the_api(start: An
         assert seen == [42.5]
         [node] = (await park.get("/nodes"))["items"]
         assert (node["node"], node["online"], node["agent"], node["epochs"]) == ("gw", True, "test 1", 1)
+        assert node["boot"] == "5", "a number of 64 bits travels as text"
         assert node["why_silent"] is None
         assert (await park.get("/points/1"))["last"]["value"] == 42.5
         assert (await park.get("/site"))["counts"]["readings"] == 1

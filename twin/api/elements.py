@@ -1,6 +1,8 @@
 """GET /elements, /elements/{GlobalId} and /tree: the building model with its points."""
 
 import asyncio
+import math
+import re
 from typing import Any
 
 import msgspec
@@ -14,6 +16,8 @@ from wire.limits import PAGE_ITEMS_DEFAULT
 
 __all__ = ["OPERATIONS"]
 
+_Order = tuple[float, list[tuple[int, str]]]
+_NUMBERS = re.compile(r"(\d{1,15})")
 _DEPTH_MAX = 64  # a model that nests deeper is a loop
 
 
@@ -89,7 +93,10 @@ class DevicePoints(msgspec.Struct):
 
 
 class Tree(msgspec.Struct):
-    """The spatial tree down to elements with points, and the points that have no place in it."""
+    """The spatial tree down to elements with points, and the points that have no place in it.
+
+    Storeys stand as in a section drawing, the highest first; everything else by name, numbers by their value.
+    """
 
     roots: list[TreeNode]
     unbound: list[int]
@@ -151,20 +158,26 @@ def _roots(twin: Twin) -> list[TreeNode]:
     wanted = {e for e, kind in zip(model.column("id"), model.column("category"), strict=True) if kind == "spatial"}
     wanted |= {place for place in model.holders(bindings.places()) if place in model}
     nodes: dict[str, TreeNode] = {}
-    held: dict[str | None, list[tuple[str, str]]] = {}
-    names = ("id", "type", "name", "long_name", "parent", "space", "storey", "category")
+    held: dict[str | None, list[tuple[_Order, str]]] = {}
+    names = ("id", "type", "name", "long_name", "parent", "space", "storey", "category", "elevation_m")
     for row in zip(*(model.column(n) for n in names), strict=True):
-        element, kind, name, long_name, parent, space, storey, category = row
+        element, kind, name, long_name, parent, space, storey, category, elevation = row
         if element not in wanted or category == "project":
             continue
         holders = [parent] if category == "spatial" else [space, storey, parent]
         above = next((h for h in holders if h in wanted and h != element), None)
         above = None if above is not None and model.type_of(above) == "IfcProject" else above
-        held.setdefault(above, []).append((name, element))
+        held.setdefault(above, []).append((_order(name, elevation), element))
         own = [p for p in bindings.points_of(element) if _is_own(twin, p, element)]
         nodes[element] = TreeNode(element, kind, _title(name, long_name), [], own)
     _hang(None, held, nodes, [], 0)
     return [nodes[element] for _, element in sorted(held.get(None, []))]
+
+
+def _order(name: str, elevation_m: float | None) -> _Order:
+    """Highest storey first, what has no elevation after them; `Room 2` before `Room 10`."""
+    parts = [(int(part), "") if part.isdecimal() else (-1, part.lower()) for part in _NUMBERS.split(name) if part]
+    return -elevation_m if elevation_m is not None else math.inf, parts
 
 
 def _title(name: str, long_name: str) -> str:
@@ -180,7 +193,7 @@ def _is_own(twin: Twin, point: int, place: str) -> bool:
 
 def _hang(
     place: str | None,
-    held: dict[str | None, list[tuple[str, str]]],
+    held: dict[str | None, list[tuple[_Order, str]]],
     nodes: dict[str, TreeNode],
     into: list[TreeNode],
     depth: int,

@@ -16,6 +16,7 @@ from twin.api.operation import Call, Operation, Time, micros
 from twin.core import Twin
 from twin.errors import NotFoundError
 from twin.history import Series
+from twin.live_frames import table_values
 from twin.times import iso
 from wire.limits import HISTORY_BUCKETS_MAX, HISTORY_POINTS_AT_ONCE, HISTORY_POINTS_MAX, HISTORY_RAW_ROWS_MAX
 
@@ -28,7 +29,10 @@ _SCHEMA = pa.schema(
 
 
 class HistoryQuery(msgspec.Struct, forbid_unknown_fields=True):
-    """`point` is an id or a key, and may stand several times."""
+    """`point` is an id or a key, and may stand several times.
+
+    `carry` asks for the row that held when the range began; by default a state's is given, a value's is not.
+    """
 
     point: Annotated[list[str], Meta(min_length=1, max_length=HISTORY_POINTS_MAX)]
     from_: Time | None = msgspec.field(default=None, name="from")
@@ -36,11 +40,24 @@ class HistoryQuery(msgspec.Struct, forbid_unknown_fields=True):
     width: Annotated[int, Meta(ge=2, le=HISTORY_BUCKETS_MAX)] = 1_000
     agg: Literal["minmax", "avg", "raw"] = "minmax"
     known_at: Time | None = None
+    carry: bool | None = None
     format: Literal["json", "arrow"] = "json"
 
 
+class CarriedRow(msgspec.Struct):
+    """The last row before the range, at its own time."""
+
+    t: float
+    v: Any
+    quality: int
+
+
 class SeriesView(msgspec.Struct):
-    """One point's series as columns: `t` in milliseconds since 1970; null where a value is no number."""
+    """One point's series as columns: `t` in milliseconds since 1970; null where a value is no number.
+
+    `carried` is the row that held at `from`: null when it was not asked for, when a row stands at `from` itself,
+    and when nothing was known before. It is not one of the rows.
+    """
 
     point: int
     unit: str
@@ -50,6 +67,7 @@ class SeriesView(msgspec.Struct):
     quality: list[int]
     source_rows: int
     downsampled: bool
+    carried: CarriedRow | None = None
 
 
 class History(msgspec.Struct):
@@ -78,6 +96,7 @@ async def show_history(call: Call[HistoryQuery, None]) -> History | Response:
         return StreamingResponse(_arrow(series), media_type=ARROW_MEDIA)
     kinds = {view.id: view for view in views}
     shown = await asyncio.to_thread(lambda: [_shown(s, kinds[s.point]) for s in series])
+    await asyncio.to_thread(_carry, twin, shown, from_us, query)
     return History(iso(from_us), iso(to_us), shown)
 
 
@@ -96,6 +115,19 @@ def _read(twin: Twin, points: list[int], from_us: int, to_us: int, query: Histor
                 raise ProblemError(f"more than {HISTORY_RAW_ROWS_MAX} rows", field="agg", fix=fix)
         found += twin.store.history(ids, from_us, to_us, width=width, agg=query.agg, known_at_us=known_us)
     return found
+
+
+def _carry(twin: Twin, shown: list[SeriesView], from_us: int, query: HistoryQuery) -> None:
+    wanted = {s.point: s for s in shown if (s.kind == "state" if query.carry is None else query.carry)}
+    open_ = {point: s for point, s in wanted.items() if not s.t or s.t[0] * 1_000 > from_us}
+    if not open_:
+        return
+    known_us = micros(query.known_at) if query.known_at else None
+    held = twin.store.state_at(from_us - 1, known_at_us=known_us, point_ids=list(open_))
+    for point, ts_us, value, quality in zip(
+        held.point.tolist(), held.ts_us.tolist(), table_values(held), held.quality.tolist(), strict=True
+    ):
+        open_[point].carried = CarriedRow(ts_us / 1_000, value, quality)
 
 
 def _shown(series: Series, view: Any) -> SeriesView:

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from twin.api.operation import Call, Limit, NoQuery, Offset, Operation, Search
+from twin.api.state import point_ids
 from twin.directory import PointView
 from twin.errors import NotFoundError
 from twin.times import iso
@@ -14,8 +15,9 @@ __all__ = ["OPERATIONS"]
 
 
 class PointsQuery(msgspec.Struct, forbid_unknown_fields=True):
-    """Filters of the catalogue; all that are given must hold."""
+    """Filters of the catalogue; all that are given must hold. `ids` are parted by commas."""
 
+    ids: str = ""
     element: Search = ""
     device: Search = ""
     q: Search = ""
@@ -61,6 +63,9 @@ async def list_points(call: Call[PointsQuery, None]) -> PointsPage:
     """The catalogue, by ascending id."""
     query = call.query
     views = call.twin.directory.select(element=query.element, device=query.device, words=query.q)
+    if query.ids:
+        wanted = set(point_ids(query.ids, "ids"))
+        views = [view for view in views if view.id in wanted]
     end = query.offset + query.limit
     return PointsPage(views[query.offset : end], len(views), end if end < len(views) else None)
 

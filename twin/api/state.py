@@ -14,7 +14,7 @@ from twin.api.operation import Call, Limit, Offset, Operation, Search, Time, mic
 from twin.core import Twin
 from twin.errors import NotFoundError
 from twin.live_frames import rows_of, table_values
-from twin.state import StateTable
+from twin.state import NO_TIME, StateTable
 from twin.times import iso, iso_times
 from wire.limits import PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX
 from wire.quality import HISTORICAL, STALE
@@ -38,7 +38,11 @@ class StateQuery(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class StateItem(msgspec.Struct):
-    """One point's value; null where it is no number or nothing is known."""
+    """One point's value; null where it is no number or nothing is known.
+
+    `since` is when the present condition began (out of range, bad quality, stale); null where all is in order, and
+    for a moment of the past. After a restart of the twin it is approximate and reaches a day back.
+    """
 
     point: int
     ts: str
@@ -46,6 +50,7 @@ class StateItem(msgspec.Struct):
     quality: int
     age_s: float | None
     stale: bool
+    since: str | None
 
 
 class StatePage(msgspec.Struct):
@@ -77,7 +82,7 @@ async def show_state(call: Call[StateQuery, None]) -> StatePage | Response:
     if query.format == "arrow":
         return arrow_response(_table(page))
     end = query.offset + query.limit
-    items = _items(twin, page, at_us)
+    items = _items(twin, page, at_us, now=query.at is None and known_us is None)
     return StatePage(iso(at_us), iso(known_us), items, total, end if end < total else None)
 
 
@@ -107,13 +112,20 @@ def _wanted(twin: Twin, query: StateQuery) -> list[int] | None:
     return under if ids is None else sorted(set(ids) & set(under))
 
 
-def _items(twin: Twin, page: StateTable, at_us: int) -> list[StateItem]:
+def _items(twin: Twin, page: StateTable, at_us: int, *, now: bool) -> list[StateItem]:
     ages = (at_us - page.ts_us) / 1e6
     late = np.nan_to_num(twin.periods_s(page.point), nan=np.inf) * _PERIODS_MISSED + _GRACE_S
     live = (page.quality & HISTORICAL) == 0
     stale = ((page.quality & STALE) != 0) | (live & (ages > late))
+    since: list[str | None] = [None] * len(page.point)
+    if now:
+        fresh_until_us = page.ts_us + np.where(np.isfinite(late), late * 1e6, 0).astype(np.int64)
+        began_us = twin.conditions.since_us(page)
+        began_us = np.where(stale & (began_us == NO_TIME), fresh_until_us, began_us)
+        for row in np.flatnonzero(began_us != NO_TIME).tolist():
+            since[row] = iso(int(began_us[row]))
     columns = (page.point.tolist(), iso_times(page.ts_us), table_values(page), page.quality.tolist(), ages.tolist())
-    return list(map(StateItem, *columns, stale.tolist()))
+    return list(map(StateItem, *columns, stale.tolist(), since))
 
 
 def _table(page: StateTable) -> pa.Table:

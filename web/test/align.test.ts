@@ -11,7 +11,7 @@ const series = (t: number[], v: Series["v"], quality = t.map(() => 0)): Series =
   v,
   quality,
   source_rows: t.length,
-  downsampled: false,
+  downsampled: false, carried: null,
 });
 const seconds = (n: number) => Array.from({ length: n }, (_, i) => i * 1_000);
 

@@ -60,6 +60,7 @@ export interface StateRow {
   quality: number;
   age_s: number | null;
   stale: boolean;
+  since: string | null;
 }
 
 export interface StatePage extends Page<StateRow> {
@@ -76,6 +77,7 @@ export interface Series {
   quality: number[];
   source_rows: number;
   downsampled: boolean;
+  carried: { t: number; v: Value; quality: number } | null;
 }
 
 export interface History {

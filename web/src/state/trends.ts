@@ -1,7 +1,7 @@
 import { effect, signal, untracked, type Signal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import { isAbort, TwinError } from "../api/http";
-import { history, state } from "../api/queries";
+import { history } from "../api/queries";
 import type { Problem, Series, Value } from "../api/types";
 import { fixedRange, live, range, spanMs } from "./time";
 import { listen } from "./values";
@@ -44,7 +44,7 @@ function follow(trends: Signal<Trends>, points: readonly number[], width: number
     const { from, to } = range.peek();
     try {
       const answer = await history(points, from, to, width, abort.signal);
-      await carryIn(answer.series, from, abort.signal);
+      carryIn(answer.series, from);
       trends.value = { series: new Map(answer.series.map((one) => [one.point, one])), problem: null, loading: false };
     } catch (error) {
       if (isAbort(error)) return;
@@ -78,15 +78,12 @@ function follow(trends: Signal<Trends>, points: readonly number[], width: number
 }
 
 /** A state holds until the next one: what held when the range began is put at its left end. */
-async function carryIn(series: readonly Series[], from: number, signal: AbortSignal): Promise<void> {
-  const texts = series.filter((one) => one.kind === "state" && (one.t[0] ?? Infinity) > from);
-  if (!texts.length) return;
-  const rows = await state(from, texts.map((one) => one.point), signal);
-  for (const row of rows) {
-    const one = texts.find((text) => text.point === row.point);
-    one?.t.unshift(from);
-    one?.v.unshift(row.value);
-    one?.quality.unshift(row.quality);
+function carryIn(series: readonly Series[], from: number): void {
+  for (const { kind, carried, t, v, quality } of series) {
+    if (kind !== "state" || !carried) continue;
+    t.unshift(from);
+    v.unshift(carried.v);
+    quality.unshift(carried.quality);
   }
 }
 

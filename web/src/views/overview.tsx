@@ -14,6 +14,7 @@ import { loadCatalogue, loadProblem, placeName, placeOf, deviceName, pointName, 
 import { findings, GROUPS, groupOf, type Finding, type Group } from "../state/findings";
 import { useInterest } from "../state/interest";
 import { go } from "../state/route";
+import { sinceOf, useSince } from "../state/since";
 import { at, live, nowMs } from "../state/time";
 import { cell, frames } from "../state/values";
 
@@ -39,6 +40,7 @@ export function OverviewView() {
     () => findings(known.values(), (id) => cell(id).peek(), unbound.value, instant),
     [known, unbound.value, instant, frames.value],
   );
+  useSince(all.flatMap((one) => (one.condition === "unbound" ? [] : one.point.id)));
   if (loadProblem.value && !site.value) return <Failed problem={loadProblem.value} retry={() => void loadCatalogue()} />;
   if (!site.value) return <Skeleton rows={8} />;
   const shown = only.value ? all.filter((one) => groupOf(one.condition) === only.value) : all;
@@ -137,6 +139,7 @@ function FindingsTable({ rows }: { rows: readonly Finding[] }) {
             <th>{t("column.place")}</th>
             <th class="numeric">{t("column.value")}</th>
             <th class="numeric">{t("column.limits")}</th>
+            <th class="numeric">{t("column.since")}</th>
             <th class="numeric">{t("column.age")}</th>
           </tr>
         </thead>
@@ -154,6 +157,7 @@ function FindingRow({ row }: { row: Finding }) {
   const { point, condition } = row;
   const place = placeOf(point);
   const reading = cell(point.id).value;
+  const since = sinceOf(point.id);
   return (
     <tr onClick={(event) => (event.target as Element).closest("a") || go({ view: "point", id: point.id })}>
       <td data-label={t("column.condition")}>
@@ -171,6 +175,9 @@ function FindingRow({ row }: { row: Finding }) {
       </td>
       <td data-label={t("column.limits")} class="numeric num muted">
         {limits(point.low, point.high)}
+      </td>
+      <td data-label={t("column.since")} class="numeric num">
+        {since === null || condition === "unbound" ? <span class="muted">–</span> : <time dateTime={new Date(since).toISOString()}>{format.shortMoment(since, zone.value)}</time>}
       </td>
       <td data-label={t("column.age")} class="numeric">
         {row.t === null ? "–" : live.value ? <Age ms={row.t} /> : <span class="num">{format.shortMoment(row.t, zone.value)}</span>}
