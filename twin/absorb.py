@@ -88,6 +88,7 @@ class Outcome:
     catalogues: list[CatalogueRow] = field(default_factory=list)
     suspects: list[Suspect] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    held: quarantine.Kept | None = None  # what the quarantine holds
     appended: int | None = None  # ranges appended to the ledger since it was last joined
 
 
@@ -99,6 +100,7 @@ class Absorber:
         self.counts: Counter[str] = Counter()
         self._lookups: dict[tuple[str, bytes, int], Lookup] = {}
         self._appended, self._appended_max = 0, APPENDED_MAX
+        self._quarantine: quarantine.Kept | None = None
 
     def absorb(self, connection: duckdb.DuckDBPyConnection, batch: Batch, *, intake: Intake | None = None) -> Outcome:
         """Do one batch's work in the caller's transaction; `intake` decides what is new, by default a fresh one."""
@@ -123,6 +125,8 @@ class Absorber:
         self._remember(outcome.lookups)
         if outcome.appended is not None:
             self._appended = outcome.appended
+        if outcome.suspects:
+            self._quarantine = outcome.held
         if outcome.draft.rows:
             self.points.take(outcome.draft.rows)
         if outcome.rows is not None:
@@ -199,6 +203,8 @@ class Absorber:
             columns = Columns(point[keep], ts[keep], value[keep], quality[keep])
             ids, quality = ids[keep], quality[keep]
         if len(ids):
+            if self.points.limits is not None:
+                quality = self.points.limits.flags(ids, columns.value, quality)
             outcome.rows = flagged(columns, ids, quality, outcome.recv_us)
             outcome.counts["readings"] += len(ids)
             if outcome.rows.quality.any():
@@ -293,7 +299,10 @@ class Absorber:
             insert_others(connection, kind, table, outcome.recv_us)
         outcome.draft.write(connection)
         if outcome.suspects:
-            quarantine.write(connection, self.site, outcome.suspects, outcome.recv_us)
+            held, dropped = quarantine.write(connection, self.site, outcome.suspects, outcome.recv_us, self._quarantine)
+            outcome.held = held
+            if dropped:
+                outcome.counts["quarantine_dropped"] += dropped
         if outcome.catalogues:
             ledger.write_catalogues(connection, self.site, outcome.catalogues, outcome.recv_us)
         if outcome.intake.gaps:
