@@ -3,13 +3,11 @@
 A file covers a span of time and is cut into buckets; within a bucket rows stand by (point, ts, recv), in row groups
 of `GROUP_ROWS` that never cross a bucket. So one point's past touches one or two small groups of each bucket, and
 the state of all points at a moment touches one bucket, whose start is described by a keyframe in the database.
-Groups are chosen by the statistics in the files' footers, which stay in memory.
+Groups are chosen by what the files' footers say of them, which stays in memory (twin/footers.py).
 """
 
 import hashlib
 import os
-import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,10 +20,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from twin.footers import FOOTERS_KEPT, GROUPS_KEY, Bounds, Footer, Footers
+
 __all__ = ["COLD", "KINDS", "ColdFile", "ColdReader", "ColdRows", "FILE_SCHEMAS", "ROLLUPS", "manifest", "write_file"]
 
 GROUP_ROWS = 8_192  # a group of one point's day at 15 s reads in 0.2 ms; the footer stays 50 B a thousand rows
-FOOTERS_KEPT = 40  # a month of days, 1.8 MiB each for 3.4 M rows
 COLD = "cold"
 KINDS = ("readings", "states")
 ROLLUPS = {"minutes": 60_000_000, "hours": 3_600_000_000}
@@ -71,14 +70,6 @@ class ColdRows(NamedTuple):
     recv_us: NDArray[np.int64]
 
 
-class _Footer(NamedTuple):
-    metadata: pq.FileMetaData
-    point_min: NDArray[np.int64]
-    point_max: NDArray[np.int64]
-    ts_min: NDArray[np.int64]
-    ts_max: NDArray[np.int64]
-
-
 def manifest(
     connection: duckdb.DuckDBPyConnection,
     kind: str | None = None,
@@ -98,7 +89,7 @@ def manifest(
 def write_file(path: Path, kind: str, buckets: Iterable[pa.Table]) -> tuple[int, int, str]:
     """Write sorted buckets to a new file, durably; returns rows, bytes and SHA-256."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    new, rows = path.with_suffix(".new"), 0
+    new, rows, bounds = path.with_suffix(".new"), 0, Bounds(GROUP_ROWS)
     encodings = {"ts": "DELTA_BINARY_PACKED", "recv": "DELTA_BINARY_PACKED"}
     dictionaries = ["point", "quality", *(["value"] if kind == "states" else [])]
     with pq.ParquetWriter(
@@ -113,7 +104,9 @@ def write_file(path: Path, kind: str, buckets: Iterable[pa.Table]) -> tuple[int,
     ) as writer:
         for bucket in buckets:
             rows += bucket.num_rows
+            bounds.add(bucket)
             writer.write_table(bucket.cast(FILE_SCHEMAS[kind]), row_group_size=GROUP_ROWS)
+        writer.add_key_value_metadata({GROUPS_KEY: bounds.text()})
     with new.open("rb") as file:
         os.fsync(file.fileno())
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -135,13 +128,17 @@ class ColdReader:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.missing: frozenset[str] = frozenset()
-        self._footers: OrderedDict[str, _Footer] = OrderedDict()
-        self._lock = threading.Lock()
+        self._footers = Footers(folder)
         self._pool = ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1), thread_name_prefix="cold reader")
 
     def close(self) -> None:
         """Stop the reading threads."""
-        self._pool.shutdown()
+        self._pool.shutdown(cancel_futures=True)
+
+    def warm(self, files: Sequence[ColdFile]) -> None:
+        """Read the footers of the newest files in the background, so that the first question need not."""
+        for file in sorted(self._present(files), key=lambda file: file.hi_us, reverse=True)[:FOOTERS_KEPT]:
+            self._pool.submit(self._footers.of, file.file)
 
     def points(
         self,
@@ -181,7 +178,9 @@ class ColdReader:
         self, files: Sequence[ColdFile], points: NDArray[np.uint32], start_us: int, end_us: int, enough: int
     ) -> int:
         """How many rows these points have: a quick upper bound when that is at most `enough`, else exactly."""
-        chosen = [(file, self._chosen(self._footer(file), points, start_us, end_us)) for file in self._present(files)]
+        chosen = [
+            (file, self._chosen(self._footers.of(file.file), points, start_us, end_us)) for file in self._present(files)
+        ]
         bound = sum(int(groups.sum()) for _, groups in chosen) * GROUP_ROWS
         if bound <= enough:
             return bound
@@ -190,7 +189,7 @@ class ColdReader:
 
     def extent_us(self, file: ColdFile) -> tuple[int, int]:
         """First and last time in a file."""
-        footer = self._footer(file)
+        footer = self._footers.of(file.file)
         return int(footer.ts_min.min()), int(footer.ts_max.max())
 
     def latest(
@@ -200,7 +199,7 @@ class ColdReader:
 
         def read(job: tuple[ColdFile, NDArray[np.bool_]]) -> ColdRows | None:
             file, groups = job
-            table = self._groups(file, self._footer(file), groups, (*_PLAIN, "recv"))
+            table = self._groups(file, self._footers.of(file.file), groups, (*_PLAIN, "recv"))
             if table is None:
                 return None
             point, ts = _numpy(table, "point"), _micros(table, "ts")
@@ -213,7 +212,7 @@ class ColdReader:
 
         jobs = []
         for file in self._present(files):
-            footer = self._footer(file)
+            footer = self._footers.of(file.file)
             touched = (footer.ts_max >= lo_us) & (footer.ts_min <= at_us)
             halves = np.array_split(np.flatnonzero(touched), 2 if touched.sum() > 16 else 1)
             for half in halves:
@@ -238,7 +237,7 @@ class ColdReader:
         columns: Sequence[str],
     ) -> tuple[pa.Table, NDArray[np.intp]] | None:
         """The groups that may hold these points in this range, and which of their rows do."""
-        footer = self._footer(file)
+        footer = self._footers.of(file.file)
         table = self._groups(file, footer, self._chosen(footer, points, start_us, end_us), columns)
         if table is None:
             return None
@@ -247,42 +246,19 @@ class ColdReader:
         return table, np.flatnonzero(mine & (ts >= start_us) & (ts < end_us))
 
     @staticmethod
-    def _chosen(footer: _Footer, points: NDArray[np.uint32], start_us: int, end_us: int) -> NDArray[np.bool_]:
+    def _chosen(footer: Footer, points: NDArray[np.uint32], start_us: int, end_us: int) -> NDArray[np.bool_]:
         first = np.searchsorted(points, footer.point_min, side="left")
         last = np.searchsorted(points, footer.point_max, side="right")
         return (first < last) & (footer.ts_max >= start_us) & (footer.ts_min < end_us)
 
     def _groups(
-        self, file: ColdFile, footer: _Footer, groups: NDArray[np.bool_], columns: Sequence[str]
+        self, file: ColdFile, footer: Footer, groups: NDArray[np.bool_], columns: Sequence[str]
     ) -> pa.Table | None:
         chosen = np.flatnonzero(groups).tolist()
         if not chosen:
             return None
         with pq.ParquetFile(self._folder / file.file, metadata=footer.metadata, memory_map=True) as opened:
             return opened.read_row_groups(chosen, columns=list(columns), use_threads=False)
-
-    def _footer(self, file: ColdFile) -> _Footer:
-        with self._lock:
-            found = self._footers.get(file.file)
-            if found is not None:
-                self._footers.move_to_end(file.file)
-                return found
-        found = _read_footer(self._folder / file.file)
-        with self._lock:
-            self._footers[file.file] = found
-            while len(self._footers) > FOOTERS_KEPT:
-                self._footers.popitem(last=False)
-        return found
-
-
-def _read_footer(path: Path) -> _Footer:
-    metadata = pq.read_metadata(path, memory_map=True)
-    bounds = np.empty((4, metadata.num_row_groups), np.int64)
-    for at in range(metadata.num_row_groups):
-        group = metadata.row_group(at)
-        point, ts = group.column(0).statistics, group.column(1).statistics
-        bounds[:, at] = point.min_raw, point.max_raw, ts.min_raw, ts.max_raw
-    return _Footer(metadata, *bounds)
 
 
 def _rows(table: pa.Table, rows: NDArray[np.int64], recv: bool) -> ColdRows:

@@ -73,6 +73,7 @@ class Store:
             self._report(connection)
             self._remove_orphans(connection)
             stack.callback(self._reader.close)
+            self._reader.warm(manifest(connection))
             self._mirror()
             self.writer.on_doubt.append(self._mirror)
             stack.enter_context(self.writer)

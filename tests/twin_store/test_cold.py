@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from twin import compaction
+from twin import compaction, footers
 from twin.compaction import DAY_US, HOUR_US, SLOT_US, Slots, plan
+from twin.footers import GROUPS_KEY
 from twin.store import Store
 from wire.clock import ManualClock
 
@@ -244,3 +245,15 @@ def test_no_reader_sees_a_row_twice_or_misses_one_while_compaction_runs(
     assert len(bench.store.cold_files()) > 3
     assert len(seen) > 3
     assert set(seen) == {(10_000, 2_500, 4)}
+
+
+def test_a_file_says_itself_what_its_groups_hold(bench: Any, agent: Any) -> None:
+    rng = np.random.default_rng(3)
+    ids, ts = rng.integers(0, 40, 60_000), T0 + rng.integers(0, 2 * HOUR_US, 60_000)
+    bench.take([agent.catalogue(agent.points(40)), *agent.readings(ids, ts, ids)])
+    bench.store.compact(force=True)
+    for path in bench.store.cold_files():
+        footer = footers.read_footer(path)
+        assert GROUPS_KEY.encode() in footer.metadata.metadata
+        first_version = footers._statistics(footer.metadata)
+        assert np.array_equal(np.stack(footer[1:]), first_version)
