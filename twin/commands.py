@@ -24,6 +24,8 @@ from wire.messages import Command, Reply
 
 __all__ = ["CommandView", "Commands"]
 
+_ANSWER_US = 2_000_000  # an answer may be under way when a command expires
+_LATE = "no answer in time"
 _FINAL = {"refused", "done", "failed", "expired"}
 _WHOLE = {"u8": (0, 2**8 - 1), "i8": (-(2**7), 2**7 - 1), "u16": (0, 2**16 - 1), "i16": (-(2**15), 2**15 - 1),
           "u32": (0, 2**32 - 1), "i32": (-(2**31), 2**31 - 1)}  # fmt: skip
@@ -45,12 +47,19 @@ class CommandView(msgspec.Struct, frozen=True):
 
 
 class Commands:
-    """Issues commands and takes in replies. What it knows is in the database too, with an audit row each."""
+    """Issues commands and takes in replies. What it knows is in the database too, with an audit row each.
+
+    A restarted twin knows the newest again: replies still land, and `expire` ends those that were never answered.
+    """
 
     def __init__(self, store: Store, clock: Clock, send: Send | None) -> None:
         self._store, self._clock, self._send = store, clock, send
         self._known: OrderedDict[str, tuple[str, Command, str, str]] = OrderedDict()
-        self._counter = self._last_counter()
+        with store.cursor() as cursor:
+            self._counter = number(cursor, "SELECT coalesce(max(counter), 0) FROM commands")
+            for node, command, status, detail in reversed(_newest(cursor, "", COMMANDS_KEPT_MAX)):
+                self._known[command.id] = (node, command, status, detail)
+        self._open = {known[1].id for known in self._known.values() if known[2] not in _FINAL}
 
     async def issue(self, view: PointView, row: PointRow, value: Any, *, by: str) -> CommandView:
         """Check, write down and send; InputError or Conflict when the point or the value does not allow it."""
@@ -65,11 +74,12 @@ class Commands:
         )  # fmt: skip
         await asyncio.to_thread(self._write_down, row.key, command)
         self._known[command.id] = (row.node, command, "sent", "")
+        self._open.add(command.id)
         if not self._send(row.node, command):
             failed = Reply(command.id, "failed", now_us, "no connection to the broker")
             self.take_reply(row.node, failed)
         if len(self._known) > COMMANDS_KEPT_MAX:
-            self._known.popitem(last=False)
+            self._open.discard(self._known.popitem(last=False)[0])
         return self.get(command.id)
 
     def take_reply(self, node: str, reply: Reply) -> None:
@@ -78,6 +88,8 @@ class Commands:
         if known is None or known[0] != node or known[2] in _FINAL:
             return
         self._known[reply.id] = (node, known[1], reply.status, reply.detail)
+        if reply.status in _FINAL:
+            self._open.discard(reply.id)
         self._store.writer.submit(lambda connection: _update(connection, reply))
 
     def get(self, command_id: str) -> CommandView:
@@ -86,17 +98,31 @@ class Commands:
         if known is None:
             fix = "POST /api/v1/commands answers the id"
             raise NotFoundError(f"no command {command_id[:64]!r}", field="id", fix=fix)
-        node, command, status, detail = known
-        if status not in _FINAL and self._clock.wall_us() > command.expires_us + 2_000_000:
-            status, detail = "expired", detail or "no answer in time"
+        return self._shown(*known)
+
+    def newest(self, key: str, limit: int) -> list[CommandView]:
+        """The newest commands to a point, or to all with an empty key; those of memory as they stand now."""
+        with self._store.cursor() as cursor:
+            rows = _newest(cursor, key, limit)
+        return [self._shown(*self._known.get(row[1].id, row)) for row in rows]
+
+    def expire(self) -> None:
+        """End what nobody answered in time; called now and then."""
+        now_us = self._clock.wall_us()
+        late = [known for known in map(self._known.get, [*self._open]) if known and self._is_late(known[1], now_us)]
+        for node, command, _, _ in late:
+            self.take_reply(node, Reply(command.id, "expired", now_us, _LATE))
+
+    def _is_late(self, command: Command, now_us: int) -> bool:
+        return now_us > command.expires_us + _ANSWER_US
+
+    def _shown(self, node: str, command: Command, status: str, detail: str) -> CommandView:
+        if status not in _FINAL and self._is_late(command, self._clock.wall_us()):
+            status, detail = "expired", detail or _LATE
         return CommandView(
             command.id, f"{node}/{command.point}", command.value, _iso(command.issued_us),
             _iso(command.expires_us), command.by, status, detail,
         )  # fmt: skip
-
-    def _last_counter(self) -> int:
-        with self._store.cursor() as cursor:
-            return number(cursor, "SELECT coalesce(max(counter), 0) FROM commands")
 
     def _write_down(self, key: str, command: Command) -> None:
         def work(connection: duckdb.DuckDBPyConnection) -> None:
@@ -107,6 +133,24 @@ class Commands:
             write_audit(connection, command.by, "command", {"id": command.id, "point": key, "value": command.value})
 
         self._store.writer.run(work)
+
+
+def _newest(cursor: duckdb.DuckDBPyConnection, key: str, limit: int) -> list[tuple[str, Command, str, str]]:
+    """Stored commands, newest first: node, command, status, detail."""
+    rows = cursor.execute(
+        'SELECT id, point, value, epoch_us(issued), epoch_us(expires), counter, "by", status, detail FROM commands'
+        " WHERE ? = '' OR point = ? ORDER BY counter DESC LIMIT ?",
+        [key, key, limit],
+    ).fetchall()
+    found = []
+    for id_, point, value, issued_us, expires_us, counter, by, status, detail in rows:
+        node, _, local = point.partition("/")
+        command = Command(
+            id=id_, point=local, value=msgspec.json.decode(value), issued_us=issued_us,
+            expires_us=expires_us, counter=counter, by=by,
+        )  # fmt: skip
+        found.append((node, command, status, detail))
+    return found
 
 
 def check_value(view: PointView, row: PointRow, value: Any) -> Value:

@@ -24,6 +24,7 @@ from twin.model import Model
 from twin.model_change import ModelChange
 from twin.models import Models, file_sha256
 from twin.node_views import NodeStatus, node_statuses
+from twin.points import Overrides
 from twin.rows import TS_US_MAX, TS_US_MIN
 from twin.siteconfig import SiteConfig, site_from_dict
 from twin.sql import SqlDesk
@@ -98,11 +99,12 @@ class Twin:
         await self.sql.__aexit__(*error)
 
     async def follow(self) -> None:
-        """Keep the directory up with the catalogue, and conditions with the values, until cancelled."""
+        """Keep up with catalogue, values and the clock until cancelled."""
         await self._recall()
         while True:
             await asyncio.sleep(_FOLLOW_S)
             self.conditions.update()
+            self.commands.expire()
             if self.store.points.version != self._points_version:
                 await asyncio.to_thread(self.refresh)
 
@@ -193,6 +195,7 @@ class Twin:
 
     def _read_settings(self, cursor: duckdb.DuckDBPyConnection) -> None:
         self._limits = msgspec.convert(read_settings(cursor, "limits"), type=dict[str, Limits])
+        self.store.points.limits = self._overrides()
         self._fixed = msgspec.convert(read_settings(cursor, "bindings"), type=dict[str, Fixed])
         changed = read_settings(cursor, "site")
         if changed:
@@ -200,6 +203,12 @@ class Twin:
             self.site = site_from_dict(plain, file="changes of kind site")
         else:
             self.site = self._site_file
+
+    def _overrides(self) -> Overrides | None:
+        """What ingest flags readings by; None where no limit was ever changed, which costs nothing."""
+        by_key = self.store.points.by_key
+        found = {by_key[key].id: (own.low, own.high) for key, own in self._limits.items() if key in by_key}
+        return Overrides(found) if found else None
 
     def _bind(self, model: Model) -> Bindings:
         return find_bindings(self.store.points.all(), model, self.site.rules, self._fixed)

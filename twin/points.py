@@ -11,8 +11,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from wire.catalogue import Point
+from wire.quality import OUT_OF_RANGE
 
-__all__ = ["Draft", "Lookup", "PointRow", "PointTable"]
+__all__ = ["Draft", "Lookup", "Overrides", "PointRow", "PointTable"]
 
 _SPARSE_ID = 1 << 20  # a node that numbers its points above this is looked up by search, not by position
 
@@ -84,6 +85,32 @@ class Lookup:
         return np.where(self._sorted[at] == local, at, -1)
 
 
+class Overrides:
+    """Limits that replace those of the catalogue, by global id. Immutable."""
+
+    def __init__(self, limits: dict[int, tuple[float | None, float | None]]) -> None:
+        size = max(limits, default=0) + 1
+        self._set = np.zeros(size, bool)
+        self._low, self._high = np.full(size, -np.inf), np.full(size, np.inf)
+        for point, (low, high) in limits.items():
+            self._set[point] = True
+            self._low[point] = -np.inf if low is None else low
+            self._high[point] = np.inf if high is None else high
+
+    def flags(
+        self, ids: NDArray[np.uint32], value: NDArray[np.float64], quality: NDArray[np.uint8]
+    ) -> NDArray[np.uint8]:
+        """The qualities with the range flag decided anew where a limit was replaced; the same array where none was."""
+        rows = np.flatnonzero(self._set.take(ids, mode="clip") & (ids < len(self._set)))
+        if not len(rows):
+            return quality
+        point, number = ids[rows], value[rows]
+        outside = np.isfinite(number) & ((number < self._low[point]) | (number > self._high[point]))
+        flagged = quality.copy()
+        flagged[rows] = np.where(outside, flagged[rows] | OUT_OF_RANGE, flagged[rows] & ~np.uint8(OUT_OF_RANGE))
+        return flagged
+
+
 class PointTable:
     """All points, by id and by key. Read from any thread; written by the writer's thread through a `Draft`."""
 
@@ -91,6 +118,7 @@ class PointTable:
         self.version = 0  # grows with every change
         self.by_id: dict[int, PointRow] = {}
         self.by_key: dict[str, PointRow] = {}
+        self.limits: Overrides | None = None  # an operator's own limits; they govern readings that come from now on
         self._lock = threading.Lock()
 
     def load(self, connection: duckdb.DuckDBPyConnection) -> None:

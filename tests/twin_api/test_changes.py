@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from wire.quality import OUT_OF_RANGE
+
 
 def by_key(points: Any) -> dict[str, Any]:
     return {p["key"]: p for p in points["items"]}
@@ -32,6 +34,28 @@ async def test_a_binding_is_set_and_taken_back(park: Any) -> None:
     points = by_key(await park.get("/points"))
     assert points["gw/ahu/fan"]["binding"] is None
     assert points["gw/meter/energy"]["binding"]["how"] == "ifc"
+
+
+async def test_changed_limits_govern_the_flag_of_new_readings_until_they_are_taken_back(park: Any) -> None:
+    async def flagged(value: float) -> bool:
+        now_us = park.twin.clock.wall_us()
+        await asyncio.to_thread(park.feed.readings, [0, 3], now_us, [value, 21.0])
+        items = {item["point"]: item for item in (await park.get("/state", points="1,4"))["items"]}
+        assert not items[4]["quality"] & OUT_OF_RANGE, "a neighbour without a change keeps its own limits"
+        return bool(items[1]["quality"] & OUT_OF_RANGE)
+
+    assert (await flagged(60), await flagged(150)) == (False, True), "the catalogue says 0 to 100"
+    body = {"set": [{"point": "gw/meter/power", "low": 0, "high": 50}]}
+    tight = await park.post("/changes", {"kind": "limits", "body": body})
+    assert await flagged(60) is False, "a preview changes nothing"
+    await park.post(f"/changes/{tight['id']}/activate", {}, 200)
+    assert await flagged(60) is True
+    wide = await park.post("/changes", {"kind": "limits", "body": {"set": [{"point": "gw/meter/power", "high": 500}]}})
+    await park.post(f"/changes/{wide['id']}/activate", {}, 200)
+    assert await flagged(150) is False, "wider than the catalogue: the operator's limits govern"
+    await park.post(f"/changes/{wide['id']}/revert", {}, 200)
+    await park.post(f"/changes/{tight['id']}/revert", {}, 200)
+    assert (await flagged(60), await flagged(150)) == (False, True)
 
 
 async def test_an_active_change_survives_a_restart_of_the_twins_memory(park: Any) -> None:

@@ -1,10 +1,12 @@
 """Commands: checked before they are sent, sent once, followed to the device's answer, audited."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from twin.commands import Commands
+from wire.clock import ManualClock
 from wire.limits import COMMAND_LIFE_S
 from wire.messages import Command, Reply
 
@@ -99,3 +101,43 @@ async def test_counters_grow_over_restarts(park: Any, wire: Wire) -> None:
     view = park.twin.directory.find("gw/ahu/setpoint")
     await again.issue(view, park.twin.store.points.by_id[view.id], 23, by="test")
     assert wire.sent[1][1].counter > wire.sent[0][1].counter
+
+
+async def test_a_restarted_twin_still_takes_the_answer(park: Any, wire: Wire) -> None:
+    sent = await park.post("/commands", {"point": "gw/ahu/setpoint", "value": 22}, 202)
+    again = park.twin.commands = Commands(park.twin.store, park.twin.clock, wire)
+    before = await park.get(f"/commands/{sent['id']}")
+    assert (before["status"], before["value"], before["by"], before["point"]) == (
+        "sent", 22.0, "local", "gw/ahu/setpoint",
+    )  # fmt: skip
+    again.take_reply("gw", Reply(sent["id"], "done", 0, "written"))
+    assert (await park.get(f"/commands/{sent['id']}"))["status"] == "done"
+    third = Commands(park.twin.store, park.twin.clock, wire)
+    third.take_reply("gw", Reply(sent["id"], "failed", 0))
+    assert third.get(sent["id"]).status == "done", "what has ended does not change after a restart either"
+
+
+async def test_a_command_that_nobody_answers_expires_and_stays_so(park: Any, wire: Wire) -> None:
+    clock = ManualClock(wall_us=park.twin.clock.wall_us())
+    park.twin.commands = Commands(park.twin.store, clock, wire)
+    sent = await park.post("/commands", {"point": "gw/ahu/setpoint", "value": 22}, 202)
+    await park.post("/commands", {"point": "gw/ahu/fan", "value": True}, 202)
+    clock.advance(COMMAND_LIFE_S + 1)
+    assert (await park.get(f"/commands/{sent['id']}"))["status"] == "sent", "its answer may be under way"
+    clock.advance(2)
+    again = Commands(park.twin.store, clock, wire)
+    again.expire()
+    again.take_reply("gw", Reply(sent["id"], "done", 0))
+    assert again.get(sent["id"]).status == "expired"
+    await asyncio.to_thread(park.twin.store.writer.run, lambda _: None)  # what was submitted before is written
+    rows = (await park.post("/query", {"sql": "select distinct status, detail from commands"}, 200))["rows"]
+    assert rows == [["expired", "no answer in time"]]
+
+
+async def test_the_commands_of_a_point_are_listed_newest_first(park: Any, wire: Wire) -> None:
+    for value in (20, 21):
+        await park.post("/commands", {"point": "gw/ahu/setpoint", "value": value}, 202)
+    await park.post("/commands", {"point": "gw/ahu/fan", "value": True}, 202)
+    items = (await park.get("/commands", point="gw/ahu/setpoint"))["items"]
+    assert [item["value"] for item in items] == [21.0, 20.0]
+    assert len((await park.get("/commands"))["items"]) == 3

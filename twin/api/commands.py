@@ -1,5 +1,6 @@
-"""POST /commands and GET /commands/{id}."""
+"""POST /commands, GET /commands and /commands/{id}."""
 
+import asyncio
 from typing import Annotated
 
 import msgspec
@@ -8,6 +9,7 @@ from msgspec import Meta
 from twin.api.operation import Call, NoQuery, Operation
 from twin.commands import CommandView
 from twin.errors import NotFoundError
+from wire.limits import COMMANDS_KEPT_MAX
 
 __all__ = ["OPERATIONS"]
 
@@ -17,6 +19,19 @@ class CommandBody(msgspec.Struct, forbid_unknown_fields=True):
 
     point: Annotated[str, Meta(min_length=1, max_length=250)]
     value: bool | float | str
+
+
+class CommandsQuery(msgspec.Struct, forbid_unknown_fields=True):
+    """`point` is a key; without it the commands to all points are listed."""
+
+    point: Annotated[str, Meta(max_length=250)] = ""
+    limit: Annotated[int, Meta(ge=1, le=COMMANDS_KEPT_MAX)] = 20
+
+
+class CommandsList(msgspec.Struct):
+    """Commands, newest first."""
+
+    items: list[CommandView]
 
 
 class CommandSent(msgspec.Struct):
@@ -38,6 +53,12 @@ async def issue(call: Call[NoQuery, CommandBody]) -> CommandSent:
     return CommandSent(sent.id, sent.status)
 
 
+async def list_commands(call: Call[CommandsQuery, None]) -> CommandsList:
+    """Who commanded what, and what became of it."""
+    query = call.query
+    return CommandsList(await asyncio.to_thread(call.twin.commands.newest, query.point, query.limit))
+
+
 async def show(call: Call[NoQuery, None]) -> CommandView:
     """One command and what the device said."""
     return call.twin.commands.get(call.path["id"])
@@ -45,5 +66,6 @@ async def show(call: Call[NoQuery, None]) -> CommandView:
 
 OPERATIONS = [
     Operation("POST", "/commands", issue, "command a device", body=CommandBody, answer=CommandSent, status=202),
+    Operation("GET", "/commands", list_commands, "commands, newest first", CommandsQuery, answer=CommandsList),
     Operation("GET", "/commands/{id}", show, "what became of a command", answer=CommandView),
 ]
