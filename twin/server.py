@@ -14,6 +14,7 @@ import uvicorn
 
 from twin.api.app import build_app
 from twin.api.auth import Token
+from twin.api.patience import HeadTimer
 from twin.core import Twin
 from twin.ingest import Ingest
 from twin.siteconfig import SiteConfig
@@ -161,7 +162,7 @@ def _uvicorn(config: TwinConfig, app: object) -> uvicorn.Config:
         server_header=False,
         date_header=False,
         lifespan="off",
-        http="h11",
+        http=HeadTimer,
         h11_max_incomplete_event_size=65_536,
         limit_concurrency=HTTP_CONNECTIONS_MAX,
         timeout_graceful_shutdown=int(_STOP_S),

@@ -56,6 +56,9 @@ HISTORY_POINTS_AT_ONCE = 8  # read together: 30 days at 15 s of each are 40 MB
 HISTORY_RAW_ROWS_MAX = 2_000_000  # `agg=raw` of one call: 42 MB of Arrow
 CHANGES_KEPT_MAX = 10_000  # previews that were never activated are dropped beyond that, oldest first
 HTTP_CONNECTIONS_MAX = 2_000  # a wall of displays plus scripts stays far below; file handles end at 20,000 here
+HTTP_HEAD_S_MAX = 10.0  # from the connection to a whole request head; the worst radio link needs two
+HTTP_BODY_GRACE_S = 20.0  # a body may pause so long altogether
+HTTP_BODY_BYTES_S_MIN = 4_096  # beyond the grace it keeps this pace: a model over EDGE still passes
 LIVE_MESSAGE_BYTES_MAX = 1 * MIB  # a subscription that names 50,000 points is 350 KB
 LIVE_VIEWS_MAX = 32  # views of one socket
 LIVE_POINTS_MAX = 50_000  # points of one view

@@ -18,6 +18,7 @@ from twin.api.health import HttpFigures, TwinFigures
 from twin.api.live import live
 from twin.api.openapi import openapi
 from twin.api.operation import Operation, route
+from twin.api.patience import BodyPace
 from twin.api.static import StaticPage
 from twin.core import Twin
 
@@ -64,6 +65,7 @@ def build_app(twin: Twin, *, token: Token | None = None, static: Path = _STATIC,
         middleware=[
             Middleware(Watch, figures=HttpFigures(registry)),
             Middleware(Guard, token=token),
+            Middleware(BodyPace),
         ],
         exception_handlers={HTTPException: answer_error},
     )
