@@ -180,8 +180,10 @@ class Batcher:
     def _finish(self, rows: pa.RecordBatch, schema_id: int, ids: NDArray[np.uint32]) -> pa.RecordBatch:
         """Give rows their final ids and quality flags."""
         columns = dict(zip(rows.schema.names, rows.columns, strict=True))
-        columns["point"] = pa.array(ids, pa.uint32()).take(columns["point"])
-        if schema_id != EVENTS:
+        if schema_id == EVENTS:  # not every event has a point
+            columns["point"] = pa.array(ids, pa.uint32()).take(columns["point"])
+        else:
+            columns["point"] = pa.array(ids[columns["point"].to_numpy()])
             columns["quality"] = self._flag(columns, schema_id)
         kind = schema(schema_id)
         return pa.RecordBatch.from_arrays([columns[name] for name in kind.names], schema=kind)
@@ -196,7 +198,7 @@ class Batcher:
             else:
                 flags[~np.isfinite(values)] = quality.NOT_A_NUMBER
         given = columns["quality"].to_numpy(zero_copy_only=False)
-        ts = columns["ts"].cast(pa.int64()).to_numpy(zero_copy_only=False)
+        ts = columns["ts"].view(pa.int64()).to_numpy(zero_copy_only=False)
         now_us = self._clock.wall_us()
         if now_us >= CLOCK_TRUSTED_FROM_US:
             flags[ts > now_us + TIME_AHEAD_S_MAX * 1_000_000] |= quality.TIME_SUSPECT

@@ -64,8 +64,10 @@ def run(file: Path) -> None:
 
     config = load(file)
     from edge.agent import Agent, serve
+    from edge.memory import keep_small
     from wire.clock import SystemClock
 
+    keep_small()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     logging.getLogger("aid4").setLevel(logging.INFO)
     logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # our sources tell what is wrong with a device, once

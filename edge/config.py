@@ -60,7 +60,7 @@ class SpoolConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     segment_bytes: Annotated[int, Meta(ge=4_096, le=256 * MIB)] = 16 * MIB
     keep_committed_s: Annotated[float, Meta(ge=0)] = 86_400.0  # so that a twin restored from a backup can heal
     when_full: Literal["refuse", "thin"] = "refuse"  # new bulk readings are refused, or the oldest thinned
-    cache_bytes: Annotated[int, Meta(ge=0)] = 16 * MIB
+    cache_bytes: Annotated[int, Meta(ge=0)] = 4 * MIB  # what was not sent yet; a backlog is read from the disk
     group_bulk_s: Annotated[float, Meta(ge=0, le=10)] = 0.0  # wait for company before an fdatasync; SD cards: 1.0
     group_event_s: Annotated[float, Meta(ge=0, le=10)] = 0.0
 

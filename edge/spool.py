@@ -36,7 +36,7 @@ __all__ = ["Spool", "SpoolListener"]
 
 log = logging.getLogger("aid4.edge")
 
-QUEUE_BYTES_MAX: Final = 2 * LINK_BUFFER_BYTES  # packed but not yet on disk; above it the sources wait
+QUEUE_BYTES_MAX: Final = LINK_BUFFER_BYTES  # packed but not yet on disk; above it the sources wait
 EPOCHS_KEPT_MAX: Final = 256  # with those of which only the end is left: a quarter of what a hello can name
 RETAIN_SHARE: Final = 0.8  # of the budget: above it committed segments go before their age
 THIN_SHARE: Final = 0.9  # of the budget: above it, if the policy says so, the oldest bulk goes

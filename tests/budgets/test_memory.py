@@ -31,6 +31,7 @@ from wire.topics import down, parse, up
 HEAVY = {"duckdb", "ifcopenshell", "open3d"}
 TRAFFIC_S = 10.0
 POINTS, ROWS, READINGS_SENT = 10_000, 10_000, 4_000_000
+FLOOD_READINGS = 5_000_000  # 50,000 records: as many as the spool's index and the uplink's sets grow by in a second
 IN_FLIGHT = 40  # records of 10,000 readings, 5 MB
 EPOCH = b"\x5a" * 16
 TS = schema(READINGS).field("ts").type
@@ -96,6 +97,21 @@ async def test_an_agent_with_modbus_and_mqtt_stays_below_120_mib(processes: Any,
     assert rss < 120 * memory.mib, f"{rss / memory.mib:.0f} MiB"
     assert any("pyarrow" in path for path in libraries)
     assert not [path for path in libraries for name in HEAVY if name in path]
+
+
+async def test_an_agent_saturated_by_a_flood_stays_below_120_mib(processes: Any, memory: Any, port: int) -> None:
+    processes.twin(port)
+    async with meters() as modbus_port:
+        file = edge_toml(processes, modbus_port)
+        flood = f'[[source]]\nkind = "flood"\nname = "flood"\nreadings = {FLOOD_READINGS}\n'
+        file.write_text(file.read_text() + "[flush.bulk]\nrows = 100\n" + flood)
+        pid = processes.start("edge", "edge", "run", str(file))
+        async with asyncio.timeout(60):
+            twin = await answering(port)
+            while (await asyncio.to_thread(twin.get, "/site"))["counts"]["readings"] < FLOOD_READINGS:
+                await asyncio.sleep(0.5)
+        peak = memory.rss_bytes(pid, "VmHWM")
+    assert peak < 120 * memory.mib, f"{peak / memory.mib:.0f} MiB"
 
 
 def test_nothing_that_edge_run_can_import_loads_a_heavy_library() -> None:
