@@ -39,7 +39,7 @@ _START_S = 20.0  # a child loads DuckDB and Arrow on a busy gateway
 class Tables:
     """What a query may see: Arrow IPC files by table, and for some the Parquet files with older rows."""
 
-    files: dict[str, Path]
+    files: dict[str, list[Path]]
     cold: dict[str, list[Path]] = field(default_factory=dict)
 
 
@@ -114,7 +114,7 @@ class SqlDesk:
                 sql=sql,
                 limit_rows=limit_rows,
                 format=form,
-                tables={name: str(path) for name, path in tables.files.items()},
+                tables={name: [str(path) for path in paths] for name, paths in tables.files.items()},
                 cold={name: [str(path.resolve()) for path in paths] for name, paths in tables.cold.items()},
             )
             async with self._borrow() as child:

@@ -42,7 +42,7 @@ class Job(msgspec.Struct, frozen=True):
     sql: str
     limit_rows: int
     format: str  # "json" | "arrow"
-    tables: dict[str, str]  # table -> Arrow IPC file with its rows, or its newest rows
+    tables: dict[str, list[str]]  # table -> Arrow IPC files with its rows, or its newest rows
     cold: dict[str, list[str]] = {}  # table -> Parquet files with its older rows
 
 
@@ -120,8 +120,8 @@ def _check_statement(connection: Any, sql: str) -> None:
 
 
 def _register(connection: Any, job: Job) -> None:
-    for name, path in job.tables.items():
-        table = pa.ipc.open_file(pa.memory_map(path)).read_all()
+    for name, paths in job.tables.items():
+        table = pa.concat_tables(pa.ipc.open_file(pa.memory_map(path)).read_all() for path in paths)
         cold = job.cold.get(name)
         if not cold:
             connection.register(name, table)

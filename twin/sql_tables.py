@@ -1,23 +1,19 @@
 """What users' SQL may see: recent rows and catalogue tables as Arrow, cold files by path, all of one moment."""
 
+import threading
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
 from twin.cold import manifest
 from twin.lookup import number
 from twin.sql import Tables
+from twin.sql_recent import RecentRows, write_rows
 from twin.store import Store
 from wire.limits import SQL_RECENT_ROWS_MAX
 
 __all__ = ["SqlTables"]
 
-_BATCH_ROWS = 65_536
-_WARM = {
-    "readings": "SELECT point, ts, value, quality, recv FROM readings_warm",
-    "states": "SELECT point, ts, value, quality, recv FROM states_warm",
-}
 _WHOLE = {
     "points": "SELECT *, node || '/' || device || '/' || metric AS key FROM points",
     "elements": "SELECT * FROM elements",
@@ -38,17 +34,27 @@ class SqlTables:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._turn = threading.Lock()  # snapshots in order, so that what is kept only grows
+        self._recent = {kind: RecentRows(kind) for kind in ("readings", "states")}
 
     def __call__(self, sql: str, folder: Path) -> Tables:
         """The tables of one query. A text that calls query() or query_table() may mean any."""
         text = sql.lower()
         everything = "query" in text
-        with self._store.snapshot() as cursor:
+        with self._turn, self._store.snapshot() as cursor:
             files = {
-                name: _write(cursor, select, folder / f"{name}.arrow", wanted=everything or name in text)
-                for name, select in (_WARM | _WHOLE).items()
+                name: [_write(cursor, select, folder / f"{name}.arrow", wanted=everything or name in text)]
+                for name, select in _WHOLE.items()
             }
-            cold = {name: [self._store.data_dir / file.file for file in manifest(cursor, name)] for name in _WARM}
+            for kind, recent in self._recent.items():
+                if everything or kind in text:
+                    files[kind] = recent.files(cursor, folder.parent / "recent", folder)
+                else:
+                    empty = f"SELECT point, ts, value, quality, recv FROM {kind}_warm"  # noqa: S608
+                    files[kind] = [_write(cursor, empty, folder / f"{kind}.arrow", wanted=False)]
+            cold = {
+                kind: [self._store.data_dir / file.file for file in manifest(cursor, kind)] for kind in self._recent
+            }
         return Tables(files, cold)
 
 
@@ -58,8 +64,5 @@ def _write(cursor: duckdb.DuckDBPyConnection, select: str, path: Path, *, wanted
         select = f"{select} LIMIT 0"
     elif (rows := number(cursor, f"SELECT count(*) FROM ({select})")) > SQL_RECENT_ROWS_MAX:  # noqa: S608  (a text of ours)
         select = f"{select} OFFSET {rows - SQL_RECENT_ROWS_MAX}"  # rows lie in the order in which they came
-    reader = cursor.sql(select).to_arrow_reader(_BATCH_ROWS)
-    with pa.ipc.new_file(path, reader.schema) as writer:
-        for batch in reader:
-            writer.write_batch(batch)
+    write_rows(cursor, select, path)
     return path

@@ -183,6 +183,38 @@ async def test_sql_sees_cold_and_warm_rows_once(park: Any) -> None:
     assert after == before
 
 
+async def test_sql_between_two_queries_copies_only_what_came_since(park: Any) -> None:
+    recent = park.twin.sql._tables._recent["readings"]
+    count = {"sql": "select count(*)::int, count(distinct (point, ts))::int from readings"}
+
+    async def counted() -> Any:
+        [row] = (await park.post("/query", count, 200))["rows"]
+        return row
+
+    rows = (await counted())[0]
+    assert recent.rebuilt == 1
+    now_us = park.twin.clock.wall_us()
+    for at in range(1, 12):  # more parts than are kept apart
+        await asyncio.to_thread(park.feed.readings, 0, now_us + at, 1.0)
+        assert await counted() == [rows + at, rows + at]
+    assert recent.rebuilt == 1
+    await asyncio.to_thread(park.twin.store.compact, force=True)
+    assert await counted() == [rows + 11, rows + 11], "moved to cold files, each row is seen once"
+    assert recent.rebuilt == 2
+    other = {"sql": "select count(*)::int from points"}
+    assert (await park.post("/query", other, 200))["rows"] == [[8]]
+
+
+async def test_sql_is_right_when_the_clock_was_set_back(park: Any) -> None:
+    rows = await park.post("/query", {"sql": "select count(*)::int from readings"}, 200)
+    work = f"UPDATE readings_warm SET recv = make_timestamptz({park.twin.clock.wall_us() + 10**12})"
+    await asyncio.to_thread(park.twin.store.writer.run, lambda c: c.execute(work))
+    await park.post("/query", {"sql": "select 1 from readings"}, 200)
+    await asyncio.to_thread(park.feed.readings, 0, park.twin.clock.wall_us(), 1.0)
+    again = await park.post("/query", {"sql": "select count(*)::int from readings"}, 200)
+    assert again["rows"][0][0] == rows["rows"][0][0] + 1
+
+
 async def test_sql_answers_arrow_when_asked(park: Any) -> None:
     answer = await park.client.post(
         "/api/v1/query", json={"sql": "select point, ts from readings", "limit_rows": 10}, headers={"Accept": ARROW}

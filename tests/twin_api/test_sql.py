@@ -32,7 +32,7 @@ async def desk(tmp_path: Path, cold_file: Path) -> AsyncIterator[SqlDesk]:
         for table, path in zip((recent, points), files.values(), strict=True):
             with pa.ipc.new_file(path, table.schema) as writer:
                 writer.write_table(table)
-        return Tables(files, {"readings": [cold_file]})
+        return Tables({name: [path] for name, path in files.items()}, {"readings": [cold_file]})
 
     async with SqlDesk(tmp_path / "scratch", tables, time_s=2.0) as opened:
         yield opened
