@@ -55,6 +55,14 @@ def query_command(scale: float, days: int, as_json: bool) -> None:
     _show(_call("aid4.bench.query", "run_query_bench", rows_goal=goal, days=days, tell=tell), as_json)
 
 
+@bench.command("sql")
+@click.option("--seconds", default=45.0, show_default=True, help="A third of them quiet, the rest hostile.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def sql_command(seconds: float, as_json: bool) -> None:
+    """How long readings wait for their commit while users send the worst SQL they can think of."""
+    _show(_call("aid4.bench.hostile_sql", "hostile_sql", seconds=seconds, quiet=as_json), as_json)
+
+
 def _call(module: str, function: str, **arguments: Any) -> dict[str, Any]:
     found: dict[str, Any] = getattr(importlib.import_module(module), function)(**arguments)
     return found

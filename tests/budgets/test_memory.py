@@ -141,14 +141,18 @@ class Gateway:
                     self.acked.add(lo, hi)
 
     async def introduce(self) -> None:
-        """Hello and catalogue."""
+        """Hello and catalogue, until the twin has them: it may not hear the broker yet."""
         await self.link.subscribe([(down("lab", "gw", "+"), 0)])
         await self.link.up()
-        self.link.publish(up("lab", "gw", "status"), encode(Status(True, 5, time.time_ns() // 1_000)), retain=True)
-        self.link.publish(up("lab", "gw", "hello"), encode(Hello(5, [EpochSpan(EPOCH.hex(), 1, 1, [1])], 1)))
+        hello = encode(Hello(5, [EpochSpan(EPOCH.hex(), 1, 1, [1])], 1))
         points = [Point(id=at, device=f"d{at // 100}", metric=f"m{at % 100}", unit="kW") for at in range(POINTS)]
         stamp = Stamp(EPOCH, 1, 5, 0, 0, CLASS_CONTROL)
-        self.link.publish(up("lab", "gw", "data"), pack(to_batch(points), schema_id=CATALOGUE, stamp=stamp, seq=1))
+        record = pack(to_batch(points), schema_id=CATALOGUE, stamp=stamp, seq=1)
+        while 1 not in self.acked:
+            self.link.publish(up("lab", "gw", "status"), encode(Status(True, 5, time.time_ns() // 1_000)), retain=True)
+            self.link.publish(up("lab", "gw", "hello"), hello)
+            self.link.publish(up("lab", "gw", "data"), record)
+            await asyncio.sleep(0.5)
 
     async def send(self, readings: int) -> None:
         """So many readings of all points, one each second."""
