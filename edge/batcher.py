@@ -1,6 +1,7 @@
 """From the batches of sources to records: final ids, quality flags, and a flush by age, rows or bytes."""
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -216,34 +217,43 @@ class Batcher:
         promises = lane.promises
         lane.batches, lane.promises, lane.rows, lane.bytes = [], [], 0, 0
         lane.young &= not lane.stream
-        records = self._pack(batch, rows, lane, self._spool.next_seq)
+        records, left_out = self._pack(batch, rows, lane, self._spool.next_seq, 0)
+        held = batch.num_rows - len(left_out)
+        if left_out:
+            self.oversize += len(left_out)
+            self._spool.positions.passed(lane.stream, len(left_out))
 
         def settled(append: Append) -> None:
+            end = 0
             for count, promise in promises:
+                start, end = end, end + count
                 if promise.recorded is not None and not append.refused:
                     promise.recorded(self._spool.epoch, append.first_seq, append.last_seq)
-                promise.settle(count if append.refused else 0)
+                lost = bisect_left(left_out, end) - bisect_left(left_out, start)
+                promise.settle(count if append.refused else lost)
 
         if records:
-            self._spool.append(records, readings=batch.num_rows, cls=lane.cls, done=settled, stream=lane.stream)
+            self._spool.append(records, readings=held, cls=lane.cls, done=settled, stream=lane.stream)
         else:
             for count, promise in promises:
                 promise.settle(count)
 
-    def _pack(self, batch: pa.RecordBatch, rows: int, lane: _Lane, first_seq: int) -> list[bytes]:
-        """Cut into records of `rows` rows; long texts make them shorter, and what fits into none is left out."""
+    def _pack(
+        self, batch: pa.RecordBatch, rows: int, lane: _Lane, first_seq: int, first_row: int
+    ) -> tuple[list[bytes], list[int]]:
+        """Cut into records of `rows` rows; long texts make them shorter. Also the rows that fit into none."""
         codec = None if lane.policy.codec == "auto" else CODECS[lane.policy.codec]
         if lane.schema_id != READINGS and lane.policy.codec.startswith("packed"):
             codec = None
         stamp = self._spool.stamp(lane.cls, lane.stream)
         try:
-            return pack_split(batch, rows, schema_id=lane.schema_id, stamp=stamp, first_seq=first_seq, codec=codec)
+            return pack_split(batch, rows, schema_id=lane.schema_id, stamp=stamp, first_seq=first_seq, codec=codec), []
         except RecordError as error:
             if error.reason != "size":
                 raise
         if batch.num_rows == 1:
-            self.oversize += 1
-            return []
+            return [], [first_row]
         half = max(1, batch.num_rows // 2)
-        records = self._pack(batch.slice(0, half), rows, lane, first_seq)
-        return records + self._pack(batch.slice(half), rows, lane, first_seq + len(records))
+        records, left_out = self._pack(batch.slice(0, half), rows, lane, first_seq, first_row)
+        more, also = self._pack(batch.slice(half), rows, lane, first_seq + len(records), first_row + half)
+        return records + more, left_out + also

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from edge.segments import Disk, Scan, Segment, find, is_intact, scan, write_whole
 from wire.errors import RecordError
 from wire.ranges import Range, Ranges
-from wire.records import check
+from wire.records import check, read_header
 
 __all__ = ["Epoch", "Recovered", "epoch_folders", "recover"]
 
@@ -117,6 +117,18 @@ class Epoch:
             if lo <= seq <= hi and seq not in whole:
                 whole[seq] = self.catalogue_path(seq).read_bytes()
         return sorted(whole.items())
+
+    def packed_us(self, seq: int) -> int | None:
+        """When a record was packed; None when it is not in a segment, or damaged."""
+        with self._lock:
+            position = find(self.segments, seq)
+            if position < 0:
+                return None
+            segment = self.segments[position]
+            try:
+                return read_header(segment.head_of(seq)).clock_us
+            except (OSError, RecordError):
+                return None
 
     def close(self) -> None:
         """Close the files that reading has opened."""

@@ -48,6 +48,7 @@ class HealthReport:
 
     def _spool_figures(self) -> SpoolFigures:
         spool, core = self._spool, self._uplink.core
+        oldest = core.oldest_pending
         return SpoolFigures(
             bytes=spool.used_bytes,
             records=spool.next_seq - 1,
@@ -55,6 +56,7 @@ class HealthReport:
             pending_records=core.pending_records,
             pending_bytes=core.pending_bytes,
             epochs=len(spool.epochs),
+            oldest_pending_us=spool.packed_us(*oldest) if oldest else None,
             refused=spool.readings_refused,
             thinned=spool.readings_thinned,
             free_bytes=spool.free_bytes,

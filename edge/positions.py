@@ -108,6 +108,12 @@ class Positions:
             mark.rows, mark.seq = mark.rows + append.readings, append.last_seq
             self.is_dirty = True
 
+    def passed(self, stream: int, rows: int) -> None:
+        """Rows of a stream that no record can hold will not be asked for again."""
+        if stream:
+            self._open[stream] -= rows
+            self._marks[stream].rows += rows
+
     def is_due(self, now_s: float) -> bool:
         """Whether to save for the time alone; asked once a second."""
         if not self.is_dirty or now_s < self._due_s:

@@ -156,6 +156,14 @@ class Segment:
         data = os.pread(fd, end - start, start)
         return [(seq, data[at - start : at - start + size]) for seq, at, size in spans]
 
+    def head_of(self, seq: int) -> bytes:
+        """The header of one record of the span; empty when the record is not there."""
+        if not self._size[seq - self.first]:
+            return b""
+        with self.path.open("rb") as file:
+            file.seek(self._at[seq - self.first])
+            return file.read(HEADER_BYTES)
+
 
 def find(segments: list[Segment], seq: int) -> int:
     """Position of the segment that spans `seq` in a list ascending by `first`; -1 when none does."""
@@ -204,17 +212,15 @@ def create(disk: Disk, folder: Path, epoch: bytes, first: int) -> tuple[int, Pat
     return fd, path
 
 
-def without_bulk(data: bytes, epoch: bytes) -> tuple[bytes, list[Frame], list[Frame]]:
-    """A thinned segment: (the file's new bytes, its records, the bulk records that went)."""
-    frames = scan(data, epoch).frames
-    gone = [frame for frame in frames if frame.cls == CLASS_BULK]
+def without_bulk(data: bytes, epoch: bytes) -> tuple[bytes, list[Frame]]:
+    """A thinned segment: (the file's new bytes, its records)."""
     parts, kept, at = [data[: SEGMENT_HEADER.size]], [], SEGMENT_HEADER.size
-    for frame in frames:
+    for frame in scan(data, epoch).frames:
         if frame.cls != CLASS_BULK:
             parts.append(data[frame.at : frame.at + frame.size])
             kept.append(frame._replace(at=at))
             at += frame.size
-    return b"".join(parts), kept, gone
+    return b"".join(parts), kept
 
 
 def write_whole(disk: Disk, path: Path, data: bytes) -> None:

@@ -10,7 +10,6 @@ import asyncio
 import fcntl
 import logging
 import os
-import shutil
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -22,7 +21,8 @@ import pyarrow as pa
 from edge.config import SpoolConfig
 from edge.epochs import Epoch, Recovered
 from edge.positions import Positions, SourcePosition
-from edge.segments import Disk, Segment
+from edge.retention import Retention
+from edge.segments import Disk
 from edge.spool_writer import Append, Limits, Writer
 from edge.tail_cache import TailCache
 from wire.clock import Clock, boot_id
@@ -37,9 +37,6 @@ __all__ = ["Spool", "SpoolListener"]
 log = logging.getLogger("aid4.edge")
 
 QUEUE_BYTES_MAX: Final = LINK_BUFFER_BYTES  # packed but not yet on disk; above it the sources wait
-EPOCHS_KEPT_MAX: Final = 256  # with those of which only the end is left: a quarter of what a hello can name
-RETAIN_SHARE: Final = 0.8  # of the budget: above it committed segments go before their age
-THIN_SHARE: Final = 0.9  # of the budget: above it, if the policy says so, the oldest bulk goes
 
 
 class SpoolListener(Protocol):
@@ -81,7 +78,6 @@ class Spool:
         self._cache = TailCache(config.cache_bytes)
         self._holes: list[tuple[int, int, int]] = []  # lo, hi, readings: refused and not yet named in a gap record
         self._gap_waits = False
-        self._leaving: dict[Path, int] = {}  # segments on their way out, and their bytes
         self._queued_bytes = 0
         self._room = asyncio.Event()
         self._room.set()
@@ -107,6 +103,7 @@ class Spool:
             failed=lambda error: loop.call_soon_threadsafe(self.failed.set_exception, error),
         )  # fmt: skip
         self.epochs[self.epoch] = self._current
+        self._retention = Retention(self, self._writer, self._listener)
         self._writer.start()
         return self
 
@@ -216,11 +213,12 @@ class Spool:
                 self._holes = holes + self._holes
 
         rows = [(self.epoch, lo, hi, "refused: the spool was full", readings) for lo, hi, readings in holes]
-        self._append_gap(rows, named)
+        self.append_gap(rows, named)
 
-    def _append_gap(
+    def append_gap(
         self, rows: Sequence[tuple[bytes, int, int, str, int | None]], done: Callable[[Append], None] | None
     ) -> None:
+        """Append a gap record of (epoch, lo, hi, reason, readings if known)."""
         batch = pa.RecordBatch.from_arrays(
             [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), schema(GAP), strict=True)],
             schema=schema(GAP),
@@ -239,6 +237,11 @@ class Spool:
         found = self.epochs.get(epoch)
         return found.read(lo, hi) if found is not None else []
 
+    def packed_us(self, epoch: bytes, seq: int) -> int | None:
+        """When a record was packed, by the gateway's clock; None when it is not there."""
+        found = self.epochs.get(epoch)
+        return found.packed_us(seq) if found is not None else None
+
     # -- earlier epochs, losses, retention
 
     def adopt(self, recovered: Recovered) -> None:
@@ -256,113 +259,16 @@ class Spool:
         """Name records that are not there any more in a gap record, and stop offering them."""
         for lo, hi in ranges:
             self._listener.absent(epoch, lo, hi)
-        self._append_gap([(epoch, lo, hi, reason, None) for lo, hi in ranges], None)
+        self.append_gap([(epoch, lo, hi, reason, None) for lo, hi in ranges], None)
 
     def maintain(self, covered: Callable[[bytes, int, int], bool]) -> None:
         """Once a second: delete what is committed and old, thin if the policy says so.
 
         `covered(epoch, lo, hi)` tells whether the twin has committed all of a range.
         """
-        self._note_positions(self.positions.is_due(self.clock.monotonic_s()))
-        over = self._over(RETAIN_SHARE)
-        for epoch in list(self.epochs.values()):
-            over = self._retire(epoch, covered, over)
-            self._forget(epoch, covered)
-        if self.config.when_full == "thin":
-            self._thin(covered)
+        self._retention.maintain(covered)
         if self._holes and not self._gap_waits and self._has_room():
             self._name_holes()
-
-    def _note_positions(self, now: bool = True) -> None:
-        if now and self.positions.is_dirty:
-            self._writer.put(self.positions.job())
-
-    def _over(self, share: float) -> float:
-        """Bytes above a share of the budget, what is already on its way out not counted; 1 when the disk is low."""
-        over = self._writer.used_bytes - sum(self._leaving.values()) - share * self.config.budget_bytes
-        return max(over, 1.0) if self.free_bytes < 2 * self.config.reserve_bytes else over
-
-    def _retire(self, epoch: Epoch, covered: Callable[[bytes, int, int], bool], over: float) -> float:
-        """Let go of committed segments from the oldest on; returns by how much the budget is still exceeded."""
-        oldest_us = self.clock.wall_us() - self.config.keep_committed_s * 1e6
-        for segment in self._sealed(epoch):
-            if not covered(epoch.epoch, segment.first, segment.last) or (segment.newest_us > oldest_us and over <= 0):
-                break
-            over -= segment.bytes
-            self._let_go(epoch, segment)
-        return over
-
-    def _let_go(self, epoch: Epoch, segment: Segment) -> None:
-        if segment.path in self._leaving:
-            return
-        self._leaving[segment.path] = segment.bytes
-        self._note_positions()  # its rows are counted before it goes
-        loop, floor = asyncio.get_running_loop(), segment.last + 1
-
-        def job() -> None:
-            self._writer.retire(epoch, segment)
-            loop.call_soon_threadsafe(self._listener.retired, epoch.epoch, floor)
-            loop.call_soon_threadsafe(self._leaving.pop, segment.path, None)
-
-        self._writer.put(job)
-
-    def _forget(self, epoch: Epoch, covered: Callable[[bytes, int, int], bool]) -> None:
-        """Remove the folder of an earlier epoch that holds nothing the twin could still need.
-
-        Where it ended is kept as long as its records would have been: a restored twin is told what it misses.
-        """
-        oldest_us = self.clock.wall_us() - self.config.keep_committed_s * 1e6
-        young = epoch.ended.newest_us > oldest_us and len(self.epochs) <= EPOCHS_KEPT_MAX
-        if epoch is self._current or epoch.segments or young:
-            return
-        if all(covered(epoch.epoch, seq, seq) for seq in epoch.catalogues):
-            del self.epochs[epoch.epoch]
-            epoch.close()
-            self._listener.forgotten(epoch.epoch)
-            self._writer.put(lambda: shutil.rmtree(epoch.folder, ignore_errors=True))
-
-    def _thin(self, covered: Callable[[bytes, int, int], bool]) -> None:
-        """Give up the oldest bulk that the twin lacks: gap record first, segments after it is durable."""
-        over = self._over(THIN_SHARE)
-        for epoch in self.epochs.values():
-            for segment in self._sealed(epoch):
-                if over <= 0:
-                    return
-                if segment.readings and segment.path not in self._leaving:
-                    over -= segment.bytes
-                    self._thin_segment(epoch, segment, covered)
-
-    def _thin_segment(self, epoch: Epoch, segment: Segment, covered: Callable[[bytes, int, int], bool]) -> None:
-        self._leaving[segment.path] = segment.bytes
-        loop, runs = asyncio.get_running_loop(), segment.bulk_runs()
-        uncommitted = [run for run in runs if not covered(epoch.epoch, *run)]
-
-        def job() -> None:
-            gone = self._writer.thin(epoch, segment)
-            lost = sum(frame.rows for frame in gone if any(lo <= frame.seq <= hi for lo, hi in uncommitted))
-            loop.call_soon_threadsafe(thinned, lost)
-
-        def thinned(readings: int) -> None:
-            self.readings_thinned += readings
-            self._leaving.pop(segment.path, None)
-
-        def named(append: Append) -> None:
-            if append.refused:
-                self._leaving.pop(segment.path, None)
-                return
-            for lo, hi in uncommitted:
-                self._listener.absent(epoch.epoch, lo, hi)
-            self._note_positions()
-            self._writer.put(job)
-
-        reason = "thinned: the spool's budget was used up"
-        if uncommitted:
-            self._append_gap([(epoch.epoch, lo, hi, reason, None) for lo, hi in uncommitted], named)
-        else:
-            self._writer.put(job)
-
-    def _sealed(self, epoch: Epoch) -> list[Segment]:
-        return list(epoch.segments[:-1] if epoch is self._current else epoch.segments)
 
     def _has_room(self) -> bool:
         return self.free_bytes > self.config.reserve_bytes and self._writer.used_bytes < self.config.budget_bytes

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from edge.epochs import Epoch
-from edge.segments import BUFFERS_MAX, Disk, Frame, Segment, create, without_bulk, write_whole
+from edge.segments import BUFFERS_MAX, Disk, Frame, Segment, create, scan, without_bulk, write_whole
 from wire.records import CLASS_BULK
 
 __all__ = ["Append", "Limits", "Writer"]
@@ -110,12 +110,17 @@ class Writer:
         epoch.replace(segment, None)
         self.used_bytes -= segment.bytes
 
-    def thin(self, epoch: Epoch, segment: Segment) -> list[Frame]:
-        """Job: take the bulk records out of a segment; returns them. Its gap record must be durable already."""
-        data, kept, gone = without_bulk(segment.path.read_bytes(), epoch.epoch)
+    def bulk(self, epoch: Epoch, segment: Segment) -> list[Frame]:
+        """Job: the bulk records of a segment, as its file has them."""
+        frames = scan(segment.path.read_bytes(), epoch.epoch).frames
+        return [frame for frame in frames if frame.cls == CLASS_BULK]
+
+    def thin(self, epoch: Epoch, segment: Segment) -> None:
+        """Job: take the bulk records out of a segment. Their gap record must be durable already."""
+        data, kept = without_bulk(segment.path.read_bytes(), epoch.epoch)
         if not kept:
             self.retire(epoch, segment)
-            return gone
+            return
         self._note_end(epoch, segment)
         write_whole(self._disk, segment.path, data)
         thinned = Segment(segment.path, segment.first)
@@ -123,7 +128,6 @@ class Writer:
             thinned.place(frame)
         epoch.replace(segment, thinned)
         self.used_bytes -= segment.bytes - thinned.bytes
-        return gone
 
     def _note_end(self, epoch: Epoch, segment: Segment) -> None:
         if epoch is not self._epoch and epoch.segments[-1:] == [segment]:

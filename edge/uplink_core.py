@@ -236,6 +236,12 @@ class UplinkCore:
         return sum(state.pending_bytes for state in self._epochs.values())
 
     @property
+    def oldest_pending(self) -> tuple[bytes, int] | None:
+        """Epoch and seq of the oldest of them."""
+        found = ((state.epoch, state.first_pending) for state in self._epochs.values() if state.pending_bytes)
+        return next(((epoch, seq) for epoch, seq in found if seq is not None), None)
+
+    @property
     def answered(self) -> bool:
         """Whether the twin has told, since the last connect, what it has of every epoch."""
         return self.is_connected and all(state.answered for state in self._epochs.values())

@@ -60,6 +60,14 @@ class EpochState:
             for lo, hi in self.committed.missing(self.base, self.base + len(self.sizes) - 1)
         )
 
+    @property
+    def first_pending(self) -> int | None:
+        """The lowest seq that is there and not known to be committed."""
+        for lo, hi in self.committed.missing(self.base, self.base + len(self.sizes) - 1):
+            for start, _ in self.absent.missing(lo, hi):
+                return start
+        return None
+
     def bytes_of(self, lo: int, hi: int) -> int:
         """Bytes of the records of `lo..hi` that are there."""
         if hi < self.base:

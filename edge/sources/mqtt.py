@@ -118,7 +118,7 @@ class Mqtt:
         self._link.on_disconnect = self._disconnected
         await self._link.subscribe([(name, self._config.qos) for name in self._filters])
         await self._running.enter_async_context(self._link)
-        self.health.state = "waiting"
+        self.health.state, self.health.why = "waiting", self._why_waiting()
         return self
 
     async def __aexit__(
@@ -204,10 +204,14 @@ class Mqtt:
         self.health.state, self.health.why = "running", ""
 
     def _disconnected(self, reason: str) -> None:
-        self.health.error("connect", reason)
+        self.health.error("connect", f"its broker is gone: {reason}")
         self.health.state = "waiting"
         self._lost = True
         self._wake.set()
+
+    def _why_waiting(self) -> str:
+        place = urlsplit(self._config.url)
+        return f"waits for its broker at {place.hostname}: {self._link.stats.last_error or 'no answer yet'}"
 
     # -- from messages to batches
 
@@ -219,7 +223,7 @@ class Mqtt:
                     await self._wake.wait()
             except TimeoutError:
                 if not self._link.connected:
-                    self.health.why = self._link.stats.last_error or "connecting"
+                    self.health.why = self._why_waiting()
         self._wake.clear()
 
     def _drain(self) -> tuple[list[Message], NDArray[np.int64]]:

@@ -209,6 +209,28 @@ async def test_long_texts_make_shorter_records_and_no_row_is_lost(lab: Any, spoo
         assert batcher.oversize == 0
 
 
+async def test_a_row_that_no_record_can_hold_is_told_to_its_source_and_counted(lab: Any, spool_folder: Path) -> None:
+    state, told = Point(id=0, device="dev", metric="program", kind="state"), []
+    async with batching(lab, spool_folder) as (batcher, spool):
+        for texts in (["a", "b"], ["c", "x" * 1_000_000, "d", "y" * 1_000_000], ["e"]):
+            count = len(texts)
+            columns = [
+                pa.array(np.zeros(count, np.uint32)),
+                pa.array([1_700_000_000_000_000] * count, pa.int64()).cast(pa.timestamp("us", tz="UTC")),
+                pa.array(texts),
+                pa.array(np.zeros(count, np.uint8)),
+            ]
+            rows = pa.RecordBatch.from_arrays(columns, schema=schema(STATES))
+            await batcher.put("a", [state], Batch(STATES, rows, told.append))
+        batcher.flush()
+        await lab.settled(spool)
+        found = [text for _, batch in records(spool, STATES) for text in batch["value"].to_pylist()]
+        assert found == ["a", "b", "c", "d", "e"]
+        assert told == [0, 2, 0]
+        assert batcher.oversize == 2
+        assert spool.readings_accepted == 5
+
+
 async def test_a_catalogue_that_was_refused_is_written_again(lab: Any, spool_folder: Path) -> None:
     class Full(type(lab.disk())):  # type: ignore[misc]
         full = True

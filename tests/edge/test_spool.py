@@ -226,6 +226,28 @@ async def test_thinning_names_the_loss_first_and_keeps_events(lab: Any, spool_fo
         assert named.to_list() == here.missing(1, spool.next_seq - 1)
         left = sum(batch.num_rows for header, batch in found if header.schema_id == 1)
         assert left + spool.readings_thinned == 4_500
+        assert sum(row["readings"] for row in gap_rows(spool, spool.next_seq - 1)) == spool.readings_thinned
+
+
+async def test_the_oldest_record_that_waits_is_known_with_its_time(lab: Any, spool_folder: Path) -> None:
+    clock = ManualClock()
+    async with lab.opened(spool_folder, clock=clock) as (spool, core):
+        lab.put_catalogue(spool)
+        await lab.settled(spool)
+        packed_us = []
+        for number in range(4):
+            clock.advance(10)
+            packed_us.append(clock.wall_us())
+            lab.put(spool, 20, first=20 * number)
+            await lab.settled(spool)
+        core.connected(0.0)
+        assert core.acked(spool.epoch, [(1, 5)], 1, 0.0) == 5
+        assert spool.packed_us(*core.oldest_pending) == packed_us[2]
+        spool.lose(spool.epoch, [(6, 7)], "damaged on disk")
+        await lab.settled(spool)
+        assert spool.packed_us(*core.oldest_pending) == packed_us[3]
+        core.acked(spool.epoch, [(1, spool.next_seq - 1)], 1, 0.0)
+        assert core.oldest_pending is None
 
 
 async def test_committed_segments_are_kept_for_their_time_and_then_deleted(lab: Any, spool_folder: Path) -> None:

@@ -148,6 +148,23 @@ async def test_a_message_that_cannot_be_read_is_counted_and_acknowledged(
         assert source._unacknowledged == set()
 
 
+async def test_a_source_that_waits_for_its_broker_says_so_from_the_start(
+    tools: Any, broker: Any, tmp_path: Any
+) -> None:
+    broker.kill()
+    async with tools.make(table(broker, POWER), tmp_path) as source:
+        assert (source.health.state, source.health.why) == (
+            "waiting", "waits for its broker at 127.0.0.1: no answer yet"
+        )  # fmt: skip
+        batches = source.batches()
+        waiting = asyncio.ensure_future(anext(batches))
+        async with asyncio.timeout(10):
+            while "no answer yet" in source.health.why:
+                await asyncio.sleep(0.02)
+        assert source.health.why.startswith("waits for its broker at 127.0.0.1: ")
+        waiting.cancel()
+
+
 async def test_an_outage_flags_every_point_stale_and_brings_no_duplicate(
     tools: Any, broker: Any, tmp_path: Any
 ) -> None:
