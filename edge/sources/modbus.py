@@ -322,7 +322,9 @@ class Modbus:
 
 
 def _declared(register: Register) -> str:
-    return {"u64": "f64", "i64": "f64"}.get(register.type, register.type)
+    """The type of the point's values, which a scale takes away from the register's own whole numbers."""
+    scaled = register.scale != 1 or register.offset != 0 or register.scale_at is not None
+    return "f64" if scaled or register.type in {"u64", "i64"} else register.type
 
 
 def _client(config: ModbusConfig) -> Callable[[], Client]:

@@ -203,6 +203,7 @@ async def test_scales_orders_bits_words_and_coils_become_what_they_mean(tools: A
 async def test_a_write_is_checked_and_reaches_the_device(tools: Any, tmp_path: Any) -> None:
     async with serving(building()) as device, tools.make(table(device, map=BMS), tmp_path) as source:
         points = {point.metric: point for point in source.points()}
+        assert points["setpoint"].declared == "f64", "a scaled register takes fractions, whatever it is on the wire"
         taken = tools.Taken()
         await tools.take_until(source, taken, lambda t: t.batches == 2)
         await source.write(points["setpoint"], 18.5)
