@@ -42,8 +42,9 @@ class LastValue(msgspec.Struct):
 
 
 class PointDetail(PointView, frozen=True, kw_only=True):
-    """One point with what its device says about it, and its newest value."""
+    """One point with what its device says about it (`declared` is the type of its values), and its newest value."""
 
+    declared: str
     meta: dict[str, Any]
     last: LastValue | None
 
@@ -78,9 +79,8 @@ async def show_point(call: Call[NoQuery, None]) -> PointDetail:
         raise NotFoundError(f"no point {name[:120]!r}", field="id", fix="GET /api/v1/points?q=… finds points")
     last = call.twin.last_value(view.id)
     shown = None if last is None else LastValue(iso(last.ts_us), last.value, last.quality)
-    return PointDetail(
-        **msgspec.structs.asdict(view), meta=dict(call.twin.store.points.by_id[view.id].meta), last=shown
-    )
+    row = call.twin.store.points.by_id[view.id]
+    return PointDetail(**msgspec.structs.asdict(view), declared=row.declared, meta=dict(row.meta), last=shown)
 
 
 async def report_bindings(call: Call[NoQuery, None]) -> BindingsReport:

@@ -248,6 +248,15 @@ export async function a_whole_park_is_seen_live({ base, open }) {
   await page.goto(`${base}/trends`);
   await page.click(".proposals button >> nth=0");
   await page.waitForSelector(".plot .u-over");
+  const asked = page.waitForEvent("download");
+  await page.click(".export button:has-text('CSV')");
+  const lines = readFileSync(await (await asked).path(), "utf8").trim().split("\r\n");
+  expect(lines[0].endsWith("time,point,value,unit,quality") && lines.length > 10 && /Z,gw-1\//.test(lines[1]), "the readings to take along", lines.slice(0, 3));
+  const drawn = page.waitForEvent("download");
+  await page.click(".export button:has-text('PNG')");
+  const png = readFileSync(await (await drawn).path());
+  expect(png.readUInt32BE(16) > 600 && png.readUInt32BE(20) > 200, "the charts as a picture", png.length);
+  await a_setpoint_is_commanded(page, base);
   await page.goto(base);
   await page.locator(".card").first().click();
   const first = await textWhen(page, ".tiles", (text) => /\d/.test(text), 20_000);
@@ -256,6 +265,21 @@ export async function a_whole_park_is_seen_live({ base, open }) {
   await page.keyboard.press("n");
   await textWhen(page, ".node", (text) => text.includes("Online") && text.includes("running"), 30_000);
   await picture(page, "park-nodes");
+}
+
+/** Choose, confirm, sent to a device that speaks its real protocol, and its answer. */
+async function a_setpoint_is_commanded(page, base) {
+  await page.goto(`${base}/device/gw-1/room-lobby`);
+  await page.click(".tile a:has-text('setpoint')");
+  await page.fill(".command input", "21.5");
+  await page.click(".command button[type=submit]");
+  const question = await textWhen(page, ".command [role=alertdialog]", (text) => text.includes("21.5"));
+  expect(/Set .* to 21\.50? °C\?/.test(question), "what will happen is asked first", question);
+  await picture(page, "command");
+  await page.keyboard.press("Enter");
+  const row = await textWhen(page, ".command tbody tr", (text) => text.includes("Done"), 20_000);
+  expect(row.includes("local") && row.includes("21.5"), "who, what, result", row);
+  await textWhen(page, ".tile .number", (text) => number(text) === 21.5, 20_000);
 }
 
 const VIEWS = [

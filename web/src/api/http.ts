@@ -14,12 +14,21 @@ export class TwinError extends Error {
 export type Params = Record<string, string | number | boolean | readonly (string | number)[] | null | undefined>;
 
 /** `GET /api/v1<path>`: the decoded body. Lists become repeated parameters. Raises TwinError; an abort passes through. */
-export async function get<T>(path: string, params: Params = {}, signal?: AbortSignal): Promise<T> {
+export function get<T>(path: string, params: Params = {}, signal?: AbortSignal): Promise<T> {
+  return call<T>(path + query(params), { headers: { Accept: "application/json" } }, signal);
+}
+
+/** `POST /api/v1<path>` with a JSON body: the decoded answer. Raises TwinError. */
+export function post<T>(path: string, body: unknown): Promise<T> {
+  return call<T>(path, { method: "POST", body: JSON.stringify(body), headers: { Accept: "application/json", "Content-Type": "application/json" } });
+}
+
+async function call<T>(path: string, request: RequestInit, signal?: AbortSignal): Promise<T> {
   const limit = AbortSignal.timeout(TIMEOUT_MS);
   const both = signal ? AbortSignal.any([signal, limit]) : limit;
   let response: Response;
   try {
-    response = await fetch(BASE + path + query(params), { signal: both, headers: { Accept: "application/json" } });
+    response = await fetch(BASE + path, { ...request, signal: both });
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new TwinError({ title: limit.aborted ? "timeout" : "unreachable", status: 0 });

@@ -1,5 +1,5 @@
-import { get } from "./http";
-import type { ElementDetail, ElementRow, History, NodeRow, Page, Point, PointDetail, Site, StatePage, StateRow, Tree } from "./types";
+import { get, post } from "./http";
+import type { CommandRow, ElementDetail, ElementRow, History, NodeRow, Page, Point, PointDetail, Site, StatePage, StateRow, Tree } from "./types";
 
 const POINTS_PAGE = 5_000;
 const STATE_PAGE = 20_000;
@@ -53,7 +53,13 @@ async function allState(at: string | null, signal?: AbortSignal): Promise<StateR
   return rows;
 }
 
+/** The newest commands to a point. */
+export const commands = (key: string, limit: number, signal?: AbortSignal) => get<{ items: CommandRow[] }>("/commands", { point: key, limit }, signal);
+
+/** Command a device; the answer comes later, see `commands`. */
+export const command = (key: string, value: number | boolean | string) => post<{ id: string; status: string }>("/commands", { point: key, value });
+
 /** Min/max-preserving history of points between two instants (epoch ms) in `width` buckets. */
-export function history(ids: readonly number[], from: number, to: number, width: number, signal?: AbortSignal): Promise<History> {
-  return get<History>("/history", { point: ids, from: iso(from), to: iso(to), width: Math.round(width), agg: "minmax" }, signal);
+export function history(ids: readonly number[], from: number, to: number, width: number, signal?: AbortSignal, agg: "minmax" | "raw" = "minmax"): Promise<History> {
+  return get<History>("/history", { point: ids, from: iso(from), to: iso(to), width: Math.round(width), agg }, signal);
 }

@@ -43,6 +43,7 @@ export interface Point {
 }
 
 export interface PointDetail extends Point {
+  declared: string;
   meta: Record<string, unknown>;
   last: { ts: string; value: Value; quality: number } | null;
 }
@@ -142,6 +143,17 @@ export interface SourceHealth {
   state?: string;
   last_us?: number | null;
   why?: string | null;
+}
+
+export interface CommandRow {
+  id: string;
+  point: string;
+  value: number | boolean | string;
+  issued: string;
+  expires: string;
+  by: string;
+  status: "sent" | "accepted" | "refused" | "done" | "failed" | "expired";
+  detail: string;
 }
 
 export interface Problem {

@@ -3,6 +3,7 @@ import type { Point } from "../api/types";
 import { Failed, Skeleton } from "../components/notice";
 import { useTrends } from "../state/trends";
 import { byUnit } from "./align";
+import { ExportBar } from "./export";
 import { LineChart } from "./line_chart";
 import { StateStrip } from "./state_strip";
 
@@ -36,6 +37,7 @@ export default function Charts({ points, height, onRemove }: ChartsProps) {
       {texts.map((point) => (
         <StateStrip key={point.id} point={point} {...shared} />
       ))}
+      <ExportBar points={points} />
     </div>
   );
 }

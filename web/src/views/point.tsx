@@ -3,6 +3,7 @@ import * as queries from "../api/queries";
 import type { PointDetail } from "../api/types";
 import { LazyCharts } from "../charts/lazy";
 import { howText } from "../components/bindings";
+import { CommandPanel } from "../components/command_panel";
 import { Link } from "../components/link";
 import { Failed, Skeleton } from "../components/notice";
 import { Facts } from "../components/properties";
@@ -49,6 +50,7 @@ function PointFaceplate({ point }: { point: PointDetail }) {
           <LazyCharts points={shown} height={230} />
         </section>
       </div>
+      {point.writable && <CommandPanel point={point} />}
       <section class="panel">
         <h2>{t("point.facts")}</h2>
         <Facts rows={facts(point, place && placeName(place.node))} />
