@@ -29,6 +29,7 @@ __all__ = ["COLUMNS", "read_csv"]
 T = TypeVar("T")
 _HOURS = {"h": 1.0, "d": 8.0, "w": 40.0, "": 8.0}
 _GLOBAL_ID = re.compile(r"[0-9A-Za-z_$]{22}")
+_LINK_CHARS_MAX = 200  # an id, a type, a lag
 _DURATION = re.compile(r"(-?\d+(?:[.,]\d+)?)\s*(e?)(h|d|w|)(?:ours?|ays?|eeks?|r?s)?", re.IGNORECASE)
 _LINK = re.compile(r"(.+?)\s*(?:(FS|SS|FF|SF)\s*)?(?:([+-])\s*(\d+(?:[.,]\d+)?)\s*(e?)(h|d|w|%|))?", re.IGNORECASE)
 
@@ -182,11 +183,10 @@ def _links(row: _Row, successor: str) -> Iterator[Link]:
     for part in re.split(r"[;,|]", row.text("predecessors")):
         if not part.strip():
             continue
-        found = _LINK.fullmatch(part.strip())
-        if found is None:  # cannot be: the pattern takes any text; kept for the type checker's sake
-            raise ScheduleError(
-                "value", f"{part[:40]!r} is no link", line=row.line, field="predecessors", fix="A100FS+1d"
-            )
+        found = _LINK.fullmatch(part.strip()) if len(part) <= _LINK_CHARS_MAX else None
+        if found is None:
+            problem = f"{part[:40]!r} is no link"
+            raise ScheduleError("value", problem, line=row.line, field="predecessors", fix="write A100 or A100FS+1d")
         kind = (found[2] or "FS").upper()
         assert kind in LINK_TYPES
         lag = float((found[4] or "0").replace(",", ".")) * (-1.0 if found[3] == "-" else 1.0)

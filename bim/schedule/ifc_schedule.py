@@ -29,6 +29,7 @@ _SEQUENCES = {"START_START": "SS", "START_FINISH": "SF", "FINISH_START": "FS", "
 _SCHEDULES = ("IFCWORKSCHEDULE", "IFCWORKPLAN")
 _FIX = "mend the schedule in its tool and export the model again"
 _RATIO = 100.0
+_TASK_ATTRIBUTES, _TASK_ATTRIBUTES_2X3 = 13, 10
 
 
 def read_ifc(data: bytes, limits: ScheduleLimits) -> Draft:
@@ -70,6 +71,8 @@ def _about(step: Instances, old: bool) -> About:
 
 def _task(step: Instances, number: int, values: list[Any], time: dict[str, Any] | None, old: bool) -> Task:
     time, line = time or {}, step.lines[number]
+    if len(values) < (_TASK_ATTRIBUTES_2X3 if old else _TASK_ATTRIBUTES):
+        raise ScheduleError("malformed", f"it has {len(values)} attributes", line=line, field="IFCTASK", fix=_FIX)
 
     def of(name: str, parse: Callable[[str], T]) -> T | None:
         value = time.get(name)

@@ -43,14 +43,15 @@ def read_mspdi_tree(project: Node) -> Draft:
         for one in project.inside("ExtendedAttributes", "ExtendedAttribute")
     }
     outline_codes = _outline_codes(project)
-    parents: list[str] = []  # ids of the open summary tasks, by outline level
+    above: list[Task] = []  # the tasks that may hold the next one, outermost first
     for node in project.inside("Tasks", "Task"):
         if node.text("IsNull") == "1":
             continue  # an empty row of the sheet
         task = _task(node, draft.about.name)
-        del parents[task.outline :]
-        task.parent = parents[-1] if parents else None
-        parents.extend([task.id] * (task.outline + 1 - len(parents)))
+        while above and above[-1].outline >= task.outline:
+            above.pop()
+        task.parent = above[-1].id if above else None
+        above.append(task)
         draft.tasks.append(task)
         draft.links.extend(_link(link, task.id) for link in node.all("PredecessorLink"))
         _read_baselines(node, task, draft)

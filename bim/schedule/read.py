@@ -29,7 +29,7 @@ FORMATS = {
 }
 _HEAD_BYTES = 4096
 _GIVE = "give a P6 XER or XML, a Microsoft Project XML, a CSV of tasks, or an IFC file with a work schedule"
-_ROOT = re.compile(rb"<(?:\w+:)?(Project|APIBusinessObjects)[\s>]")
+_ROOT = re.compile(rb"<(?:\w+:)?(Project|APIBusinessObjects)[\s/>]")
 
 
 def read_schedule(path: str | Path, *, encoding: str = "", limits: ScheduleLimits | None = None) -> Schedule:

@@ -12,7 +12,8 @@ from bim.schedule.errors import ScheduleError
 
 __all__ = ["Instances", "Ref", "read_instances"]
 
-_STATEMENT = re.compile(rb"#(\d{1,18})\s*=\s*([A-Za-z0-9_]+)\s*(\((?:[^';]+|'[^']*')*\))\s*;")
+# possessive: an open quote must not make the search try every way to cut what stands before it
+_STATEMENT = re.compile(rb"#(\d{1,18})\s*+=\s*+([A-Za-z0-9_]++)\s*+(\((?:[^';]++|'[^']*+')*+);")
 _QUOTED_OR_COMMENT = re.compile(rb"'[^']*'|/\*.*?\*/", re.DOTALL)
 _GLOBAL_ID = re.compile(rb"\(\s*'([0-9A-Za-z_$]{22})'")
 _TOKEN = re.compile(
