@@ -1,6 +1,8 @@
 """The built page, Node to drive a browser, and a lab twin that can be killed."""
 
+import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -19,9 +21,7 @@ class LabTwin:
     """tests/web/lab_twin.py as a process on a port that stays the same over restarts."""
 
     def __init__(self, data_dir: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._data_dir = data_dir
         self._process: subprocess.Popen[str] | None = None
@@ -44,6 +44,15 @@ class LabTwin:
             assert self._process.stdout is not None
             self._process.stdout.close()
             self._process = None
+
+
+def _free_port() -> int:
+    """Below the ports that the kernel gives to outgoing connections, which else may take it while the twin is down."""
+    for port in random.sample(range(20_000, 32_000), 200):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no free port between 20,000 and 32,000")
 
 
 @pytest.fixture(scope="session")

@@ -102,8 +102,13 @@ class Agent:
 
 
 def value(point: int, ts_s: Any) -> Any:
-    """What a point measures at a time: smooth, and beyond its limit at HOT for as long as the record reaches."""
-    wave = np.sin(np.asarray(ts_s) / 400 + point) + 0.2 * np.sin(np.asarray(ts_s) / 31)
+    """What a point measures at a time: smooth, and beyond its limit at HOT for as long as the record reaches.
+
+    The last wave moves the second decimal from one second to the next: without it the value shown stood still for
+    up to 16 s at each crest, and a test that waits for the next value failed there.
+    """
+    times = np.asarray(ts_s)
+    wave = np.sin(times / 400 + point) + 0.2 * np.sin(times / 31) + 0.04 * np.sin(times * 1.7)
     if point == LOOSE:
         return 220 + 40 * wave
     base, size = [(22.0, 1.5), (620.0, 120.0), (1.4, 0.4)][point % 3]

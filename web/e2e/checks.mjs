@@ -198,7 +198,7 @@ export async function everything_works_by_keyboard({ open }) {
   const row = await page.evaluate(() => document.activeElement.closest("tr")?.rowIndex);
   expect(row === 2, "j walks down the rows", row);
   await page.keyboard.press("Enter");
-  await textWhen(page, "h1", (text) => text === "Co2");
+  await textWhen(page, "h1", (text) => text === "CO₂");
 }
 
 export async function the_site_clock_counts_until_the_browser_s_is_asked_for({ open }) {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Point, TreeNode } from "../src/api/types";
-import { headlines, parkFigures, proposals, sumOf } from "../src/state/headlines";
+import { byInterest, headlines, parkFigures, proposals, sumOf } from "../src/state/headlines";
 
 let id = 0;
 const point = (device: string, metric: string, point_class: string, unit = "", label = ""): Point =>
@@ -18,6 +18,11 @@ test("a place whose points have no class still shows what it has, and texts are 
   const text = { ...point("mill", "program", ""), kind: "state" } as Point;
   const points = [text, point("mill", "x", ""), point("mill", "y", "")];
   expect(metrics(headlines(room(points), known(points)))).toEqual(["x", "y"]);
+});
+
+test("on a faceplate what people look for comes first, and what has no class last", () => {
+  const points = [point("m", "voltage_l1", "voltage"), point("m", "x", ""), point("r", "humidity", "humidity"), point("r", "temperature", "temperature")];
+  expect(metrics(byInterest(points))).toEqual(["temperature", "humidity", "voltage_l1", "x"]);
 });
 
 test("the park shows total and solar power once a device, the weather's temperature and everybody", () => {

@@ -1,18 +1,10 @@
-import { useComputed } from "@preact/signals";
-import { useMemo } from "preact/hooks";
-import type { Point, TreeNode } from "../api/types";
+import type { TreeNode } from "../api/types";
 import { t } from "../i18n";
-import * as format from "../i18n/format";
-import { unitText } from "../i18n/units";
-import { placeName, placeOf, pointName, points, tree } from "../state/catalogue";
-import { conditionOf } from "../state/condition";
+import { placeName, placeOf, tree } from "../state/catalogue";
 import type { Finding } from "../state/findings";
-import { headlines } from "../state/headlines";
-import { at } from "../state/time";
-import { cell } from "../state/values";
-import { ConditionMark } from "./condition_mark";
 import { Icon, typeIcon } from "./icon";
 import { Link } from "./link";
+import { PlaceCard } from "./place_card";
 import { countPoints } from "./tree_rows";
 
 const STOREYS_MAX = 60;
@@ -45,7 +37,7 @@ function Storey({ storey, byPlace }: { storey: TreeNode; byPlace: ReadonlyMap<st
       {measured.length > 0 && (
         <ul class="cards">
           {measured.slice(0, SPACES_MAX).map((space) => (
-            <Space key={space.id} node={space} found={byPlace.get(space.id) ?? []} />
+            <PlaceCard key={space.id} node={space} found={byPlace.get(space.id) ?? []} />
           ))}
         </ul>
       )}
@@ -73,47 +65,6 @@ function Empties({ nodes }: { nodes: readonly TreeNode[] }) {
         </li>
       ))}
     </ul>
-  );
-}
-
-function Space({ node, found }: { node: TreeNode; found: readonly Finding[] }) {
-  const known = points.value;
-  const shown = useMemo(() => headlines(node, known), [node, known]);
-  const worst = found[0];
-  return (
-    <li>
-      <Link to={{ view: "place", id: node.id }} class="card">
-        <span class="card-name">
-          <Icon name={typeIcon(node.type)} size={14} />
-          <span>{placeName(node)}</span>
-        </span>
-        <span class="card-values">
-          {shown.map((point) => (
-            <Headline key={point.id} point={point} />
-          ))}
-        </span>
-        {worst && (
-          <span class="card-state">
-            <ConditionMark condition={worst.condition} />
-            {found.length > 1 && <span class="count num">{found.length}</span>}
-          </span>
-        )}
-      </Link>
-    </li>
-  );
-}
-
-function Headline({ point }: { point: Point }) {
-  const source = cell(point.id);
-  const condition = useComputed(() => conditionOf(point, source.value, at.value)).value;
-  return (
-    <span class="headline" data-condition={condition} title={pointName(point)}>
-      <span class="visually-hidden">{pointName(point)} </span>
-      {condition !== "ok" && <ConditionMark condition={condition} compact />}
-      {point.point_class === "occupancy" && <Icon name="people" size={13} />}
-      <span class="num">{format.brief(source.value?.v ?? null)}</span>
-      <span class="unit">{unitText(point.unit)}</span>
-    </span>
   );
 }
 

@@ -71,7 +71,7 @@ function labelParts({ label }: Point): [string, string] {
 /** Everything that names a point, in small letters with spaces between the words: what rules about points look at. */
 export const labelWords = (point: Point) => `${point.label} ${point.device} ${point.metric}`.toLowerCase().replace(/[_-]/g, " ");
 
-const sentence = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
+const sentence = (text: string) => (text.charAt(0).toUpperCase() + text.slice(1)).replace(/\bco2\b/gi, "CO₂");
 
 /** What a person calls a place. */
 export const placeName = (node: Pick<TreeNode, "name" | "id" | "type">) => node.name || node.type.replace(/^Ifc/, "") || node.id;

@@ -9,6 +9,14 @@ const CLASSES = [
   "flow", "pressure", "wind_speed", "current", "energy", "voltage", "frequency",
 ] as const;
 const RANK = new Map<string, number>(CLASSES.map((name, at) => [name, at]));
+/** What can be set comes after what makes people comfortable, before what only engineers read. */
+const SETPOINTS = RANK.get("occupancy")! + 0.5;
+
+/** What people look for first comes first; of one class the plainest. */
+export const byInterest = (points: readonly Point[]): Point[] =>
+  [...points].sort((a, b) => rankOf(a) - rankOf(b) || a.metric.length - b.metric.length || a.id - b.id);
+
+const rankOf = (point: Point) => RANK.get(point.point_class) ?? (point.writable ? SETPOINTS : point.kind === "value" ? CLASSES.length + 1 : CLASSES.length);
 const VALUES_MAX = 3;
 type Known = ReadonlyMap<number, Point>;
 

@@ -1,15 +1,17 @@
 import * as queries from "../api/queries";
-import type { ElementDetail, Point } from "../api/types";
+import type { ElementDetail, Point, TreeNode } from "../api/types";
 import { Bindings } from "../components/bindings";
 import { Icon, typeIcon } from "../components/icon";
 import { Link } from "../components/link";
 import { Empty, Failed, Skeleton } from "../components/notice";
+import { PlaceCard } from "../components/place_card";
 import { Properties } from "../components/properties";
 import { Tiles } from "../components/tiles";
 import { TrendAll } from "../components/value_tile";
 import { countPoints } from "../components/tree_rows";
 import { t } from "../i18n";
 import { placeName, places, points as catalogue, type Place } from "../state/catalogue";
+import { byInterest } from "../state/headlines";
 import { useResource } from "../state/resource";
 
 /** The faceplate of a space, a storey or any other element: its points, what hangs below it, how it was found, what it is. */
@@ -25,7 +27,8 @@ export function PlaceView({ id }: { id: string }) {
 function Faceplate({ element, place }: { element: ElementDetail; place: Place | undefined }) {
   const known = catalogue.value;
   const own = uniquePoints(element.points, place?.node.points ?? [], known);
-  const points = own.length ? own : uniquePoints([], place ? pointsBelow(place.node) : [], known);
+  const points = byInterest(own.length ? own : uniquePoints([], place ? pointsBelow(place.node) : [], known));
+  const children = place?.node.children ?? [];
   return (
     <article class="faceplate">
       <header class="view-head">
@@ -41,7 +44,7 @@ function Faceplate({ element, place }: { element: ElementDetail; place: Place | 
           <span>{t("count.points", { n: points.length })}</span>
         </p>
       </header>
-      <Below place={place} />
+      <Spaces nodes={children.filter(isPlace)} />
       {points.length ? (
         <>
           {!own.length && <h2>{t("place.allBelow")}</h2>}
@@ -52,6 +55,7 @@ function Faceplate({ element, place }: { element: ElementDetail; place: Place | 
           {t("place.noPointsFix")}
         </Empty>
       )}
+      <Below nodes={children.filter((node) => !isPlace(node))} />
       {own.length > 0 && <Bindings points={own} />}
       <Properties element={element} />
     </article>
@@ -71,14 +75,28 @@ export function Breadcrumb({ place }: { place: Place | undefined }) {
   );
 }
 
-function Below({ place }: { place: Place | undefined }) {
-  const children = place?.node.children ?? [];
-  if (!children.length) return null;
+const isPlace = ({ type }: TreeNode) => /^Ifc(Site|Building|BuildingStorey|Space|Zone)$/.test(type);
+
+/** The places inside with their live values: a building's storeys, a storey's spaces. */
+function Spaces({ nodes }: { nodes: readonly TreeNode[] }) {
+  if (!nodes.length) return null;
+  return (
+    <ul class="cards" aria-label={t("place.below")}>
+      {nodes.map((node) => (
+        <PlaceCard key={node.id} node={node} />
+      ))}
+    </ul>
+  );
+}
+
+/** The devices and other elements inside. */
+function Below({ nodes }: { nodes: readonly TreeNode[] }) {
+  if (!nodes.length) return null;
   return (
     <section class="panel">
       <h2>{t("place.below")}</h2>
       <ul class="chips">
-        {children.map((child) => (
+        {nodes.map((child) => (
           <li key={child.id}>
             <Link to={{ view: "place", id: child.id }} class="chip">
               <Icon name={typeIcon(child.type)} />
