@@ -115,6 +115,7 @@ class Absorber:
         if self.reconciler.conflicts > conflicts:
             _write_conflict(connection, batch)
         if batch.payloads:
+            self.state.arriving(batch.recv_us)
             self._records(connection, batch, outcome)
         self._write(connection, outcome)
         return outcome

@@ -4,7 +4,7 @@ Candidates come from the keyframe, the cold bucket and the warm rows; of each po
 wins, and of equal times the one that arrived last.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import duckdb
@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from twin.cold import ColdReader, ColdRows, manifest
 from twin.state import StateTable
 
-__all__ = ["Candidates", "join_states", "moment", "newest"]
+__all__ = ["Candidates", "Frame", "join_states", "moment", "newest"]
 
 Candidates = ColdRows
 _VALUE = {"readings": "value", "states": "text"}
+_SINCE = "AND (recv > make_timestamptz($arrived::BIGINT) OR ts > make_timestamptz($frame::BIGINT))"
 _EMPTY = (np.uint32, np.int64, object, np.uint8, np.int64)
 
 
@@ -28,12 +29,36 @@ class Moment(NamedTuple):
     known_at_us: int | None = None
 
 
+class Frame(NamedTuple):
+    """The state at `at_us`, of at least all that had arrived by `recv_us` and at most by `known_us`."""
+
+    at_us: int
+    recv_us: int
+    known_us: int
+    state: Candidates
+
+
 def moment(
-    cursor: duckdb.DuckDBPyConnection, reader: ColdReader, kind: str, at_us: int, known_at_us: int | None = None
+    cursor: duckdb.DuckDBPyConnection,
+    reader: ColdReader,
+    kind: str,
+    at_us: int,
+    known_at_us: int | None = None,
+    *,
+    hot: Callable[[int, int | None], Frame | None] = lambda _at, _known: None,
 ) -> Candidates:
-    """The last reading of every point at or before `at_us`; the caller holds a transaction open."""
+    """The last reading of every point at or before `at_us`; the caller holds a transaction open.
+
+    `hot` may know the state of an earlier moment, of which no question to the database is needed.
+    """
     asked = Moment(at_us, known_at_us)
-    start_us, base = _keyframe(cursor, kind, at_us)
+    start_us = _keyframe_us(cursor, kind, at_us)
+    frame = hot(at_us, known_at_us)  # after the first query, which fixed what this transaction sees
+    if frame is not None and frame.at_us > start_us:
+        files = manifest(cursor, kind, frame.at_us, at_us)
+        later = reader.latest(files, frame.at_us + 1, at_us, known_at_us=known_at_us)
+        return newest([frame.state, *later, _warm(cursor, kind, asked, since=frame)])
+    base = _keyframe(cursor, kind, start_us)
     parts = [_warm(cursor, kind, asked)]
     files = manifest(cursor, kind, start_us, at_us)
     if known_at_us is not None:
@@ -91,32 +116,42 @@ def join_states(readings: Candidates, states: Candidates) -> tuple[StateTable, N
     return table, np.concatenate([readings.recv_us, states.recv_us])[order]
 
 
-def _keyframe(cursor: duckdb.DuckDBPyConnection, kind: str, at_us: int) -> tuple[int, Candidates]:
-    """The newest keyframe at or before the moment: its time, and the state then."""
-    sql = """
-        SELECT at_us, point, epoch_us(ts) AS ts, VALUE AS value, quality, epoch_us(recv) AS recv FROM keyframes
-        WHERE kind = $kind AND at_us = (SELECT max(at_us) FROM keyframes WHERE kind = $kind AND at_us <= $at)
-    """
-    asked = {"kind": kind, "at": at_us}
-    found = cursor.execute(sql.replace("VALUE", _VALUE[kind], 1), asked).fetchnumpy()
-    return int(found["at_us"][0]) if len(found["at_us"]) else -(2**63), _candidates(found)
+def _keyframe_us(cursor: duckdb.DuckDBPyConnection, kind: str, at_us: int) -> int:
+    """When the newest keyframe at or before the moment was."""
+    row = cursor.execute(
+        "SELECT max(at_us) FROM keyframes WHERE kind = ? AND at_us <= ?", [kind, at_us]
+    ).fetchone()  # fmt: skip
+    return -(2**63) if row is None or row[0] is None else int(row[0])
 
 
-def _warm(cursor: duckdb.DuckDBPyConnection, kind: str, asked: Moment) -> Candidates:
-    sql = """
+def _keyframe(cursor: duckdb.DuckDBPyConnection, kind: str, at_us: int) -> Candidates:
+    """The state that a keyframe holds."""
+    sql = f"""
+        SELECT point, epoch_us(ts) AS ts, {_VALUE[kind]} AS value, quality, epoch_us(recv) AS recv FROM keyframes
+        WHERE kind = ? AND at_us = ?
+    """  # noqa: S608
+    return _candidates(cursor.execute(sql, [kind, at_us]).fetchnumpy())
+
+
+def _warm(cursor: duckdb.DuckDBPyConnection, kind: str, asked: Moment, *, since: Frame | None = None) -> Candidates:
+    """The newest warm row of every point; with `since` only of those that the frame does not have."""
+    sql = f"""
         SELECT point, epoch_us(best.ts) AS ts, best.value AS value, best.quality AS quality,
             epoch_us(best.recv) AS recv
         FROM (
             SELECT point,
-                arg_max({'ts': ts, 'value': value, 'quality': quality, 'recv': recv}, (ts, recv)) AS best
-            FROM WARM
+                arg_max({{'ts': ts, 'value': value, 'quality': quality, 'recv': recv}}, (ts, recv)) AS best
+            FROM {kind}_warm
             WHERE ts <= make_timestamptz($at::BIGINT)
                 AND ($known IS NULL OR recv <= make_timestamptz($known::BIGINT))
+                {"" if since is None else _SINCE}
             GROUP BY point
         )
-    """
+    """  # noqa: S608
     asked_for = {"at": asked.at_us, "known": asked.known_at_us}
-    return _candidates(cursor.execute(sql.replace("WARM", f"{kind}_warm"), asked_for).fetchnumpy())
+    if since is not None:
+        asked_for |= {"frame": since.at_us, "arrived": since.recv_us}
+    return _candidates(cursor.execute(sql, asked_for).fetchnumpy())
 
 
 def _before(

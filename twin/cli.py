@@ -251,12 +251,17 @@ def import_(source: Path, data_dir: Path, as_json: bool) -> None:
 
 @twin.command()
 @click.option("--data-dir", type=_FOLDER, required=True)
+@click.option("--site", type=_FOLDER, help="Folder with site.toml, whose [retention] is applied; without it all stays.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def compact(data_dir: Path, as_json: bool) -> None:
-    """Move what is over into Parquet files and join small ones; a running twin does it by itself."""
-    with _stopped(data_dir) as store:
+def compact(data_dir: Path, site: Path | None, as_json: bool) -> None:
+    """Move what is over into Parquet files, join small ones, drop what is too old; a running twin does it by itself."""
+    from twin.siteconfig import load_site
+
+    policies = load_site(site).retention if site else None
+    with _stopped(data_dir, policies=policies) as store:
         made = store.compact(force=True)
-    figures = {"files": len(made), "rows": sum(file.row_count for file in made)}
+        dropped = store.apply_retention(store.clock.wall_us())
+    figures = {"files": len(made), "rows": sum(file.row_count for file in made), "dropped_files": dropped}
     _tell(figures, as_json, f"{figures['rows']} rows moved into {figures['files']} files")
 
 
@@ -298,14 +303,14 @@ def broker_config(url: str) -> Any:
     )
 
 
-def _stopped(data_dir: Path) -> Any:
+def _stopped(data_dir: Path, **options: Any) -> Any:
     """The store of a stopped twin; InputError when there is none."""
     from twin.database import FILE
     from twin.store import Store
 
     if not (data_dir / FILE).exists():
         raise InputError("no twin has its data here", file=str(data_dir), fix="give the twin's --data-dir")
-    return Store.open(data_dir, site=stored_site(data_dir))
+    return Store.open(data_dir, site=stored_site(data_dir), **options)
 
 
 def stored_site(data_dir: Path) -> str:

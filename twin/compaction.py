@@ -17,9 +17,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from twin import keyframes
+from twin.asof import Candidates
 from twin.cold import COLD, ColdFile, ColdReader, write_file
 
-__all__ = ["Job", "Slots", "plan", "plan_joins", "run", "slots"]
+__all__ = ["Job", "Slots", "plan", "plan_before", "plan_joins", "run", "slots"]
 
 MINUTE_US = 60_000_000
 HOUR_US = 60 * MINUTE_US
@@ -73,6 +74,12 @@ def plan(kind: str, warm: Slots, now_us: int, *, force: bool = False) -> list[Jo
     return sorted(jobs, key=lambda job: job.lo_us)
 
 
+def plan_before(kind: str, warm: Slots, cut_us: int) -> list[Job]:
+    """Everything older than a moment goes into files, however little, for retention to look at."""
+    old = (warm.slot + 1) * SLOT_US <= cut_us
+    return plan(kind, Slots(warm.slot[old], warm.rows[old], warm.recv_us[old]), cut_us, force=True)
+
+
 def _spans(warm: Slots, todo: NDArray[np.bool_], span_us: int) -> list[NDArray[np.intp]]:
     """Positions of the slots to do, span by span; only spans with enough rows, unless it is the longest."""
     at = np.flatnonzero(todo)
@@ -116,9 +123,15 @@ def slots(cursor: duckdb.DuckDBPyConnection, kind: str) -> Slots:
 
 
 def run(
-    cursor: duckdb.DuckDBPyConnection, reader: ColdReader, folder: Path, job: Job, refresh: Callable[..., None]
+    cursor: duckdb.DuckDBPyConnection,
+    reader: ColdReader,
+    folder: Path,
+    job: Job,
+    moved: Callable[[duckdb.DuckDBPyConnection, Candidates], None],
 ) -> ColdFile | None:
     """Carry out one job. A reader sees the rows in the database before the commit and in the file after it.
+
+    Before the commit `moved` gets the newest of the moved rows of each point.
 
     Only the rows of this transaction's snapshot move: what arrives meanwhile stays in the database. When it fails,
     the transaction is rolled back and the file, which nothing lists, removed.
@@ -138,7 +151,7 @@ def run(
         file = ColdFile(number[0], job.kind, str(path), job.lo_us, job.hi_us, job.bucket_us, rows, size, digest)
         _swap(cursor, job, file)
         frames.write()
-        refresh(cursor)
+        moved(cursor, frames.lasts)
         cursor.execute("COMMIT")
     except BaseException:
         _undo(cursor, folder / path if path else None)

@@ -34,6 +34,7 @@ BATCH_BYTES = 4 << 20  # then the window is not waited for: 200,000 rows insert 
 QUEUE_BYTES_MAX = 64 << 20  # twice the sum of all windows; beyond, records are dropped and come again
 ASK_PERIOD_S = 0.5  # between two requests for a hello to one node
 COMPACT_PERIOD_S = 60.0
+HOT_PERIOD_S = 1.0
 RETRY_S_MIN, RETRY_S_MAX = 0.25, 5.0
 ROUTES_MAX = 65_536
 _RECORD_KINDS = ("data", "event", "birth")
@@ -103,7 +104,8 @@ class Ingest:
                 tasks.create_task(self.link.run(), name="ingest link")
                 tasks.create_task(self._commit(), name="ingest commits")
                 tasks.create_task(self._tend(), name="ingest acknowledgements")
-                tasks.create_task(self._compact(), name="compaction")
+                tasks.create_task(self._often(COMPACT_PERIOD_S, self.store.tend), name="compaction")
+                tasks.create_task(self._often(HOT_PERIOD_S, self.store.keep_hot), name="hot frames")
         finally:
             self.store.writer.on_doubt.remove(self._reread)
 
@@ -253,15 +255,15 @@ class Ingest:
         """In the writer's thread, where the ledger is at rest."""
         return self.reconciler.acks(self.reconciler.due_when_idle()), self.reconciler.disputed()
 
-    async def _compact(self) -> None:
-        """Move closed spans to cold files; a failure is counted and tried again."""
+    async def _often(self, period_s: float, tend: Callable[[], object]) -> None:
+        """Tend the store again and again; a failure is counted and tried again."""
         while True:
-            await asyncio.sleep(COMPACT_PERIOD_S)
+            await asyncio.sleep(period_s)
             try:
-                await asyncio.to_thread(self.store.tend)
+                await asyncio.to_thread(tend)
             except (Aid4Error, duckdb.Error, pa.ArrowException, OSError) as error:
                 self.metrics["compaction_failures"] += 1
-                self.last_error = f"compaction: {error}"[:500]
+                self.last_error = f"tending the store: {error}"[:500]
 
     def _acknowledge(self, acks: Iterable[tuple[str, Ack]]) -> None:
         for node, ack in acks:

@@ -22,7 +22,7 @@ class Roller:
         self._alone = not manifest(cursor, kind, lo_us)  # no other file has rows that belong between
         self._made: list[tuple[int, Candidates]] = []
         self._last = newest([])  # of the last bucket, the last row of every point
-        self._sum = newest([])  # of all buckets
+        self.lasts = newest([])  # of all buckets
         self._first_us, self._end_us = 2**63 - 1, -(2**63)
         found = cursor.execute("SELECT DISTINCT at_us FROM keyframes WHERE kind = ? ORDER BY 1", [kind])
         self._existing = [at_us for (at_us,) in found.fetchall()]
@@ -36,7 +36,7 @@ class Roller:
                 state = moment(self._cursor, self._reader, self._kind, lo_us - 1)
             self._made.append((lo_us, state))
         self._last = _lasts(rows)
-        self._sum = newest([self._sum, self._last])
+        self.lasts = newest([self.lasts, self._last])
         self._first_us, self._end_us = min(self._first_us, lo_us), hi_us
 
     def write(self) -> None:
@@ -48,7 +48,7 @@ class Roller:
                 state = moment(self._cursor, self._reader, self._kind, at_us - 1)
                 self._cursor.execute("DELETE FROM keyframes WHERE kind = ? AND at_us = ?", [self._kind, at_us])
                 self._insert(at_us, state)
-            elif at_us >= self._end_us and not self._patch(at_us, self._sum):
+            elif at_us >= self._end_us and not self._patch(at_us, self.lasts):
                 break  # this and every later keyframe has something newer for each of these points
 
     def _patch(self, at_us: int, late: Candidates) -> bool:

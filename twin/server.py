@@ -70,7 +70,10 @@ class Served:
 async def serve(config: TwinConfig) -> AsyncIterator[Served]:
     """Open everything and answer until the block ends. ConfigError when it may not listen there."""
     token = check_exposure(config)
-    with Store.open(config.data_dir, site=config.site.name) as store, _listening(config) as listener:
+    with (
+        Store.open(config.data_dir, site=config.site.name, policies=config.site.retention) as store,
+        _listening(config) as listener,
+    ):
         ingest = Ingest(store, partial(_link, config.broker), config.site.name) if config.broker else None
         async with Twin(store, config.site, ingest=ingest) as twin:
             app = build_app(twin, token=token, secure=config.tls_cert is not None)

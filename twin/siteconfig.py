@@ -15,6 +15,11 @@ longitude_deg = 18.16
 [model]
 file = "campus.ifc"                   # beside this file
 
+[retention]                           # days; see docs/retention.md. Without it everything stays
+event_days = 3650
+default = { raw_days = 400, minute_days = 3650 }
+by_class = { vibration = { raw_days = 30, minute_days = 400, hour_days = 3650 } }
+
 [[bind]]                              # see bim/bind_rules.py
 points = "*/ahu-1/*"
 space = "Plant room"
@@ -31,6 +36,7 @@ import msgspec
 from msgspec import Meta
 
 from bim.bind_rules import BindRule, read_rules
+from twin.retention import Policies
 from wire.errors import ConfigError, UserError
 from wire.names import check_name
 
@@ -68,6 +74,7 @@ class SiteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bounds: tuple[float, float, float, float] | None = None
     origin: Origin | None = None
     model: ModelFile | None = None
+    retention: Policies = msgspec.field(default_factory=Policies)
     bind: Annotated[list[dict[str, Any]], Meta(max_length=5_000)] = []
     folder: str = ""
     rules: list[BindRule] = []

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from twin import asof, backup, compaction, history, ledger, quarantine, views
 from twin.cold import COLD, KINDS, ColdFile, ColdReader, manifest
 from twin.database import Database
+from twin.hot import HotFrames
 from twin.points import PointTable
 from twin.retention import Policies, Retention
 from twin.rows import TS_US_MAX
-from twin.state import LiveState, StateTable
+from twin.state import NO_TIME, LiveState, StateTable
 from twin.writer import Writer
 from wire.clock import Clock, SystemClock
 from wire.limits import TIME_AHEAD_S_MAX
@@ -49,11 +50,13 @@ class Store:
         self.writer = Writer(self.database)
         self.points = PointTable()
         self.state = LiveState()
+        self.hot = {kind: HotFrames(kind, self.state, self.clock) for kind in KINDS}
         self.missing: list[str] = []
         self._reader = ColdReader(self.data_dir)
         self._retention = Retention(self._reader, self.data_dir, policies or Policies())
         self._compacting = threading.Lock()
         self._dropped: list[tuple[float, Path]] = []
+        self._warm_cuts_us: dict[str, int] = {}
         self._stack = ExitStack()
 
     @classmethod
@@ -82,6 +85,8 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+        for entry in self._dropped:  # nobody reads them any more
+            entry[1].unlink(missing_ok=True)
 
     # Reading
 
@@ -213,6 +218,10 @@ class Store:
         self.apply_retention(self.clock.wall_us())
         self._unlink()
 
+    def keep_hot(self) -> int:
+        """What is to be done every second: keep the state of moments of the last minutes at hand."""
+        return sum(frames.extend(self.snapshot, self._reader) for frames in self.hot.values())
+
     def compact(self, *, force: bool = False) -> list[ColdFile]:
         """Move closed spans of warm rows into cold files; with `force` all of them, and join small files."""
         made: list[ColdFile] = []
@@ -228,8 +237,16 @@ class Store:
 
     def apply_retention(self, now_us: int) -> int:
         """Drop or roll up what the policies no longer keep; returns how many files were dropped."""
+        points = self.points.all()
         with self._compacting, self.cursor() as cursor:
-            dropped = self._retention.apply(cursor, self.points.all(), now_us, self._refresh)
+            for kind in KINDS:
+                cut_us = self._retention.warm_cut_us(kind, points, now_us)
+                if cut_us is not None and cut_us > self._warm_cuts_us.get(kind, NO_TIME):
+                    for job in compaction.plan_before(kind, compaction.slots(cursor, kind), cut_us):
+                        self._compact(cursor, job)
+                    self._warm_cuts_us[kind] = cut_us
+            dropped = self._retention.apply(cursor, points, now_us, self._refresh)
+            self._retention.apply_to_tables(cursor, now_us)
         self._drop(dropped)
         return len(dropped)
 
@@ -239,7 +256,11 @@ class Store:
             return backup.backup(self, target)
 
     def _compact(self, cursor: duckdb.DuckDBPyConnection, job: compaction.Job) -> list[ColdFile]:
-        file = compaction.run(cursor, self._reader, self.data_dir, job, self._refresh)
+        def moved(connection: duckdb.DuckDBPyConnection, lasts: asof.Candidates) -> None:
+            self.hot[job.kind].moved(job.lo_us, job.hi_us, lasts)
+            self._refresh(connection)
+
+        file = compaction.run(cursor, self._reader, self.data_dir, job, moved)
         self._drop(list(job.joins))
         return [file] if file else []
 
@@ -286,11 +307,16 @@ class Store:
     ) -> tuple[StateTable, NDArray[np.int64]]:
         at_us = min(at_us, TS_US_MAX)
         with self.snapshot() as cursor:
-            readings = asof.moment(cursor, self._reader, "readings", at_us, known_at_us)
+            readings = self._kind_moment(cursor, "readings", at_us, known_at_us)
             states = asof.newest([])
             if states_too or self.state.has_text:
-                states = asof.moment(cursor, self._reader, "states", at_us, known_at_us)
+                states = self._kind_moment(cursor, "states", at_us, known_at_us)
         return asof.join_states(readings, states)
+
+    def _kind_moment(
+        self, cursor: duckdb.DuckDBPyConnection, kind: str, at_us: int, known_at_us: int | None
+    ) -> asof.Candidates:
+        return asof.moment(cursor, self._reader, kind, at_us, known_at_us, hot=self.hot[kind].before)
 
     def _by_kind(self, point_ids: Sequence[int]) -> dict[str, list[int]]:
         """Points by the kind of file that their rows are in; what is unknown has none and is looked for anyway."""

@@ -11,6 +11,8 @@ socket), each time for another fast point or another moment, first with cold cac
 | `snapshot_ms` | GET /state of all points at any past moment |
 | `state_ms` | GET /state of all points now |
 | `downsample_ms` | the month of `month_ms` without JSON: `Store.history` |
+| `recent_ms` | GET /state of all points at any moment of the last quarter of an hour (`aid4/bench/recent.py`) |
+| `recent_now_ms` | the same for now, while some readings are stamped ahead |
 
 Every answer is compared with what numpy computes for it. Figures are medians in milliseconds.
 """
@@ -25,13 +27,14 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from aid4.bench.asgi import WrongAnswerError, get, iso, timed
+from aid4.bench.recent import recent
 from twin.absorb import Absorber, Batch
 from twin.api.app import build_app
 from twin.core import Twin
@@ -40,7 +43,6 @@ from twin.siteconfig import SiteConfig
 from twin.store import Store
 from wire.catalogue import Point, to_batch
 from wire.clock import ManualClock
-from wire.errors import Aid4Error
 from wire.records import CLASS_CONTROL, Stamp, pack, pack_split
 from wire.schemas import CATALOGUE, READINGS, schema
 
@@ -54,10 +56,6 @@ RECORD_ROWS = 10_000
 CHUNKS_A_DAY = 12
 WIDTH = 1_000
 _TS = pa.timestamp("us", tz="UTC")
-
-
-class WrongAnswerError(Aid4Error):
-    """The store answered something else than numpy."""
 
 
 class _History:
@@ -122,6 +120,8 @@ def run_query_bench(
         with Store.open(scratch / "data", site="bench", clock=clock) as store:
             figures = asyncio.run(_ask_all(store, history, repeats))
             files = len(store.cold_files())
+        tell("the last quarter of an hour")
+        figures |= recent(scratch / "recent", rows_goal / 103_000_000, repeats)
     finally:
         shutil.rmtree(scratch)
     extra = {"write_s": round(written_s, 1), "bytes_per_row": round(size / rows, 2), "files": files}
@@ -171,8 +171,8 @@ async def _ask_all(store: Store, history: _History, repeats: int) -> dict[str, A
             "state_ms": lambda at: _state(app, history),
             "downsample_ms": lambda at: _downsample(store, history, at),
         }
-        cold = {name: [await _timed(ask, 0)] for name, ask in questions.items()}
-        warm = {name: [await _timed(ask, at) for at in range(1, repeats + 1)] for name, ask in questions.items()}
+        cold = {name: [await timed(ask, 0)] for name, ask in questions.items()}
+        warm = {name: [await timed(ask, at) for at in range(1, repeats + 1)] for name, ask in questions.items()}
     first = {name: round(times[0], 1) for name, times in cold.items()}
     worst = {name: round(max(times), 1) for name, times in warm.items()}
     return {name: round(statistics.median(times), 2) for name, times in warm.items()} | {
@@ -181,20 +181,11 @@ async def _ask_all(store: Store, history: _History, repeats: int) -> dict[str, A
     }
 
 
-async def _timed(ask: Callable[[int], Any], at: int) -> float:
-    """Milliseconds until the answer; the check that it is right is not counted."""
-    started_s = time.perf_counter()
-    check = await ask(at)
-    passed_ms = (time.perf_counter() - started_s) * 1e3
-    check()
-    return passed_ms
-
-
 async def _day(app: Any, history: _History, at: int) -> Callable[[], None]:
     point, day = (at * 37) % history.fast, (at * 11) % history.days
     lo_us = START_US + day * DAY_US
-    query = {"point": point + 1, "from": _iso(lo_us), "to": _iso(lo_us + DAY_US), "agg": "raw"}
-    body = await _get(app, "/api/v1/history", query)
+    query = {"point": point + 1, "from": iso(lo_us), "to": iso(lo_us + DAY_US), "agg": "raw"}
+    body = await get(app, "/api/v1/history", query)
 
     def check() -> None:
         (series,) = msgspec.json.decode(body)["series"]
@@ -208,8 +199,8 @@ async def _day(app: Any, history: _History, at: int) -> Callable[[], None]:
 async def _month(app: Any, history: _History, at: int) -> Callable[[], None]:
     point = (at * 41 + 1) % history.fast
     hi_us = START_US + history.days * DAY_US
-    query = {"point": point + 1, "from": _iso(START_US), "to": _iso(hi_us), "width": WIDTH}
-    body = await _get(app, "/api/v1/history", query)
+    query = {"point": point + 1, "from": iso(START_US), "to": iso(hi_us), "width": WIDTH}
+    body = await get(app, "/api/v1/history", query)
 
     def check() -> None:
         (series,) = msgspec.json.decode(body)["series"]
@@ -228,12 +219,12 @@ async def _downsample(store: Store, history: _History, at: int) -> Callable[[], 
 async def _snapshot(app: Any, history: _History, at: int) -> Callable[[], None]:
     share = (at * 0.618_034) % 1.0
     at_us = START_US + SLOW_US + int(share * (history.days * DAY_US - 2 * SLOW_US))
-    body = await _get(app, "/api/v1/state", {"at": _iso(at_us), "limit": history.points})
+    body = await get(app, "/api/v1/state", {"at": iso(at_us), "limit": history.points})
     return lambda: _states(history, body, at_us)
 
 
 async def _state(app: Any, history: _History) -> Callable[[], None]:
-    body = await _get(app, "/api/v1/state", {"limit": history.points})
+    body = await get(app, "/api/v1/state", {"limit": history.points})
     return lambda: _states(history, body, START_US + history.days * DAY_US - 1)
 
 
@@ -260,35 +251,6 @@ def _thinned(history: _History, point: int, ts_us: NDArray[Any], values: NDArray
 def _same(found: NDArray[Any], wanted: NDArray[Any], what: str) -> None:
     if found.shape != wanted.shape or not np.allclose(found.astype(float), wanted.astype(float), rtol=0, atol=1e-6):
         raise WrongAnswerError(f"{what}: got {found[:5]}…, {len(found)} rows; numpy has {wanted[:5]}…, {len(wanted)}")
-
-
-async def _get(app: Any, path: str, query: dict[str, Any]) -> bytes:
-    """One GET through the application, without a socket."""
-    parts: list[bytes] = []
-    status = 0
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: dict[str, Any]) -> None:
-        nonlocal status
-        status = message.get("status", status)
-        parts.append(message.get("body", b""))
-
-    scope = {
-        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http",
-        "path": path, "raw_path": path.encode(), "query_string": urlencode(query, doseq=True).encode(),
-        "root_path": "", "headers": [(b"host", b"127.0.0.1")], "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
-    }  # fmt: skip
-    await app(scope, receive, send)
-    body = b"".join(parts)
-    if status != 200:
-        raise WrongAnswerError(f"{path}: {status} {body[:300]!r}")
-    return body
-
-
-def _iso(us: int) -> str:
-    return f"{np.datetime64(us, 'us')}Z"
 
 
 def _forget(folder: Path) -> None:
