@@ -1,5 +1,8 @@
 """What the policies no longer keep becomes minutes, then hours, then nothing; the rest is untouched."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -177,3 +180,22 @@ def test_nothing_that_a_policy_keeps_is_ever_dropped(bench: Any, agent: Any, clo
 def _write_file(store: Store, lo_us: int) -> None:
     with store.cursor() as cursor:
         store._compact(cursor, compaction.Job("readings", lo_us, lo_us + HOUR_US, HOUR_US))
+
+
+def test_compact_applies_the_retention_of_the_site_and_frees_the_disk(
+    tmp_path: Path, filled: Any, clock: ManualClock
+) -> None:
+    folder, before = filled.store.data_dir, filled.store.cold_files()
+    filled.store.__exit__()
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "site.toml").write_text('name = "lab"\n[retention]\nby_class = { fast = { raw_days = 10 } }\n')
+    asked = [sys.executable, "-m", "aid4", "twin", "compact", "--data-dir", str(folder), "--json"]
+    first, second = (
+        json.loads(subprocess.run([*asked, *more], capture_output=True, check=True).stdout)
+        for more in ([], ["--site", str(site)])
+    )
+    assert (first["dropped_files"], second["dropped_files"]) == (0, 1)
+    assert not any(path.exists() for path in before)
+    with Store.open(folder, site="lab", clock=clock) as store:
+        assert kinds(store) == {"readings": 7_200, "minutes": 120}
