@@ -40,6 +40,9 @@ def read_xer(data: bytes, encoding: str = "") -> Draft:
     xer = read_tables(text)
     baseline_of = _baselines_of(xer)
     draft = Draft(about=_about(xer, used, baseline_of), warnings=[*warnings, *xer.warnings])
+    mains = [row for row in xer.rows("PROJECT") if row.text("proj_id") not in baseline_of]
+    if len({row.text("last_recalc_date") for row in mains}) > 1:
+        draft.warnings.append("its projects have different data dates; that of the first holds for all")
     _read_calendars(xer, draft)
     _read_wbs(xer, draft)
     _read_tasks(xer, draft, baseline_of)

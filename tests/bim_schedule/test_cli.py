@@ -61,14 +61,15 @@ def test_state_takes_the_plan_that_the_model_itself_holds(bim_data):
 
 
 def test_state_by_rules_names_what_no_rule_reaches(bim_data, tmp_path):
-    rules = tmp_path / "rules.toml"
-    rules.write_text('[[task_link]]\ntask = { name = "Dakpannen" }\nelement = { type = "IfcRoof*" }\n'
-                     '[[task_link]]\ntask = { name = "Stort" }\nelement = { type = "IfcSlab*" }\n')  # fmt: skip
-    folder = bim_data / "schependomlaan"
-    plan = folder / "planning_msproject.xml"
-    done = aid4("state", "--ifc", folder / "design.ifc", "--schedule", plan, "--rules", rules, "--at", "2015-06-26")
+    rules, plan = tmp_path / "rules.toml", tmp_path / "plan.csv"
+    rules.write_text('[[task_link]]\ntask = { name = "walls" }\nelement = { type = "IfcWall*" }\n')
+    plan.write_text("id,name,start,finish\nT1,Walls,2026-03-02,2026-03-06\n")
+    model = bim_data / "ifc" / "construction_scheduling_task_ifc4.ifc"
+    done = aid4("state", "--ifc", model, "--schedule", plan, "--rules", rules, "--at", "2026-03-04")
     assert done.returncode == 0
-    assert "elements have a task" in done.stdout
+    assert "4 of 5 elements have a task" in done.stdout
+    assert "4 in_progress" in done.stdout
+    assert "IfcSlab" in done.stderr
     assert "no_task" in done.stderr
 
 
