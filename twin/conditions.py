@@ -1,7 +1,8 @@
 """Since when a point is abnormal: its condition is followed as values change, in memory, for all points at once.
 
 A condition is `range` (outside its limits, or flagged so) or `bad` (bad quality, no number); staleness is a matter
-of the clock and has no memory. After a start the beginning is looked for in the stored past, approximately.
+of the clock and has no memory. Where the readings before were not seen (after a start, behind a backlog), the
+beginning is looked for in the stored past, approximately.
 """
 
 from collections.abc import Callable
@@ -19,7 +20,8 @@ __all__ = ["LOOK_BACK_US", "Bounds", "Conditions", "began_us"]
 
 OK, RANGE, BROKEN = 0, 1, 2
 LOOK_BACK_US = 24 * 3_600_000_000  # a condition that is older than a day is said to have begun a day ago
-RECALLED_MAX = 500  # points whose past is looked up after a start
+_DOUBT_US = 5_000_000  # a reading that follows the last one seen so much later may not have been the first
+_RECALLED_MAX = 100  # points whose past is looked up in one go
 _NEVER = np.iinfo(np.int64).min
 
 
@@ -58,6 +60,8 @@ class Conditions:
         self._state, self._bounds = state, bounds
         self._seen, self._by = -1, bounds()
         self._code, self._since_us = np.zeros(0, np.int8), np.zeros(0, np.int64)
+        self._at_us = np.zeros(0, np.int64)  # of the reading seen last
+        self._doubtful: dict[int, None] = {}
 
     def update(self) -> None:
         """Take in what changed: a new condition began with the reading that shows it."""
@@ -75,6 +79,9 @@ class Conditions:
         new = table.point[turned]
         self._code[new] = code[turned]
         self._since_us[new] = np.where(code[turned] == OK, _NEVER, table.ts_us[turned])
+        unseen = turned & (code != OK) & (table.ts_us > self._at_us[table.point] + _DOUBT_US)
+        self._doubtful |= dict.fromkeys(table.point[unseen].tolist())
+        self._at_us[table.point] = table.ts_us
 
     def since_us(self, table: StateTable) -> NDArray[np.int64]:
         """When the present condition of each row's point began; the least integer where it is in order."""
@@ -84,10 +91,13 @@ class Conditions:
         known = table.point < len(self._since_us)
         return np.where(known, self._since_us.take(table.point, mode="clip"), _NEVER)
 
-    def abnormal(self) -> NDArray[np.uint32]:
-        """Ids of the points whose past is worth looking up after a start."""
+    def doubtful(self) -> NDArray[np.uint32]:
+        """Ids of some points whose past is worth looking up, each once a condition."""
         self.update()
-        return np.flatnonzero(self._code != OK)[:RECALLED_MAX].astype(np.uint32)
+        taken = list(self._doubtful)[:_RECALLED_MAX]
+        for point in taken:
+            del self._doubtful[point]
+        return np.array(taken, np.uint32)
 
     def recall(self, began: dict[int, int]) -> None:
         """What the past says: points that are still abnormal have been so since then."""
@@ -100,6 +110,7 @@ class Conditions:
         if more > 0:
             self._code = np.append(self._code, np.zeros(more, np.int8))
             self._since_us = np.append(self._since_us, np.full(more, _NEVER))
+            self._at_us = np.append(self._at_us, np.full(more, _NEVER))
 
 
 def began_us(series: Series, bounds: Bounds) -> int | None:

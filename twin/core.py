@@ -100,19 +100,19 @@ class Twin:
 
     async def follow(self) -> None:
         """Keep up with catalogue, values and the clock until cancelled."""
-        await self._recall()
         while True:
+            await self._recall()
             await asyncio.sleep(_FOLLOW_S)
-            self.conditions.update()
             self.commands.expire()
             if self.store.points.version != self._points_version:
                 await asyncio.to_thread(self.refresh)
 
     async def _recall(self) -> None:
-        """After a start: what is abnormal now has been so for how long?"""
-        points = self.conditions.abnormal()
-        table = self.store.state.snapshot(points)
-        self.conditions.recall(await asyncio.to_thread(self._began, table))
+        """What turned abnormal unseen: since when?"""
+        points = self.conditions.doubtful()
+        if len(points):
+            table = self.store.state.snapshot(points)
+            self.conditions.recall(await asyncio.to_thread(self._began, table))
 
     def _began(self, table: StateTable) -> dict[int, int]:
         found: dict[int, int] = {}

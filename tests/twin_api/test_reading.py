@@ -123,6 +123,16 @@ async def test_the_beginning_of_a_condition_survives_a_restart(park: Any) -> Non
     assert int(twin.conditions.since_us(table)[0]) == times[3]
 
 
+async def test_a_condition_that_came_with_a_backlog_began_where_the_backlog_says(empty: Any) -> None:
+    now_us = empty.twin.clock.wall_us()
+    await asyncio.to_thread(empty.feed.catalogue, [Point(id=0, device="d", metric="m", low=0, high=10)])
+    times = now_us - np.arange(600, 0, -1) * 1_000_000
+    await asyncio.to_thread(empty.feed.readings, 0, times, np.where(np.arange(600) < 100, 5.0, 11.0))
+    async with asyncio.timeout(10):
+        while (await empty.get("/state"))["items"][0]["since"] != iso(int(times[100])):
+            await asyncio.sleep(0.05)
+
+
 async def test_a_silent_point_is_stale_since_its_patience_ended(empty: Any) -> None:
     point = Point(id=0, device="meter", metric="power", period_s=1.0)
     ago_us = empty.twin.clock.wall_us() - 60_000_000

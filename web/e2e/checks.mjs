@@ -13,6 +13,8 @@ const history = () => `from=${hourAgo(1)}&to=${hourAgo(0)}&at=${hourAgo(0.25)}`;
 export async function overview_names_what_is_abnormal_worst_first({ open }) {
   const page = await open("/");
   await textWhen(page, ".findings tbody tr:nth-child(1)", (text) => text.includes("Above limit") && text.includes("room-103"));
+  const ago = await textWhen(page, ".findings tbody tr:nth-child(1) td[data-label=Since]", (text) => /\d\d:\d\d/.test(text));
+  expect(/\w+ \d+/.test(ago), "since when it is so", ago);
   const conditions = await page.locator(".findings .condition").allTextContents();
   expect(
     JSON.stringify(conditions) === JSON.stringify(["Above limit", "Bad quality", "No reading", "Not bound"]),

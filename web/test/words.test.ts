@@ -27,7 +27,7 @@ test("what is no number is a dash, and text is shown as it is", () => {
 });
 
 test("at a glance a value has three significant digits", () => {
-  expect([22.164, 765.2, 4.0401, 0.1204, 1932.4, 1_665, 0.00001, null].map(brief)).toEqual(["22.2", "765", "4.04", "0.120", "1,932", "1,665", "0.000", "–"]);
+  expect([22.164, 765.2, 4.0401, 0.1204, 1932.4, 1_665, 0.00001, null].map(brief)).toEqual(["22.2", "765", "4.04", "0.120", "1,932", "1,665", "0", "–"]);
 });
 
 test("the offset of the site is printed with its sign, summer and winter", () => {

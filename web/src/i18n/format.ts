@@ -35,6 +35,7 @@ export function value(v: Value): string {
 /** A value read at a glance: three significant digits. */
 export function brief(v: Value): string {
   if (typeof v !== "number" || !Number.isFinite(v) || Number.isInteger(v)) return value(v);
+  if (Math.abs(v) < 0.0005) return "0";
   const digits = Math.max(0, Math.min(3, 2 - Math.floor(Math.log10(Math.abs(v)))));
   return number(v, digits, digits);
 }
