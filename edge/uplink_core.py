@@ -10,10 +10,10 @@ backlog from two ends. With a backlog the newest have three quarters of the free
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from edge.uplink_epoch import EpochState, Part
+from edge.uplink_flight import Flight, Run
 from edge.uplink_pace import Pace
 from wire.limits import HELLO_EPOCHS_MAX, PROBE_BACKOFF_S_MAX, PROGRESS_TIMEOUT_S, WINDOW_BYTES
 from wire.messages import Hello
@@ -23,24 +23,6 @@ __all__ = ["Run", "UplinkCore"]
 
 REORDER_S: Final = 0.5  # what was sent so long before something committed, and is not committed itself, was lost
 NEWEST_SHARE: Final = 0.75
-
-
-class Run(NamedTuple):
-    """Records `lo..hi` of one epoch, to be sent in this order."""
-
-    epoch: bytes
-    lo: int
-    hi: int
-
-
-@dataclass(slots=True, eq=False)
-class _Flight:
-    """A run on its way; `attempts` counts how often its records were lost before."""
-
-    state: EpochState
-    part: Part
-    sent_s: float
-    attempts: int = 0
 
 
 class UplinkCore:
@@ -57,9 +39,9 @@ class UplinkCore:
         self._epochs: dict[bytes, EpochState] = {}  # oldest first, the running one last
         self._running: EpochState | None = None
         self._twin_boot: int | None = None
-        self._flights: deque[_Flight] = deque()
+        self._flights: deque[Flight] = deque()
         self._flying_bytes = 0
-        self._held: list[tuple[float, _Flight]] = []  # lost ones, with the time from which they may go again
+        self._held: list[tuple[float, Flight]] = []  # lost ones, with the time from which they may go again
         self._hello_wanted = False
         self._hello_again_s = 0.0
         self._hello_backoff_s = PROGRESS_TIMEOUT_S
@@ -67,6 +49,7 @@ class UplinkCore:
         self._landed_sent_s = 0.0  # when the last sent of the committed was sent
         self._live_from = 1
         self._live_bytes = 0
+        self._backlog_left = True  # unless a look has shown that there is none, and nothing has changed since
 
     # -- what the spool has
 
@@ -77,7 +60,7 @@ class UplinkCore:
         """
         state = EpochState(epoch, floor)
         state.extend(floor, sizes)
-        state.catalogues = dict(catalogues)
+        state.adopt_catalogues(catalogues)
         state.restart()
         self._epochs[epoch] = state
         if self._running is not None:
@@ -166,6 +149,7 @@ class UplinkCore:
         state = self._epochs.get(epoch)
         if state is None:
             return 0
+        self._backlog_left |= not state.answered
         state.answered = True
         fresh = [part for lo, hi in ranges for part in state.commit(lo, hi)]
         if fresh:
@@ -200,14 +184,16 @@ class UplinkCore:
         """The runs to send now, in this order. They count as on the way; say `unsent` of what the link did not take."""
         if not self.is_connected:
             return []
-        picked = self._probe(now) if self._probing else self._pick(now)
-        for flight in picked:
+        runs = []
+        for flight in self._probe(now) if self._probing else self._pick(now):
+            lo, hi, size = flight.part
             self._flights.append(flight)
-            self._flying_bytes += flight.part.bytes
-            self.records_sent += flight.part.hi - flight.part.lo + 1
+            self._flying_bytes += size
+            self.records_sent += hi - lo + 1
             if flight.attempts:
-                self.records_resent += flight.part.hi - flight.part.lo + 1
-        return [Run(flight.state.epoch, flight.part.lo, flight.part.hi) for flight in picked]
+                self.records_resent += hi - lo + 1
+            runs.append(Run(flight.state.epoch, lo, hi))
+        return runs
 
     def unsent(self, epoch: bytes, lo: int, hi: int) -> None:
         """The link did not take `lo..hi`, the end of a run just handed out: it may be offered again at once."""
@@ -221,6 +207,7 @@ class UplinkCore:
                     self._flying_bytes += flight.part.bytes
                 self.records_sent -= hi - lo + 1
                 state.unsend(lo, hi)
+                self._backlog_left = True
                 return
 
     # -- figures
@@ -286,70 +273,75 @@ class UplinkCore:
         """What is appended from here on counts as live."""
         self._live_from = self._running.head + 1 if self._running is not None else 1
         self._live_bytes = 0
+        self._backlog_left = True
 
-    def _pick(self, now: float) -> list[_Flight]:
-        picked = [_Flight(s, part, now) for s in self._ready() for part in s.take_catalogues()]
-        budget = self._pace.window_bytes - self._flying_bytes - sum(flight.part.bytes for flight in picked)
+    def _pick(self, now: float) -> list[Flight]:
+        ready = self._ready()
+        picked = [Flight(s, part, now) for s in ready if s.catalogues_due for part in s.take_catalogues()]
+        budget = self._pace.window_bytes - self._flying_bytes - sum([flight.part.bytes for flight in picked])
         if budget <= 0 and (self._flights or picked):
             return picked
-        picked += self._take_held(now)
-        backlog = any(not state.sent.covers(state.floor, end) for state, end in self._backlogs())
+        if self._held:
+            picked += self._take_held(now)
+        backlog = self._backlogs(ready) if self._backlog_left else []
+        self._backlog_left = bool(backlog)
         newest = round(budget * NEWEST_SHARE) if backlog else budget
         force = not self._flights and not picked
         live = self._take_live(now, newest, force=force)
         picked += live
-        newest -= sum(flight.part.bytes for flight in live)
         if backlog:
-            top = self._take_backlog(now, newest, newest=True, force=force and not live)
+            newest -= sum([flight.part.bytes for flight in live])
+            top = self._take_backlog(backlog, now, newest, newest=True, force=force and not live)
             rest = budget - round(budget * NEWEST_SHARE) + newest - sum(flight.part.bytes for flight in top)
-            picked += top + self._take_backlog(now, rest, newest=False, force=False)
+            picked += top + self._take_backlog(backlog, now, rest, newest=False, force=False)
         return picked
 
     def _ready(self) -> list[EpochState]:
         """Epochs of which the twin has told what it has; of the others nothing is sent."""
         return [state for state in self._epochs.values() if state.answered]
 
-    def _backlogs(self) -> list[tuple[EpochState, int]]:
-        """Epochs with the last seq of their backlog, oldest first; only those that have one."""
-        ends = [(s, self._live_from - 1 if s is self._running else s.head) for s in self._ready()]
-        return [(state, end) for state, end in ends if end >= state.floor]
+    def _backlogs(self, ready: list[EpochState]) -> list[tuple[EpochState, int]]:
+        """Epochs with the last seq of their backlog, oldest first; only those of which something is left to send."""
+        ends = [(state, self._live_from - 1 if state is self._running else state.head) for state in ready]
+        return [(state, end) for state, end in ends if end >= state.base and not state.sent.covers(state.base, end)]
 
-    def _take_live(self, now: float, budget: int, *, force: bool) -> list[_Flight]:
+    def _take_live(self, now: float, budget: int, *, force: bool) -> list[Flight]:
         state = self._running
         if state is None or not state.answered or (budget <= 0 and not force):
             return []
-        parts = list(state.take(self._live_from, state.head, budget, newest=False, force=force))
-        self._live_bytes -= sum(part.bytes for part in parts)
-        if self._live_from > state.head or state.sent.covers(self._live_from, state.head):
+        flights = []
+        for part in state.take(self._live_from, state.head, budget, newest=False, force=force):
+            flights.append(Flight(state, part, now))
+            self._live_bytes -= part.bytes
+        if not flights and budget > 0:  # all of it is on its way, committed or not there
             self._live_bytes = 0
-        return [_Flight(state, part, now) for part in parts]
+        return flights
 
-    def _take_backlog(self, now: float, budget: int, *, newest: bool, force: bool) -> list[_Flight]:
-        flights: list[_Flight] = []
-        epochs = self._backlogs()
+    def _take_backlog(
+        self, epochs: list[tuple[EpochState, int]], now: float, budget: int, *, newest: bool, force: bool
+    ) -> list[Flight]:
+        flights: list[Flight] = []
         for state, end in reversed(epochs) if newest else epochs:
-            for part in state.take(state.floor, end, budget, newest=newest, force=force):
-                flights.append(_Flight(state, part, now))
+            for part in state.take(state.base, end, budget, newest=newest, force=force):
+                flights.append(Flight(state, part, now))
                 budget, force = budget - part.bytes, False
             if budget <= 0 and not force:
                 break
         return flights
 
-    def _take_held(self, now: float) -> list[_Flight]:
+    def _take_held(self, now: float) -> list[Flight]:
         """What was lost on the way and may go again."""
-        if not self._held:
-            return []
         due = [flight for due_s, flight in self._held if due_s <= now]
         self._held = [held for held in self._held if held[0] > now]
         return [
-            _Flight(flight.state, Part(lo, hi, flight.state.bytes_of(lo, hi)), now, flight.attempts)
+            Flight(flight.state, Part(lo, hi, flight.state.bytes_of(lo, hi)), now, flight.attempts)
             for flight in due
             for lo, hi in flight.state.committed.missing(flight.part.lo, flight.part.hi)
         ]
 
     def _land(self, state: EpochState, now: float) -> None:
         """Take what was committed out of the flights, and judge the delay."""
-        flights: deque[_Flight] = deque()
+        flights: deque[Flight] = deque()
         for flight in self._flights:
             lo, hi, size = flight.part
             left = state.committed.missing(lo, hi) if flight.state is state else [(lo, hi)]
@@ -361,7 +353,7 @@ class UplinkCore:
             for start, end in left:
                 part = Part(start, end, state.bytes_of(start, end))
                 self._flying_bytes += part.bytes
-                flights.append(_Flight(state, part, flight.sent_s, flight.attempts))
+                flights.append(Flight(state, part, flight.sent_s, flight.attempts))
             if not flight.attempts:
                 self._pace.landed(now - flight.sent_s)
         self._flights = flights
@@ -373,14 +365,17 @@ class UplinkCore:
         self._restart()
         self._probing = self._hello_wanted = True
 
-    def _probe(self, now: float) -> list[_Flight]:
+    def _probe(self, now: float) -> list[Flight]:
         if self._flights:
             return []
         catalogues = [(state, part) for state in self._ready() for part in state.take_catalogues()]
-        probe = [_Flight(state, part, now, attempts=1) for state, part in catalogues[:1]]
+        probe = [Flight(state, part, now, attempts=1) for state, part in catalogues[:1]]
         for state, part in catalogues[1:]:
             state.unsend(part.lo, part.hi)
-        probe = probe or self._take_backlog(now, 0, newest=True, force=True)[:1] or self._take_live(now, 0, force=True)
+        if not probe:
+            backlog = self._backlogs(self._ready())
+            probe = self._take_backlog(backlog, now, 0, newest=True, force=True)[:1]
+        probe = probe or self._take_live(now, 0, force=True)
         self._probing = bool(probe)
         for flight in probe:
             flight.attempts = 1
@@ -396,6 +391,6 @@ class UplinkCore:
             flight.attempts += 1
             self._held.append((now + wait_s, flight))
 
-    def _unfly(self, flight: _Flight) -> None:
+    def _unfly(self, flight: Flight) -> None:
         self._flights.remove(flight)
         self._flying_bytes -= flight.part.bytes

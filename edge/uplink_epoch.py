@@ -29,12 +29,13 @@ class EpochState:
     """Sets of seqs. `sent` holds everything that need not be sent now: committed, on the way, held or not there."""
 
     __slots__ = (
-        "absent", "answered", "base", "catalogues", "catalogues_due", "committed", "epoch", "pending_bytes", "sent",
-        "sizes",
+        "absent", "answered", "base", "catalogues", "catalogues_due", "committed", "epoch", "head", "pending_bytes",
+        "sent", "sizes",
     )  # fmt: skip
 
     def __init__(self, epoch: bytes, base: int) -> None:
         self.epoch, self.base = epoch, base
+        self.head = max(base - 1, 0)  # the highest seq
         self.sizes = array("I")  # bytes of record `base + i`, 0 when it is not there
         self.catalogues: dict[int, int] = {}  # seq → bytes; kept below the base too
         self.catalogues_due: list[int] = []
@@ -46,11 +47,6 @@ class EpochState:
     def floor(self) -> int:
         """The lowest seq that the spool still spans."""
         return self.base
-
-    @property
-    def head(self) -> int:
-        """The highest seq."""
-        return max(self.base + len(self.sizes) - 1, *self.catalogues, 0)
 
     @property
     def pending_records(self) -> int:
@@ -93,8 +89,10 @@ class EpochState:
     def extend(self, first_seq: int, sizes: Sequence[int]) -> int:
         """Add records at the head; returns their bytes."""
         hole = first_seq - self.base - len(self.sizes)
-        self.sizes.extend([0] * hole)
+        if hole > 0:
+            self.sizes.extend([0] * hole)
         self.sizes.extend(sizes)
+        self.head = max(self.head, self.base + len(self.sizes) - 1)
         if hole > 0:
             self._miss(first_seq - hole, first_seq - 1)
         if 0 in sizes:
@@ -107,8 +105,14 @@ class EpochState:
     def declare(self, seq: int) -> None:
         """A record that was added is a catalogue."""
         self.catalogues[seq] = self.bytes_of(seq, seq)
+        self.head = max(self.head, seq)
         if seq not in self.sent:
             self.catalogues_due.append(seq)
+
+    def adopt_catalogues(self, catalogues: dict[int, int]) -> None:
+        """Bytes of the catalogues by seq, for an epoch of an earlier start."""
+        self.catalogues = dict(catalogues)
+        self.head = max(self.head, *catalogues, 0)
 
     def drop(self, lo: int, hi: int) -> None:
         """Records are not there any more: neither sent nor awaited."""
@@ -162,7 +166,8 @@ class EpochState:
 
         `force` takes one record even if it is larger than the budget.
         """
-        holes = self.sent.missing(max(lo, self.base), min(hi, self.base + len(self.sizes) - 1)) if lo <= hi else []
+        lo, hi = max(lo, self.base), min(hi, self.base + len(self.sizes) - 1)
+        holes = self.sent.missing(lo, hi) if lo <= hi else []
         for start, end in reversed(holes) if newest else holes:
             while start <= end:
                 part = self._cut(start, end, budget, newest=newest, force=force)
@@ -185,6 +190,8 @@ class EpochState:
     def _cut(self, start: int, end: int, budget: int, *, newest: bool, force: bool) -> Part | None:
         room = min(budget, RUN_BYTES_MAX)
         first = self.sizes[(end if newest else start) - self.base]
+        if start == end:
+            return Part(start, end, first) if first <= room or force else None
         count = min(RUN_RECORDS_MAX, end - start + 1, max(8, 2 * room // max(first, 1)))
         at = (end + 1 - count if newest else start) - self.base
         sizes = self.sizes[at : at + count]

@@ -27,6 +27,10 @@ class Ranges:
         hi = lo if hi is None else hi
         if hi < lo:
             raise ValueError(f"range {lo}..{hi} runs backwards")
+        if self._his and self._los[-1] <= lo <= self._his[-1] + 1:  # the last range grows: by far the most frequent
+            end = self._his[-1]
+            self._his[-1] = max(end, hi)
+            return [(end + 1, hi)] if hi > end else []
         fresh = self.missing(lo, hi)
         if fresh:
             first = bisect_left(self._his, lo - 1)
@@ -38,6 +42,8 @@ class Ranges:
 
     def missing(self, lo: int, hi: int) -> list[Range]:
         """The parts of `lo..hi` that are not in the set, ascending."""
+        if lo <= hi and (not self._his or lo > self._his[-1]):
+            return [(lo, hi)]
         holes: list[Range] = []
         at = bisect_left(self._his, lo)
         while lo <= hi:
