@@ -10,18 +10,18 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from edge.catalogue import NodeCatalogue
+from edge.catalogue import NodeCatalogue, pack_catalogue
 from edge.config import FlushConfig
 from edge.sources import Batch
 from edge.spool import Spool
 from edge.spool_writer import Append
-from wire import catalogue, quality
+from wire import quality
 from wire.catalogue import Point
 from wire.clock import Clock
 from wire.errors import RecordError
 from wire.limits import CLOCK_TRUSTED_FROM_US, RECORD_ROWS_MAX, TIME_AHEAD_S_MAX
-from wire.records import ARROW_ZSTD, CLASS_BULK, CLASS_CONTROL, CLASS_EVENT, CODECS, pack, pack_split
-from wire.schemas import CATALOGUE, EVENTS, READINGS, schema
+from wire.records import CLASS_BULK, CLASS_CONTROL, CLASS_EVENT, CODECS, pack_split
+from wire.schemas import EVENTS, READINGS, schema
 
 __all__ = ["Batcher"]
 
@@ -136,8 +136,7 @@ class Batcher:
         known.changed = self._again = False
         self._declared_points, self._declared_at_s = len(known.points), self._clock.monotonic_s()
         stamp = self._spool.stamp(CLASS_CONTROL)
-        batch = catalogue.to_batch(known.points)
-        record = pack(batch, schema_id=CATALOGUE, stamp=stamp, seq=self._spool.next_seq, codec=ARROW_ZSTD)
+        record = pack_catalogue(known.points, stamp, self._spool.next_seq)
         self._spool.append([record], readings=0, cls=CLASS_CONTROL, done=self._catalogue_settled, catalogue=True)
         for lane in self._lanes.values():
             if lane.young and lane.rows:  # before any later row of its points, which are young no more

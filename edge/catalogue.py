@@ -1,16 +1,43 @@
-"""The node's catalogue: which final id a source's own point has. Ids are never reused within an epoch."""
+"""The node's catalogue: which final id a source's own point has. Ids are never reused within an epoch.
+
+It travels as one record. A point that would not fit any more is refused when it is met, while the rest goes on.
+"""
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from wire.catalogue import Point
-from wire.errors import ConfigError
-from wire.limits import CATALOGUE_POINTS_MAX
+from wire.catalogue import Point, to_batch
+from wire.errors import ConfigError, RecordError
+from wire.limits import CATALOGUE_POINTS_MAX, RECORD_BYTES_MAX, RECORD_RAW_BYTES_MAX, RECORD_ROWS_MAX
+from wire.records import ARROW_ZSTD, CLASS_CONTROL, HEADER_BYTES, Stamp, pack
+from wire.schemas import CATALOGUE
 
-__all__ = ["NodeCatalogue"]
+__all__ = ["NodeCatalogue", "pack_catalogue"]
+
+POINTS_MAX: Final = min(CATALOGUE_POINTS_MAX, RECORD_ROWS_MAX)
+POINT_BYTES: Final = 72  # of a point in a record body, without its texts
+BODY_BYTES: Final = 8_192  # of a record body without points
+ROOM_BYTES_MIN: Final = 262_144  # so little room, for 1,500 points, is not worth another look
+LARGE_BYTES: Final = 600_000
+DENSE_LEVEL: Final = 19  # 50,000 points: 460 KB after a second, not 1.3 MB at once
+
+
+def pack_catalogue(points: list[Point], stamp: Stamp, seq: int) -> bytes:
+    """The catalogue as one record, compressed hard when it is large; RecordError("size") when that is not enough."""
+    batch = to_batch(points)
+    try:
+        record = pack(batch, schema_id=CATALOGUE, stamp=stamp, seq=seq, codec=ARROW_ZSTD)
+    except RecordError as error:
+        if error.reason != "size":
+            raise
+    else:
+        if len(record) < LARGE_BYTES:
+            return record
+    return pack(batch, schema_id=CATALOGUE, stamp=stamp, seq=seq, codec=ARROW_ZSTD, level=DENSE_LEVEL)
 
 
 class NodeCatalogue:
@@ -24,9 +51,12 @@ class NodeCatalogue:
         self._ids: dict[str, NDArray[np.uint32]] = {}
         self._limits: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
         self.has_limits = False
+        self._raw_bytes = BODY_BYTES
+        self._room_bytes = RECORD_BYTES_MAX - HEADER_BYTES - BODY_BYTES  # fits even if nothing compresses
+        self._is_full = False
 
     def learn(self, source: str, points: Sequence[Point]) -> NDArray[np.uint32]:
-        """Final ids of a source's points, in its own order; new ones are added."""
+        """Final ids of a source's points, in its own order; new ones are added. ConfigError when they do not fit."""
         ids = self._ids.get(source)
         if ids is not None and len(ids) == len(points):
             return ids
@@ -62,9 +92,7 @@ class NodeCatalogue:
         at = self._by_key.get(point.key)
         if at is None:
             at = len(self.points)
-            if at >= CATALOGUE_POINTS_MAX:
-                fix = "split the sources over several nodes"
-                raise ConfigError(f"more than {CATALOGUE_POINTS_MAX} points on one node", field="source", fix=fix)
+            self._admit(point)
             self._by_key[point.key] = at
             self.points.append(point)
             self._set(at, msgspec.structs.replace(point, id=at))
@@ -76,3 +104,30 @@ class NodeCatalogue:
         self.points[at] = point
         self.changed, self._limits = True, None
         self.has_limits = self.has_limits or point.low is not None or point.high is not None
+
+    def _admit(self, point: Point) -> None:
+        """Take a new point's bytes from the room; when none is left, look how much the points so far compress to."""
+        size = _raw_bytes(point)
+        if self._room_bytes < size and not self._is_full:
+            self._room_bytes = self._room()
+            self._is_full = self._room_bytes < ROOM_BYTES_MIN
+        self._is_full |= self._raw_bytes + size > RECORD_RAW_BYTES_MAX
+        if self._is_full or len(self.points) >= POINTS_MAX:
+            fix = "split the sources over several nodes, or shorten labels and hints"
+            raise ConfigError(f"the catalogue of a node is one record, and {len(self.points)} points fill it", fix=fix)
+        self._raw_bytes += size
+        self._room_bytes -= size
+
+    def _room(self) -> int:
+        """Bytes, not compressed, that more points may have, when they compress half as well as those so far."""
+        packed = len(pack_catalogue(self.points, Stamp(bytes(16), 1, 0, 0, 0, CLASS_CONTROL), 1))
+        return (RECORD_BYTES_MAX - packed) * self._raw_bytes // (2 * packed)
+
+
+def _raw_bytes(point: Point) -> int:
+    """Bytes of a point in a record body, at most."""
+    texts = (
+        point.device, point.metric, point.kind, point.unit, point.point_class, point.declared, point.element_hint,
+        point.space_hint, point.label,
+    )  # fmt: skip
+    return POINT_BYTES + len("".join(texts).encode()) + (len(msgspec.json.encode(point.meta)) if point.meta else 0)

@@ -4,7 +4,7 @@ import difflib
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -14,6 +14,9 @@ from edge.sources import SourceConfig, SourceContext, SourceKind, kinds, load_ki
 from wire.clock import SystemClock
 from wire.errors import ConfigError, UserError
 from wire.names import check_name
+
+if TYPE_CHECKING:
+    from edge.catalogue import NodeCatalogue
 
 __all__ = ["SAMPLE", "AgentConfig", "BrokerConfig", "FlushConfig", "SpoolConfig", "load", "problems"]
 
@@ -161,6 +164,7 @@ class _Check:
     def __init__(self, path: Path) -> None:
         self.file, self.folder = str(path), path.parent
         self.found: list[ConfigError] = []
+        self._catalogue: NodeCatalogue | None = None
 
     def agent(self, table: dict[str, Any], path: Path) -> AgentConfig:
         for name in sorted(set(table) - set(_TOP)):
@@ -219,9 +223,13 @@ class _Check:
         return source
 
     def _make(self, source: SourceConfig, row: SourceKind, field: str) -> None:
-        """Make the source without opening it: what its own files say is checked too."""
+        """Make the source without opening it: what its own files say is checked too, and that its points fit."""
+        from edge.catalogue import NodeCatalogue  # only where there are sources is Arrow loaded
+
+        self._catalogue = self._catalogue or NodeCatalogue()
         try:
-            row.create(source, SourceContext(SystemClock(), self.folder))
+            made = row.create(source, SourceContext(SystemClock(), self.folder))
+            self._catalogue.learn(source.name, made.points())
         except UserError as error:
             self._mind(error, field)
 

@@ -105,8 +105,10 @@ class Stamp:
     stream: int = 0
 
 
-def pack(batch: pa.RecordBatch, *, schema_id: int, stamp: Stamp, seq: int, codec: int | None = None) -> bytes:
-    """Make one record of a whole batch. Default codec: packed for readings, arrow for the rest.
+def pack(
+    batch: pa.RecordBatch, *, schema_id: int, stamp: Stamp, seq: int, codec: int | None = None, level: int = _ZSTD_LEVEL
+) -> bytes:
+    """Make one record of a whole batch. Default codec: packed for readings, arrow for the rest. `level` is zstd's.
 
     RecordError("size") when the record would pass RECORD_BYTES_MAX or RECORD_ROWS_MAX.
     """
@@ -117,7 +119,7 @@ def pack(batch: pa.RecordBatch, *, schema_id: int, stamp: Stamp, seq: int, codec
     if codec == PACKED:
         return _pack_even(packed.columns_of(batch), batch.num_rows, stamp, seq)[0]
     plain = _packed_body(batch) if codec == PACKED_ZSTD else _arrow_body(batch, schema_id)
-    body = _zstd().compress(plain, asbytes=True) if codec in (ARROW_ZSTD, PACKED_ZSTD) else plain
+    body = _zstd(level).compress(plain, asbytes=True) if codec in (ARROW_ZSTD, PACKED_ZSTD) else plain
     return _frame(body, len(plain), batch.num_rows, schema_id, codec, stamp, seq)
 
 
@@ -284,8 +286,8 @@ def _inflate(header: Header, body: memoryview) -> bytes:
     return plain
 
 
-def _zstd() -> pa.Codec:
-    return pa.Codec("zstd", compression_level=_ZSTD_LEVEL)
+def _zstd(level: int = _ZSTD_LEVEL) -> pa.Codec:
+    return pa.Codec("zstd", compression_level=level)
 
 
 def frames(data: Sequence[bytes]) -> NDArray[np.void]:
