@@ -112,26 +112,24 @@ class Progress:
             ("late_start", ~begun & (plan.start <= now) & (plan.finish > now), plan.start, np.maximum(then.start, now)),
             ("forecast_late", ~done & ahead, plan.finish, then.finish),
         ]  # fmt: skip
-        rows: dict[int, dict[str, Any]] = {}
-        calendars: Calendars | None = None
-        tasks = self.schedule.tasks
+        first_why: dict[int, tuple[str, int, int]] = {}
         for why, mask, due, expected in whys:
             for place in np.flatnonzero(mask & work).tolist():
-                if place in rows:
-                    continue
-                calendars = calendars or self._calendars(now)
-                row = tasks.slice(place, 1).to_pylist()[0]
-                elapsed = row["duration_kind"] == "elapsed"
-                calendar = calendars.elapsed if elapsed else calendars.of(row["calendar"])
-                delay = calendar.between(int(due[place]), int(expected[place])) / _HOUR_S
-                rows[place] = {
-                    **{name: row[name] for name in ("id", "code", "name", "planned_start", "planned_finish")},
-                    "why": why,
-                    "expected": None if expected[place] >= NEVER else int(expected[place]),
-                    "delay_h": delay,
-                }
-        ordered = sorted(rows.values(), key=lambda row: -row["delay_h"])
+                first_why.setdefault(place, (why, int(due[place]), int(expected[place])))
+        rows = self._late_rows(first_why, now) if first_why else []
+        ordered = sorted(rows, key=lambda row: -row["delay_h"])
         return pa.Table.from_pylist(ordered, schema=LATE)
+
+    def _late_rows(self, late: dict[int, tuple[str, int, int]], now: int) -> list[dict[str, Any]]:
+        calendars = self._calendars(now)
+        names = ["id", "code", "name", "planned_start", "planned_finish", "calendar", "duration_kind"]
+        rows: list[dict[str, Any]] = self.schedule.tasks.select(names).take(pa.array(list(late))).to_pylist()
+        for row, (why, due, expected) in zip(rows, late.values(), strict=True):
+            key, elapsed = row.pop("calendar"), row.pop("duration_kind") == "elapsed"
+            calendar = calendars.elapsed if elapsed else calendars.of(key)
+            row["why"], row["delay_h"] = why, calendar.between(due, expected) / _HOUR_S
+            row["expected"] = None if expected >= NEVER else expected
+        return rows
 
     def _calendars(self, now: int) -> Calendars:
         moments = [self.planned.start, self.planned.finish, self.actual.finish, self.forecast_dates.finish]

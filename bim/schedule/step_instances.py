@@ -71,7 +71,25 @@ def read_instances(data: bytes, classes: dict[str, int]) -> Instances:
             line, at = line + data.count(b"\n", at, statement.start()), statement.start()
             found.of[number] = kind, _attributes(statement[3], kind, classes[kind], line)
             found.lines[number] = line
+    _refuse_lost(data, classes, found)
     return found
+
+
+def _refuse_lost(data: bytes, classes: dict[str, int], found: Instances) -> None:
+    """Statements that begin and cannot be read to their end would make the schedule silently incomplete."""
+    begun = re.compile(
+        rb"#(\d{1,18})\s*+=\s*+(?:" + b"|".join(name.encode() for name in classes) + rb")\s*+\(", re.IGNORECASE
+    )
+    for start in begun.finditer(data):
+        if int(start[1]) not in found.of:
+            line = data.count(b"\n", 0, start.start()) + 1
+            raise ScheduleError(
+                "malformed",
+                "the instance has no end",
+                line=line,
+                field=f"#{int(start[1])}",
+                fix="export the model again",
+            )
 
 
 def _without_comment(found: re.Match[bytes]) -> bytes:

@@ -80,7 +80,7 @@ def read_tables(text: str) -> XerText:
     if header[0] != "ERMHDR":
         raise ScheduleError("format", "it does not begin with ERMHDR", line=1, fix="give a P6 XER export")
     found = XerText(version=header[1] if len(header) > 1 else "")
-    name, fields, last, ended, long_rows = "", [""], None, False, 0
+    name, fields, last, ended, long_rows, short_rows = "", [""], None, False, 0, 0
     for number, raw in enumerate(lines[1:], start=2):
         mark, _, rest = raw.rstrip("\r").partition("\t")
         if mark == "%T":
@@ -93,6 +93,7 @@ def read_tables(text: str) -> XerText:
                 raise ScheduleError("malformed", "a row before its %T and %F", line=number, field=name, fix=_EXPORT)
             values = rest.split("\t")
             long_rows += len(values) > len(fields) and any(values[len(fields) :])
+            short_rows += 2 * len(values) < len(fields)  # editors strip empty values at the end
             last = Record(name, number, {key: _clean(value) for key, value in zip(fields, values, strict=False)})
             found.tables[name].append(last)
         elif mark == "%E":
@@ -103,6 +104,8 @@ def read_tables(text: str) -> XerText:
             last.values[key] += "\n" + raw.rstrip("\r")
     if not ended:
         raise ScheduleError("truncated", "the file ends before its end marker %E", line=len(lines), fix=_EXPORT)
+    if short_rows:
+        found.warnings.append(f"{short_rows} rows have fewer than half of their values: the others are taken as empty")
     if long_rows:
         found.warnings.append(f"{long_rows} rows have more values than their table has fields")
     return found

@@ -93,6 +93,15 @@ def test_a_damaged_xer_is_refused_with_line_field_and_fix(xer, written, change, 
     assert problem["fix"]
 
 
+def test_rows_that_lost_most_of_their_values_are_told(xer, written):
+    plan = xer()
+    plan.task("A", 8)
+    text = plan.text().replace("%R\tA\t1\t5\t10\tCP_Drtn\tTT_Task\tTK_NotStart\tA\tA\t8\t8", "%R\tA\t1")
+    assert read_schedule(written("short.xer", text)).about.warnings == (
+        "1 rows have fewer than half of their values: the others are taken as empty",
+    )
+
+
 def test_codes_fields_baselines_and_outside_links_of_an_xer_are_kept(xer, written):
     plan = xer()
     plan.task("A", 8)
