@@ -18,6 +18,7 @@ import pyarrow as pa
 from bim.limits import MIB, ModelLimits
 from bim.open import load_tables, read_model
 from bim.schedule.coverage import coverage
+from bim.schedule.diff import diff
 from bim.schedule.element_plan import ElementPlan, resolve_tasks
 from bim.schedule.link_rules import ElementFields, link_by_rules, read_rules
 from bim.schedule.progress import Progress
@@ -46,6 +47,7 @@ _SHOWN = 20
 @click.option("--at", default=None, help=f"Late tasks at this moment. {_AT_HELP}")
 @click.option("--tasks/--no-tasks", default=True, help="List every task in the JSON.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write the tables as Arrow files.")
+@click.option("--against", type=click.Path(path_type=str), help="An earlier revision: what has changed since.")
 @_ENCODING
 @_BASELINE
 @_ZONE
@@ -55,6 +57,7 @@ def schedule(
     at: str | None,
     tasks: bool,
     out: Path | None,
+    against: str | None,
     encoding: str,
     baseline: str | None,
     time_zone: str,
@@ -63,6 +66,7 @@ def schedule(
     """Read a schedule (P6 XER or XML, MS Project XML, CSV, IFC), compute its network and compare with its own dates."""
     with _steps(3, quiet=as_json) as step:
         found = read_schedule(file, encoding=encoding)
+        before = read_schedule(against, encoding=encoding) if against else None
         step()
         network = network_report(found)
         step()
@@ -77,6 +81,9 @@ def schedule(
         "late": late_rows(late),
         "s_curve": [{**row, "at": row["at"].isoformat()} for row in progress.s_curve(41).to_pylist()],
     }
+    if before is not None:
+        changes = diff(before, found)
+        known["changes"] = {"counts": changes.counts(), **msgspec.to_builtins(changes)}
     if out is not None:
         _write(found, out)
     if as_json:
@@ -247,6 +254,9 @@ def _print_schedule(known: dict[str, Any]) -> None:
     click.echo(f"late at {known['at']}: {len(known['late'])}")
     for row in known["late"][:_SHOWN]:
         click.echo(f"  {row['code']} {row['name']}: {row['why']}, {row['delay_h']:.1f} h")
+    if "changes" in known:
+        counts = ", ".join(f"{count} {what}" for what, count in known["changes"]["counts"].items())
+        click.echo(f"changes: {counts}")
     for line in known["warnings"]:
         click.echo(f"warning: {line}", err=True)
 

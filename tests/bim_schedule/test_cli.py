@@ -38,6 +38,16 @@ def test_schedule_reads_for_people_too(bim_data):
     assert "agreement_ratio" in done.stdout
 
 
+def test_schedule_tells_what_changed_since_a_revision(tmp_path):
+    old, new = tmp_path / "june.csv", tmp_path / "july.csv"
+    old.write_text("id,start,finish\nA,2026-06-01,2026-06-05\n")
+    new.write_text("id,start,finish\nA,2026-06-01,2026-06-09\nB,2026-06-10,2026-06-12\n")
+    known = json.loads(aid4("schedule", new, "--against", old, "--json").stdout)
+    assert known["changes"]["added"] == ["B"]
+    assert [one["shift_days"] for one in known["changes"]["changed"] if one["field"] == "planned_finish"] == [4.0]
+    assert "changes: 1 added, 0 removed" in aid4("schedule", new, "--against", old).stdout
+
+
 def test_state_gives_every_element_that_a_task_decides_and_lists_the_others(bim_data):
     folder = bim_data / "schependomlaan"
     links = folder / "element_tasks.csv"
