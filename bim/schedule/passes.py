@@ -14,13 +14,13 @@ from bim.schedule.errors import ScheduleError
 from bim.schedule.lags import LagRule
 from bim.schedule.limits import ScheduleLimits
 from bim.schedule.network import Network, network_of
+from bim.schedule.placing import ALWAYS, FINISH_ONLY, NEVER, constraints_of, earliest, latest
 from bim.schedule.tables import Schedule
 from bim.schedule.work_calendar import BeyondHorizonError, Calendars, WorkCalendar, seconds
 
 __all__ = ["DATES", "Dates", "compute"]
 
 _HOUR_S = 3600.0
-_NEVER, _ALWAYS = 2**62, -(2**62)
 _HORIZONS_YEARS = (3, 12, 50)  # tried in turn; most schedules end within three years of their last date
 
 DATES = pa.schema(
@@ -88,8 +88,8 @@ class _Passes:
         self.lags = LagRule(schedule.about.lag_calendar, calendars, self.calendars, self._durations())
         self.duration = self._durations()
         self.origin = seconds(self.about.data_date or _first_start(network, self.about.start or first))
-        self.early_start, self.early_finish = [_ALWAYS] * network.nodes, [_ALWAYS] * network.nodes
-        self.late_start, self.late_finish = [_NEVER] * network.nodes, [_NEVER] * network.nodes
+        self.early_start, self.early_finish = [ALWAYS] * network.nodes, [ALWAYS] * network.nodes
+        self.late_start, self.late_finish = [NEVER] * network.nodes, [NEVER] * network.nodes
 
     def run(self) -> Dates:
         for node in self.net.order:
@@ -114,10 +114,10 @@ class _Passes:
         return found + [0] * (self.net.nodes - len(self.net.tasks))
 
     def _forward(self, node: int) -> None:
-        start, finish = _ALWAYS, _ALWAYS
+        start, finish = ALWAYS, ALWAYS
         for edge in self.net.incoming[node]:
             anchor = self.early_finish[edge.source] if edge.type[0] == "F" else self.early_start[edge.source]
-            if anchor == _ALWAYS:
+            if anchor == ALWAYS:
                 continue
             bound = self.lags.after(anchor, edge)
             if edge.type[1] == "S":
@@ -140,16 +140,16 @@ class _Passes:
         if row["status"] == "in_progress":
             return self._place_rest(row, calendar, work, start)
         start = max(start, self.origin)
-        for name, moment in _constraints(row):
+        for name, moment in constraints_of(row):
             if name in ("start_no_earlier", "start_on"):
                 start = max(start, moment)
             elif name == "mandatory_start":
-                start, finish = moment, _ALWAYS
+                start, finish = moment, ALWAYS
             elif name in ("finish_no_earlier", "finish_on"):
                 finish = max(finish, moment)
             elif name == "mandatory_finish":
-                start, finish = _ALWAYS + 1, moment
-        return _earliest(calendar, work, start, finish, row["kind"])
+                start, finish = FINISH_ONLY, moment
+        return earliest(calendar, work, start, finish, row["kind"])
 
     def _place_rest(self, row: dict[str, Any], calendar: WorkCalendar, work: int, start: int) -> tuple[int, int]:
         """What remains goes on after the data date, by retained logic also after its predecessors."""
@@ -165,10 +165,10 @@ class _Passes:
         return begin, calendar.finish_at(calendar.work_at(resume) + work) if work else resume
 
     def _backward(self, node: int) -> None:
-        bound_s, bound_f = _NEVER, _NEVER
+        bound_s, bound_f = NEVER, NEVER
         for edge in self.net.outgoing[node]:
             anchor = self.late_start[edge.target] if edge.type[1] == "S" else self.late_finish[edge.target]
-            if anchor == _NEVER:
+            if anchor == NEVER:
                 continue
             bound = self.lags.before(anchor, edge)
             if edge.type[0] == "F":
@@ -186,16 +186,16 @@ class _Passes:
         finish = min(finish, seconds(must) if must is not None else self.end)
         if row["deadline"] is not None:
             finish = min(finish, seconds(row["deadline"]))
-        for name, moment in _constraints(row):
+        for name, moment in constraints_of(row):
             if name in ("start_no_later", "start_on"):
                 start = min(start, moment)
             elif name == "mandatory_start":
-                start, finish = moment, _NEVER
+                start, finish = moment, NEVER
             elif name in ("finish_no_later", "finish_on"):
                 finish = min(finish, moment)
             elif name == "mandatory_finish":
-                start, finish = _NEVER, moment
-        return _latest(calendar, work, start, finish)
+                start, finish = NEVER, moment
+        return latest(calendar, work, start, finish)
 
     def _result(self, worked: list[int]) -> Dates:
         longest = self._longest(worked)
@@ -231,7 +231,7 @@ class _Passes:
         calendar, slips = self.calendars[node], []
         for edge in self.net.outgoing[node]:
             anchor = self.early_start[edge.target] if edge.type[1] == "S" else self.early_finish[edge.target]
-            if anchor == _ALWAYS or (self.net.is_gate(edge.target) and not self.net.outgoing[edge.target]):
+            if anchor == ALWAYS or (self.net.is_gate(edge.target) and not self.net.outgoing[edge.target]):
                 continue
             own = self.early_finish[node] if edge.type[0] == "F" else self.early_start[node]
             slips.append(calendar.between(own, self.lags.before(anchor, edge)))
@@ -249,7 +249,7 @@ class _Passes:
             for edge in self.net.incoming[node]:
                 anchor = self.early_finish[edge.source] if edge.type[0] == "F" else self.early_start[edge.source]
                 at = self.early_start[node] if edge.type[1] == "S" else self.early_finish[node]
-                if edge.source in found or anchor == _ALWAYS or own.between(self.lags.after(anchor, edge), at) > 0:
+                if edge.source in found or anchor == ALWAYS or own.between(self.lags.after(anchor, edge), at) > 0:
                     continue
                 found.add(edge.source)
                 stack.append(edge.source)
@@ -264,37 +264,5 @@ def _first_start(network: Network, stated: datetime) -> datetime:
 
 def _column(values: list[Any], kind: pa.DataType) -> pa.Array:
     if pa.types.is_timestamp(kind):
-        return pa.array([None if one is None or abs(one) >= _NEVER else one for one in values], pa.int64()).cast(kind)
+        return pa.array([None if one is None or abs(one) >= NEVER else one for one in values], pa.int64()).cast(kind)
     return pa.array(values, kind)
-
-
-def _constraints(row: dict[str, Any]) -> list[tuple[str, int]]:
-    pairs = ((row["constraint"], row["constraint_at"]), (row["constraint2"], row["constraint2_at"]))
-    return [(name, seconds(moment)) for name, moment in pairs if name and moment is not None]
-
-
-def _earliest(calendar: WorkCalendar, work: int, start: int, finish: int, kind: str) -> tuple[int, int]:
-    """Start and finish not before the bounds, moved to working time."""
-    if start == _ALWAYS + 1:  # only the finish is set
-        done = calendar.work_at(finish)
-        return calendar.start_at(max(0, done - work)), finish
-    if work == 0:
-        moment = max(start, finish)
-        if kind == "finish_milestone" or calendar.is_open(moment):
-            return moment, moment
-        closed = calendar.finish_at(calendar.work_at(moment)) == moment
-        opened = moment if closed else calendar.start_at(calendar.work_at(moment))
-        return opened, opened
-    done = calendar.work_at(start) + work
-    if finish > _ALWAYS:
-        done = max(done, calendar.work_at(finish))
-    return calendar.start_at(done - work), calendar.finish_at(done)
-
-
-def _latest(calendar: WorkCalendar, work: int, start: int, finish: int) -> tuple[int, int]:
-    """Start and finish not after the bounds, moved to working time."""
-    if work == 0:
-        moment = min(start, finish)
-        return moment, moment
-    done = min(calendar.work_at(finish), calendar.work_at(start) + work if start < _NEVER else _NEVER)
-    return calendar.start_at(done - work), calendar.finish_at(done)

@@ -3,14 +3,14 @@
 Percentages are ratios, durations hours, and closing times of work are one minute early (16:59 is 17:00).
 """
 
-from collections.abc import Iterator
 from datetime import datetime
 
 from bim.schedule.build import Draft
 from bim.schedule.constraints import PMXML_CONSTRAINTS
 from bim.schedule.errors import ScheduleError
 from bim.schedule.limits import ScheduleLimits
-from bim.schedule.rows import Assignment, Baseline, Calendar, Code, Link, Resource, Task, Wbs, WorkTime
+from bim.schedule.pmxml_extras import read_baselines, read_codes, resource_of
+from bim.schedule.rows import Assignment, Calendar, Link, Task, Wbs, WorkTime
 from bim.schedule.tables import About
 from bim.schedule.times import minute_of_day, parse_finish, parse_time
 from bim.schedule.wbs_paths import set_paths
@@ -32,7 +32,6 @@ _LAG = {
 }  # fmt: skip
 _FLOAT = {"Start Float = Late Start - Early Start": "start", "Smallest of Start Float and Finish Float": "least"}
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_RESOURCE = {"Labor": "labour", "Nonlabor": "equipment", "Material": "material"}
 _RATIO = 100.0
 
 
@@ -53,10 +52,10 @@ def read_pmxml(data: bytes, limits: ScheduleLimits) -> Draft:
     for task in draft.tasks:
         task.wbs_code = paths.get(task.wbs or "", "")
         task.outline = task.wbs_code.count(".")
-    _read_codes(root, projects, draft)
-    _read_baselines(root, projects, draft)
+    read_codes(root, projects, draft)
+    read_baselines(root, projects, draft)
     for node in root.all("Resource"):
-        draft.resources.append(_resource(node))
+        draft.resources.append(resource_of(node))
     return draft
 
 
@@ -221,63 +220,5 @@ def _link(node: Node) -> Link:
         successor=node.needed("SuccessorActivityObjectId"),
         type=_LINKS[kind],
         lag_h=node.number("Lag") or 0.0,
-        line=node.line,
-    )
-
-
-def _read_codes(root: Node, projects: list[Node], draft: Draft) -> None:
-    places = (root, *projects)
-    types = {node.text("ObjectId"): node.text("Name") for one in places for node in one.all("ActivityCodeType")}
-    values = {node.text("ObjectId"): node for one in places for node in one.all("ActivityCode")}
-    fields = {node.text("ObjectId"): node.text("Title") for node in root.all("UDFType")}
-    for activity in _activities(projects):
-        task = activity.needed("ObjectId")
-        for code in activity.all("Code"):
-            value = values.get(code.text("ValueObjectId"))
-            if value is not None:
-                name = types.get(code.text("TypeObjectId"), "")
-                text = value.text("Description")
-                draft.codes.append(Code(task=task, type=name, value=value.text("CodeValue"), text=text, line=code.line))
-        for one in activity.all("UDF"):
-            found = next((child.value.strip() for child in one.children if child.tag.endswith("Value")), "")
-            if found:
-                name = fields.get(one.text("TypeObjectId"), "")
-                draft.codes.append(Code(task=task, type=name, value=found, kind="field", line=one.line))
-
-
-def _activities(projects: list[Node]) -> Iterator[Node]:
-    for project in projects:
-        yield from project.all("Activity")
-
-
-def _read_baselines(root: Node, projects: list[Node], draft: Draft) -> None:
-    """BaselineProject names its project; activities are matched by their id."""
-    tasks = {(task.project, task.code): task.id for task in draft.tasks}
-    names = {project.text("ObjectId"): project.text("Id") for project in projects}
-    for baseline in root.all("BaselineProject"):
-        project = names.get(baseline.text("OriginalProjectObjectId"), "")
-        for node in baseline.all("Activity"):
-            task = tasks.get((project, node.text("Id")))
-            if task is not None:
-                draft.baselines.append(
-                    Baseline(
-                        task=task,
-                        name=baseline.text("Name"),
-                        start=node.parsed("PlannedStartDate", parse_time),
-                        finish=node.parsed("PlannedFinishDate", parse_finish),
-                        duration_h=node.number("PlannedDuration"),
-                        work_h=node.number("PlannedLaborUnits"),
-                        line=node.line,
-                    )
-                )
-
-
-def _resource(node: Node) -> Resource:
-    return Resource(
-        id=node.needed("ObjectId"),
-        code=node.text("Id"),
-        name=node.text("Name"),
-        kind=_RESOURCE.get(node.text("ResourceType"), "labour"),
-        calendar=node.text("CalendarObjectId") or None,
         line=node.line,
     )

@@ -11,10 +11,11 @@ from bim.schedule.constraints import P6_CONSTRAINTS, P6_LINKS
 from bim.schedule.decode import decode
 from bim.schedule.errors import ScheduleError
 from bim.schedule.p6_calendar import read_calendar_text
-from bim.schedule.rows import Assignment, Baseline, Calendar, Code, Link, Resource, Task, Wbs
+from bim.schedule.rows import Baseline, Calendar, Link, Task, Wbs
 from bim.schedule.tables import About
 from bim.schedule.times import parse_finish, parse_time
 from bim.schedule.wbs_paths import set_paths
+from bim.schedule.xer_extras import read_codes, read_resources
 from bim.schedule.xer_text import Record, XerText, read_tables
 
 __all__ = ["read_xer"]
@@ -31,7 +32,6 @@ _LAG = {
 }  # fmt: skip
 _FLOAT = {"FT_FF": "finish", "FT_SF": "start", "FT_MIN": "least"}
 _SCOPE = {"CA_Base": "global", "CA_Project": "project", "CA_Rsrc": "resource"}
-_RESOURCE = {"RT_Labor": "labour", "RT_Equip": "equipment", "RT_Mat": "material"}
 
 
 def read_xer(data: bytes, encoding: str = "") -> Draft:
@@ -48,8 +48,8 @@ def read_xer(data: bytes, encoding: str = "") -> Draft:
     _read_tasks(xer, draft, baseline_of)
     for row in xer.rows("TASKPRED"):
         draft.links.append(_link(row))
-    _read_codes(xer, draft)
-    _read_resources(xer, draft)
+    read_codes(xer, draft)
+    read_resources(xer, draft)
     return draft
 
 
@@ -239,52 +239,3 @@ def _link(row: Record) -> Link:
         lag_h=row.number("lag_hr_cnt") or 0.0,
         line=row.line,
     )
-
-
-def _read_codes(xer: XerText, draft: Draft) -> None:
-    types = {row.text("actv_code_type_id"): row.text("actv_code_type") for row in xer.rows("ACTVTYPE")}
-    codes = {row.text("actv_code_id"): row for row in xer.rows("ACTVCODE")}
-    for row in xer.rows("TASKACTV"):
-        code, name = codes.get(row.text("actv_code_id")), types.get(row.text("actv_code_type_id"), "")
-        if code is not None:
-            value, text = code.text("short_name"), code.text("actv_code_name")
-            draft.codes.append(Code(task=row.needed("task_id"), type=name, value=value, text=text, line=row.line))
-    fields = {
-        row.text("udf_type_id"): row.text("udf_type_label")
-        for row in xer.rows("UDFTYPE")
-        if row.text("table_name") == "TASK"
-    }
-    for row in xer.rows("UDFVALUE"):
-        label = fields.get(row.text("udf_type_id"))
-        value = next((row.text(n) for n in ("udf_text", "udf_number", "udf_date", "udf_code_id") if row.text(n)), "")
-        if label is not None and value:
-            draft.codes.append(Code(task=row.needed("fk_id"), type=label, value=value, kind="field", line=row.line))
-
-
-def _read_resources(xer: XerText, draft: Draft) -> None:
-    for row in xer.rows("RSRC"):
-        draft.resources.append(
-            Resource(
-                id=row.needed("rsrc_id"),
-                code=row.text("rsrc_short_name"),
-                name=row.text("rsrc_name"),
-                kind=_RESOURCE.get(row.text("rsrc_type"), "labour"),
-                calendar=row.optional("clndr_id"),
-                line=row.line,
-            )
-        )
-    for row in xer.rows("TASKRSRC"):
-        act = [row.number("act_reg_qty"), row.number("act_ot_qty")]
-        draft.assignments.append(
-            Assignment(
-                task=row.needed("task_id"),
-                resource=row.optional("rsrc_id"),
-                units=row.number("target_qty_per_hr"),
-                planned=row.number("target_qty"),
-                actual=sum(one for one in act if one is not None) if any(one is not None for one in act) else None,
-                remaining=row.number("remain_qty"),
-                start=row.parsed("target_start_date", parse_time),
-                finish=row.parsed("target_end_date", parse_finish),
-                line=row.line,
-            )
-        )
