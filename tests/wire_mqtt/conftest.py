@@ -83,7 +83,7 @@ def transport(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-async def eventually(condition: object, bound_s: float = 10.0) -> None:
+async def eventually(condition: object, bound_s: float = 60.0) -> None:
     """Wait until `condition()` holds; the bound only ends a broken test."""
     async with asyncio.timeout(bound_s):
         while not condition():  # type: ignore[operator]
