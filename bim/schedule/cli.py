@@ -190,7 +190,7 @@ def _state_document(plan: ElementPlan, moment: datetime) -> dict[str, Any]:
         }
         for row in rows
     ]
-    return {"at": moment.isoformat(), "items": items, "counts": _counts(plan, moment)}
+    return {"at": moment.isoformat(), "elements": items, "counts": _counts(plan, moment)}
 
 
 def _counts(plan: ElementPlan, moment: datetime) -> dict[str, dict[str, int]]:
@@ -262,7 +262,7 @@ def _print_schedule(known: dict[str, Any]) -> None:
 
 
 def _print_state(plan: ElementPlan, moment: datetime, report: dict[str, Any]) -> None:
-    click.echo(f"at {moment.isoformat()}: {report['decided']} of {report['elements']} elements have a task")
+    click.echo(f"at {moment.isoformat()}: {report['decided']} of {report['total']} elements have a task")
     for name, counts in _counts(plan, moment).items():
         click.echo(f"  {name}: {', '.join(f'{count} {what}' for what, count in counts.items() if count)}")
     if report["umbrellas"]:

@@ -34,7 +34,7 @@ def coverage(plan: ElementPlan, links: pa.Table, missing_tasks: list[str], eleme
         for one in plan.unlinked()
     ]
     return {
-        "elements": len(plan.elements),
+        "total": len(plan.elements),
         "decided": len(plan.elements) - len(undecided),
         "by_how": dict(Counter(links["how"].to_pylist())),
         "umbrellas": plan.umbrellas,

@@ -55,10 +55,10 @@ def test_state_gives_every_element_that_a_task_decides_and_lists_the_others(bim_
     known = json.loads(done.stdout)
     assert (done.returncode, done.stderr) == (0, "")
     own = {row["GlobalId"] for row in csv.DictReader(links.open(encoding="utf-8")) if row["task_id"] != "ST01260"}
-    assert {one["id"] for one in known["items"]} == own
-    assert {one["state"] for one in known["items"]} == {"not_started", "in_progress", "finished"}
+    assert {one["id"] for one in known["elements"]} == own
+    assert {one["state"] for one in known["elements"]} == {"not_started", "in_progress", "finished"}
     assert known["umbrellas"] == ["ST01260"]
-    assert known["decided"] + len(known["undecided"]) == known["elements"]
+    assert known["decided"] + len(known["undecided"]) == known["total"]
     assert {one["reason"] for one in known["undecided"]} == {"only_umbrella", "no_task"}
     assert known["links_to_unknown_elements"] == []
 
@@ -67,7 +67,7 @@ def test_state_takes_the_plan_that_the_model_itself_holds(bim_data):
     model = bim_data / "ifc" / "construction_scheduling_task_ifc4.ifc"
     known = json.loads(aid4("state", "--ifc", model, "--at", "2010-09-22T12:00", "--json").stdout)
     assert known["by_how"] == {"ifc": 6}
-    assert sorted(one["state"] for one in known["items"]) == ["finished"] * 2 + ["in_progress"] + ["not_started"] * 2
+    assert sorted(one["state"] for one in known["elements"]) == ["finished"] * 2 + ["in_progress"] + ["not_started"] * 2
 
 
 def test_state_by_rules_names_what_no_rule_reaches(bim_data, tmp_path):

@@ -72,7 +72,7 @@ def test_what_rules_leave_out_is_listed(schedule, model):
     match = link_by_rules(schedule, model, rules)
     plan = ElementPlan.of(Progress.of(schedule), match.links, model.ids)
     report = coverage(plan, match.links, [], None)
-    assert (report["elements"], report["decided"], report["by_how"]) == (4, 2, {"rule": 2})
+    assert (report["total"], report["decided"], report["by_how"]) == (4, 2, {"rule": 2})
     assert [(one["id"], one["reason"]) for one in report["undecided"]] == [("c", "no_task"), ("d", "no_task")]
     assert [one["id"] for one in report["tasks_without_elements"]] == ["T3"]
     assert match.links_by_rule == {1: 2}
