@@ -1,16 +1,16 @@
-import { useComputed } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import type { Point } from "../api/types";
 import { t, type Key } from "../i18n";
 import * as format from "../i18n/format";
 import { unitText } from "../i18n/units";
 import { deviceName, points } from "../state/catalogue";
-import { conditionOf, RANK, usable, type Condition } from "../state/condition";
+import { conditionOf, QUALITY, RANK, usable, type Condition } from "../state/condition";
 import { parkFigures, sumOf, type Figure } from "../state/headlines";
 import { TREND_POINTS_MAX } from "../state/route";
 import { useSparks } from "../state/sparks";
-import { at } from "../state/time";
+import { at, live } from "../state/time";
 import { cell } from "../state/values";
+import { Age } from "./age";
 import { ConditionMark } from "./condition_mark";
 import { Link } from "./link";
 import { Sparkline } from "./sparkline";
@@ -38,8 +38,8 @@ export function ParkStrip() {
 }
 
 function Tile({ figure, points: own }: { figure: Figure; points: Point[] }) {
-  const sum = useComputed(() => sumOf(own.map((point) => ({ unit: point.unit, v: numberOf(cell(point.id).value) })))).value;
-  const condition = useComputed(() => worst(own)).value;
+  const sum = sumOf(own.map((point) => ({ unit: point.unit, v: numberOf(cell(point.id).value) })));
+  const condition = worst(own);
   const only = own.length === 1 ? own[0]! : null;
   return (
     <Link class="figure" to={only ? { view: "point", id: only.id } : { view: "trends", points: own.slice(0, TREND_POINTS_MAX).map((point) => point.id) }}>
@@ -49,10 +49,22 @@ function Tile({ figure, points: own }: { figure: Figure; points: Point[] }) {
       </span>
       <span class="figure-of">
         {condition === "ok" ? only ? deviceName(only) : t("count.points", { n: own.length }) : <ConditionMark condition={condition} />}
+        {only && live.value && historicalAt(only.id) !== null && (
+          <>
+            {" · "}
+            <Age ms={historicalAt(only.id)!} />
+          </>
+        )}
       </span>
       {only && <Sparkline point={only.id} />}
     </Link>
   );
+}
+
+/** A recording that is played in keeps its own time; shown as live it must say how old it is. */
+function historicalAt(point: number): number | null {
+  const reading = cell(point).value;
+  return reading && reading.q & QUALITY.historical ? reading.t : null;
 }
 
 function numberOf(reading: ReturnType<typeof cell>["value"]): number | null {

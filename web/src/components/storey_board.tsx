@@ -14,7 +14,7 @@ const EMPTY_SHOWN_MAX = 8;
 
 /** Every storey, the highest first, with its spaces: up to three live values each, and what is abnormal in shape and words. */
 export function StoreyBoard({ findings }: { findings: readonly Finding[] }) {
-  const storeys = storeysOf(tree.value?.roots ?? []).slice(0, STOREYS_MAX);
+  const storeys = storeysOf(tree.value?.roots ?? []).filter((storey) => storey.children.length).slice(0, STOREYS_MAX);
   if (!storeys.length) return null;
   const byPlace = groupByPlace(findings);
   return (

@@ -65,6 +65,9 @@ export const day = (ms: number, zone: string) => instant("d", DAY, ms, zone);
 export const moment = (ms: number, zone: string) => instant("m", { ...DAY, ...CLOCK }, ms, zone);
 export const shortMoment = (ms: number, zone: string) =>
   instant("s", { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" }, ms, zone);
+/** A moment of this year in short, of another year with its year. */
+export const sinceMoment = (ms: number, nowMs: number, zone: string) =>
+  Math.abs(nowMs - ms) < 300 * 86_400_000 ? shortMoment(ms, zone) : day(ms, zone);
 export const hourMinute = (ms: number, zone: string) => instant("h", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }, ms, zone);
 export const dayMonth = (ms: number, zone: string) => instant("w", { month: "short", day: "numeric" }, ms, zone);
 

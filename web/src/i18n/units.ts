@@ -15,6 +15,9 @@ const SYMBOLS: Record<string, string> = {
   "/min": "1/min",
   "[in_i]": "in",
   "[psi]": "psi",
+  "[in_i'H2O]": "inH₂O",
+  "[ft_i]": "ft",
+  "[cft_i]/min": "ft³/min",
   "dB[W]": "dBW",
   kat: "kat",
 };

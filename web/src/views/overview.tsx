@@ -177,7 +177,7 @@ function FindingRow({ row }: { row: Finding }) {
         {limits(point.low, point.high)}
       </td>
       <td data-label={t("column.since")} class="numeric num">
-        {since === null || condition === "unbound" ? <span class="muted">–</span> : <time dateTime={new Date(since).toISOString()}>{format.shortMoment(since, zone.value)}</time>}
+        {since === null || condition === "unbound" ? <span class="muted">–</span> : <time dateTime={new Date(since).toISOString()}>{format.sinceMoment(since, nowMs.peek(), zone.value)}</time>}
       </td>
       <td data-label={t("column.age")} class="numeric">
         {row.t === null ? "–" : live.value ? <Age ms={row.t} /> : <span class="num">{format.shortMoment(row.t, zone.value)}</span>}
