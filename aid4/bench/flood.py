@@ -37,6 +37,8 @@ class FloodConfig(SourceConfig, tag="flood"):
 class Flood:
     """Random walks with two decimals on many points."""
 
+    can_wait = True  # like a recording at full speed: it loses nothing by waiting for the twin
+
     def __init__(self, config: FloodConfig, context: SourceContext) -> None:
         self._config, self._clock = config, context.clock
         self._points = [Point(id=i, device=f"flood-{i // 100}", metric=f"m{i % 100}") for i in range(config.points)]

@@ -155,7 +155,7 @@ class Storm:
             shutil.rmtree(data)
             shutil.copytree(backup, data)
             self.restores += 1
-        elif self.kills["twin"] % 3 == 1 and data.exists():
+        elif self.kills["twin"] % 2 and data.exists():
             shutil.rmtree(backup, ignore_errors=True)
             shutil.copytree(data, backup)
         time.sleep(away_s)
