@@ -28,6 +28,7 @@ DAY_US = 24 * HOUR_US
 SLOT_US = 10 * MINUTE_US
 EPOCH_US = 3_000 * 256 * DAY_US  # added before dividing, since SQL truncates and times before 1970 must floor
 SPANS_US = (SLOT_US, HOUR_US, 4 * HOUR_US, DAY_US, 8 * DAY_US, 32 * DAY_US, 256 * DAY_US)  # each divides the next
+BUCKETS_US = (1_000_000, 5_000_000, 15_000_000, MINUTE_US, 5 * MINUTE_US, *SPANS_US)  # each divides the next
 FILE_ROWS = 1_000_000  # below, a span waits in the database or for a longer span
 BUCKET_ROWS_MAX = 600_000  # what the state of a moment has to read: 10 ms
 OVER_US = 5 * MINUTE_US  # after a span's end, for what is on its way
@@ -225,9 +226,10 @@ def _path(job: Job, number: int) -> Path:
 
 def _bucket(slot: NDArray[np.int64], rows: NDArray[np.int64]) -> int:
     """The longest bucket whose fullest one the state of a moment can afford to read."""
-    for bucket_us in reversed(SPANS_US):
+    for bucket_us in reversed(BUCKETS_US):
         number = slot * SLOT_US // bucket_us
         starts = np.flatnonzero(np.append(True, number[1:] != number[:-1]))
-        if np.add.reduceat(rows, starts).max() <= BUCKET_ROWS_MAX:
+        share = min(1.0, bucket_us / SLOT_US)  # of a slot, whose rows are taken to come evenly
+        if np.add.reduceat(rows, starts).max() * share <= BUCKET_ROWS_MAX:
             return bucket_us
-    return MINUTE_US
+    return BUCKETS_US[0]

@@ -24,7 +24,8 @@ class Roller:
         self._last = newest([])  # of the last bucket, the last row of every point
         self.lasts = newest([])  # of all buckets
         self._first_us, self._end_us = 2**63 - 1, -(2**63)
-        found = cursor.execute("SELECT DISTINCT at_us FROM keyframes WHERE kind = ? ORDER BY 1", [kind])
+        sql = "SELECT DISTINCT at_us FROM keyframes WHERE kind = ? AND at_us >= ? ORDER BY 1"
+        found = cursor.execute(sql, [kind, lo_us])
         self._existing = [at_us for (at_us,) in found.fetchall()]
 
     def bucket(self, lo_us: int, hi_us: int, rows: pa.Table) -> None:
@@ -64,10 +65,10 @@ class Roller:
         if not newer.any():
             return False
         late = Candidates(*(column[newer] for column in late))
-        points = pa.table({"point": late.point})
-        assert points.num_rows
+        replaced = pa.table({"id": late.point})  # not `points`: a table of the database has that name
+        assert replaced.num_rows
         self._cursor.execute(
-            "DELETE FROM keyframes WHERE kind = ? AND at_us = ? AND point IN (SELECT point FROM points)",
+            "DELETE FROM keyframes WHERE kind = ? AND at_us = ? AND point IN (SELECT replaced.id FROM replaced)",
             [self._kind, at_us],
         )
         self._insert(at_us, late)

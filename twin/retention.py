@@ -40,7 +40,7 @@ _STEP = {"minutes": "1 minute", "hours": "1 hour"}
 
 _THIN = """
     at_us < {cut_us} AND (kind, at_us) NOT IN (
-        SELECT (kind, min(at_us)) FROM keyframes GROUP BY kind, floor(at_us / {day_us})
+        SELECT (kind, min(at_us)) FROM keyframes WHERE at_us < {cut_us} GROUP BY kind, floor(at_us / {day_us})
     ) AND NOT EXISTS (
         FROM cold_files f WHERE f.kind = keyframes.kind AND f.lo_us <= at_us AND f.hi_us > at_us
     )

@@ -26,6 +26,7 @@ from wire.limits import TIME_AHEAD_S_MAX
 __all__ = ["Store"]
 
 DROPPED_KEPT_S = 300.0  # a file that compaction replaced stays so long for readers that still use it
+TABLES_PERIOD_US = 3_600_000_000  # between two looks of retention at events, poses, gaps and keyframes
 RECENT_ROWS_MAX = 5_000_000  # of one snapshot for users' SQL: 150 MB
 
 
@@ -57,6 +58,7 @@ class Store:
         self._compacting = threading.Lock()
         self._dropped: list[tuple[float, Path]] = []
         self._warm_cuts_us: dict[str, int] = {}
+        self._tables_us = 0  # when retention looked at tables last
         self._stack = ExitStack()
 
     @classmethod
@@ -246,7 +248,9 @@ class Store:
                         self._compact(cursor, job)
                     self._warm_cuts_us[kind] = cut_us
             dropped = self._retention.apply(cursor, points, now_us, self._refresh)
-            self._retention.apply_to_tables(cursor, now_us)
+            if abs(now_us - self._tables_us) >= TABLES_PERIOD_US:
+                self._retention.apply_to_tables(cursor, now_us)
+                self._tables_us = now_us
         self._drop(dropped)
         return len(dropped)
 

@@ -45,6 +45,20 @@ def shown(table: Any) -> dict[int, tuple[int, float]]:
     return {point: (ts, value) for point, ts, value in rows}
 
 
+def keyframes_have_all_cold_rows(bench: Any) -> None:
+    """Of each point a keyframe has a row that exists, lies before it, and is not older than any cold one there."""
+    columns = "point, epoch_us(ts), value, quality, epoch_us(recv)"
+    cold = Model()
+    cold.rows = bench.sql(f"SELECT {columns} FROM readings EXCEPT ALL SELECT {columns} FROM readings_warm")
+    exist = set(bench.sql("SELECT point, epoch_us(ts), value FROM readings"))
+    for (at_us,) in bench.sql("SELECT DISTINCT at_us FROM keyframes"):
+        kept = bench.sql(f"SELECT point, epoch_us(ts), value FROM keyframes WHERE at_us = {at_us}")
+        assert exist.issuperset(kept)
+        times = {point: ts for point, ts, _ in kept}
+        assert len(times) == len(kept), "one row a point"
+        assert all(ts <= times.get(point, -1) < at_us for point, (ts, _) in cold.state(at_us - 1).items())
+
+
 @pytest.fixture
 def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sizes at which a few thousand rows make many files, buckets and groups."""
@@ -75,6 +89,7 @@ def test_reads_agree_with_a_plain_model_at_every_stage_of_compaction(
         clock.advance(40)
         if step % 3 == 2:
             bench.store.compact(force=step == 8)
+            keyframes_have_all_cold_rows(bench)
         moments = rng.integers(DAY0 - HOUR_US, DAY0 + 26 * DAY_US, 4).tolist()
         for at_us in moments:
             known = int(clock.wall_us() - rng.integers(0, 500_000_000))
@@ -257,3 +272,11 @@ def test_a_file_says_itself_what_its_groups_hold(bench: Any, agent: Any) -> None
         assert GROUPS_KEY.encode() in footer.metadata.metadata
         first_version = footers._statistics(footer.metadata)
         assert np.array_equal(np.stack(footer[1:]), first_version)
+
+
+@pytest.mark.parametrize(("rows", "bucket_us"), [(24_000, DAY_US // 6), (600_000, SLOT_US), (20_000_000, 15_000_000)])
+def test_no_bucket_has_more_rows_than_the_state_of_a_moment_can_read(rows: int, bucket_us: int) -> None:
+    slot = np.arange(144) + DAY0 // SLOT_US
+    jobs = plan("readings", Slots(slot, np.full(144, rows), np.zeros(144, np.int64)), DAY0 + 2 * DAY_US)
+    assert {job.bucket_us for job in jobs} == {bucket_us}
+    assert rows * bucket_us // SLOT_US <= compaction.BUCKET_ROWS_MAX
