@@ -12,7 +12,7 @@ const MOVEMENT_S = 280; // so that the last five minutes are full of movement
 const [given, out = join(ROOT, "docs/screenshot.png")] = process.argv.slice(2);
 
 const park = given ? null : await startPark();
-const browser = await launch(given ?? park.url);
+const browser = await launch(given || park.url);
 try {
   const page = await browser.open("/?span=300", { size: WIDE });
   await textWhen(page, ".park .figure:first-child .number", (text) => Number(text) > 0, 30_000);
