@@ -37,5 +37,7 @@ async def count_messages(config: LinkConfig, topic_filter: str, counter: mmap.mm
 
 if __name__ == "__main__":
     port, user, password, name, file = sys.argv[1:]
-    reader = LinkConfig("127.0.0.1", int(port), user=user, password=password, client_id="bare-reader", coalesce_s=COALESCE_S)
+    reader = LinkConfig(
+        "127.0.0.1", int(port), user=user, password=password, client_id="bare-reader", coalesce_s=COALESCE_S
+    )
     asyncio.run(count_messages(reader, name, shared_counter(Path(file))))
