@@ -57,12 +57,12 @@ def _free_port() -> int:
 
 @pytest.fixture(scope="session")
 def node() -> str:
-    """Node, with the page's tools installed and the page built by `make web`."""
+    """Node, with the page's tools installed and the page built, as `make test` does."""
     found = shutil.which("node")
     wanted = {
         "node": found,
         "web/node_modules (npm ci)": (WEB / "node_modules" / "playwright-core").is_dir(),
-        "twin/static (make web)": (ROOT / "twin" / "static" / "index.html").is_file(),
+        "twin/static (make test builds it)": (ROOT / "twin" / "static" / "index.html").is_file(),
     }
     missing = [name for name, there in wanted.items() if not there]
     if missing:
