@@ -37,7 +37,7 @@ def test_the_agents_help_loads_nothing_of_the_twin() -> None:
 
 
 def test_every_command_of_the_help_is_there() -> None:
-    for name in ("run", "twin", "edge", "bim", "sim", "bench"):
+    for name in ("run", "twin", "edge", "bim", "drone", "model", "sim", "bench"):
         done = CliRunner().invoke(cli, [name, "--help"])
         assert done.exit_code == 0, done.output
         assert done.output.startswith("Usage:")
