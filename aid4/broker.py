@@ -5,6 +5,7 @@ Nothing in it needs to survive, so its store is wiped at each start (DESIGN §4)
 
 import asyncio
 import contextlib
+import functools
 import getpass
 import hashlib
 import os
@@ -23,10 +24,11 @@ from typing import Literal, Self
 
 from aid4.broker_users import BrokerUser, mosquitto_acl, mosquitto_passwords, nats_users
 from aid4.configs_path import config_path
-from aid4.processes import die_with_parent, ending
+from aid4.processes import ending
 from wire.errors import Aid4Error, UserError
 from wire.limits import PACKET_BYTES_MAX
 from wire.mqtt import packets
+from wire.stopping import die_with_parent
 
 __all__ = ["NATS_SHA256", "Broker", "BrokerError", "free_port"]
 
@@ -156,7 +158,7 @@ class Broker:
                 stderr=log,
                 cwd=self.folder,
                 start_new_session=True,
-                preexec_fn=die_with_parent,
+                preexec_fn=functools.partial(die_with_parent, parent=os.getpid()),
             )
 
     def _configure(self) -> Path:

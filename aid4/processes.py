@@ -2,20 +2,18 @@
 
 import asyncio
 import contextlib
-import ctypes
+import functools
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from wire.errors import Aid4Error
+from wire.stopping import die_with_parent
 
-__all__ = ["Child", "ChildError", "die_with_parent", "ending", "run_once"]
+__all__ = ["Child", "ChildError", "ending", "run_once"]
 
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 _RESTART_S_MIN, _RESTART_S_MAX = 0.2, 5.0
 _SETTLED_S = 10.0  # one that lived so long is started again at once
 _STOP_S = 1.5  # from SIGTERM to SIGKILL, so that the whole park stops within three seconds
@@ -94,7 +92,7 @@ class Child:
                 stderr=log,
                 env=self._env,
                 start_new_session=True,
-                preexec_fn=die_with_parent,
+                preexec_fn=functools.partial(die_with_parent, parent=os.getpid()),
             )
         try:
             return await self._process.wait()
@@ -126,12 +124,6 @@ async def _end(process: asyncio.subprocess.Process, within_s: float = _STOP_S) -
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(bound_s):
                 await process.wait()
-
-
-def die_with_parent() -> None:
-    """For `preexec_fn`: on Linux the kernel ends this child when its parent dies, even by kill -9."""
-    if _LIBC is not None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def ending(code: int) -> str:

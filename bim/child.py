@@ -9,6 +9,7 @@ import errno
 import json
 import re
 import resource
+import signal
 import sys
 import time
 from collections import Counter
@@ -26,6 +27,7 @@ from bim.model_file import PlainModel, check_path, plain_model, sha256_of
 from bim.step_text import where_it_breaks
 from bim.summary import MODEL_JSON, TABLE_FILES, Counts, LostElement, ModelSummary, UnitNames
 from bim.tables import write_table
+from wire.stopping import die_with_parent
 
 __all__ = ["EXIT_REFUSED", "main"]
 
@@ -60,7 +62,8 @@ def main(arguments: list[str]) -> int:
 
 
 def bound_this_process(limits: ModelLimits) -> None:
-    """The kernel's bounds on memory, processor time and file size; no core dumps."""
+    """The kernel's bounds on memory, processor time and file size; no core dumps, no life after the parent's."""
+    die_with_parent(signal.SIGKILL)
     bounds = {
         resource.RLIMIT_AS: limits.memory_bytes,
         resource.RLIMIT_CPU: limits.cpu_s,

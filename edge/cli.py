@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wire.errors import ConfigError, UserError
+from wire.stopping import stop_on_signals
 
 if TYPE_CHECKING:
     from wire.messages import Health
@@ -75,8 +76,7 @@ def run(file: Path) -> None:
 
     async def main() -> None:
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop.set)
+        stop_on_signals(stop)
         loop.add_signal_handler(signal.SIGHUP, agent.ask_reload)
         await serve(agent, stop)
 

@@ -4,7 +4,6 @@ import asyncio
 import csv
 import json
 import logging
-import signal
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from sim_devices.faults import Faults, Scenario, load_scenario
 from sim_devices.park import SPEED_MAX, Broker, Park, read_ports, write_ports
 from sim_devices.site import load_site
 from wire.errors import InputError, UserError
+from wire.stopping import stop_on_signals
 
 __all__ = ["main", "sim"]
 
@@ -167,8 +167,7 @@ def main() -> None:
 
 async def _serve(park: Park, ports_file: Path | None, seconds: float | None, *, as_json: bool) -> None:
     stop = asyncio.Event()
-    for sign in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(sign, stop.set)
+    stop_on_signals(stop)
     async with park:
         if ports_file:
             write_ports(park, ports_file)

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import signal
 import urllib.parse
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ import click
 
 from twin.client import RemoteTwin
 from wire.errors import InputError
+from wire.stopping import stop_on_signals
 
 __all__ = ["twin"]
 
@@ -85,9 +85,7 @@ async def _serve(config: Any, for_s: float | None, as_json: bool) -> None:
     from twin.server import serve as serve_twin
 
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    stop_on_signals(stop)
     async with serve_twin(config) as served:
         if not as_json:
             click.echo(f"the twin of {served.twin.site.name} answers at {served.url}")

@@ -160,9 +160,10 @@ def test_a_park_killed_outright_leaves_no_process_behind_and_nothing_lost(park: 
     command = park("--site", "campus")
     command.until("first value")
     family = command.family()
+    names = {one.pid: one.cmdline() for one in family}
     command.process.kill()
     gone, alive = psutil.wait_procs(family, timeout=10)
-    assert alive == []
+    assert [names[one.pid] for one in alive] == [], command.logs()
     assert len(gone) >= len(CHILDREN)
     found = park("--site", "campus", "--for", "10", "--json").result()
     assert found["accepted"] == found["stored"] > 100
