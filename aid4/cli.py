@@ -30,7 +30,7 @@ _TABLE = {
     "edge": _Row("edge.cli:edge", "edge", "run, check and diagnose an agent on a gateway"),
     "bim": _Row("bim.cli:bim", "bim", "look into a building model and bind points to it"),
     "drone": _Row("drone_ingest.cli:drone", "drone", "read flights and scans, and judge what was built"),
-    "model": _Row("inference.cli:model", "inference", "train, score and evaluate anomaly detectors"),
+    "model": _Row("inference.cli:model", "train", "train, score and evaluate anomaly detectors"),
     "sim": _Row("sim_devices.cli:sim", "sim", "simulated devices that speak the real protocols"),
     "bench": _Row("aid4.bench:bench", "dev", "measure the park and prove what it promises"),
 }
