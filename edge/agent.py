@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from edge.batcher import Batcher
+from edge.cancelling import cancel
 from edge.commands import Commands, Write
 from edge.config import AgentConfig, load
 from edge.epochs import epoch_folders, recover
@@ -116,7 +117,7 @@ class Agent:
 
     async def stop_sources(self) -> None:
         """Stop all sources; what they have handed over stays."""
-        await _stop([slot.task for slot in self.slots.values() if slot.task is not None])
+        await cancel([slot.task for slot in self.slots.values() if slot.task is not None], STOP_S_MAX)
 
     def ask_reload(self) -> None:
         """Have the configuration file read again (SIGHUP)."""
@@ -137,7 +138,7 @@ class Agent:
         """Read the configuration file again and put its sources in place of those that changed."""
         fresh = {source.name: source for source in load(self.config.file).sources if source.enabled}
         gone = [slot for name, slot in self.slots.items() if fresh.get(name) != slot.config]
-        await _stop([slot.task for slot in gone if slot.task is not None])
+        await cancel([slot.task for slot in gone if slot.task is not None], STOP_S_MAX)
         self.batcher.flush()
         for slot in gone:
             del self.slots[slot.config.name]
@@ -291,13 +292,6 @@ async def _until(stop: asyncio.Event, failed: asyncio.Future[None]) -> None:
         await waiting
     if failed.done():
         failed.result()
-
-
-async def _stop(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        await asyncio.wait(tasks, timeout=STOP_S_MAX)
 
 
 def _carry_over(before: SourceHealth, health: SourceHealth) -> None:

@@ -26,6 +26,7 @@ import msgspec
 import numpy as np
 from asyncua import Client, ua
 
+from edge.cancelling import cancel
 from edge.sources import Batch, SourceConfig, SourceContext, SourceError, SourceHealth, SourceKind
 from edge.sources.columns import TEXT_SUFFIX, LastValues, PointList, check_value, counted, readings, states
 from edge.sources.opcua_nodes import (
@@ -47,6 +48,7 @@ __all__ = ["SOURCE", "OpcUa", "OpcUaConfig"]
 
 PENDING_MAX = 100_000  # changes that wait for the disk: a minute of a fast machine; beyond it the oldest are dropped
 RETRY_S_MIN, RETRY_S_MAX = 0.2, 5.0  # between attempts to connect, with jitter
+STOP_S_MAX = 1.0  # the agent gives all sources half a second more
 WATCH_S = 0.5  # how often the server is asked whether it lives
 
 
@@ -105,8 +107,9 @@ class OpcUa:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._runner is not None
-        self._runner.cancel()
-        await asyncio.gather(self._runner, return_exceptions=True)
+        await cancel(
+            [self._runner], STOP_S_MAX, again_s=0.1
+        )  # asyncua swallows a cancellation that meets a closing socket
         self.health.state = "ended"
 
     def points(self) -> list[Point]:
