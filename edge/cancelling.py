@@ -10,7 +10,7 @@ AGAIN_S: Final = 0.4  # time for a source to close its connections in peace
 
 
 async def cancel(tasks: Collection[asyncio.Task[Any]], within_s: float, again_s: float = AGAIN_S) -> None:
-    """Cancel `tasks`, every `again_s` anew, until all are done, at most for `within_s`; their outcome is left to them."""
+    """Cancel `tasks`, every `again_s` anew, until all are done or `within_s` is over. Their outcome is left to them."""
     loop = asyncio.get_running_loop()
     end_s = loop.time() + within_s
     left = {task for task in tasks if not task.done()}
