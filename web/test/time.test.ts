@@ -7,6 +7,7 @@ const HOUR = 3_600_000;
 beforeEach(() => {
   vi.useFakeTimers({ now: NOW });
   time.spanMs.value = HOUR;
+  time.aheadMs.value = 0;
   time.goLive();
 });
 afterEach(() => vi.useRealTimers());
@@ -28,10 +29,41 @@ test("an instant outside the range takes the range along", () => {
   expect(time.range.value).toEqual({ from: NOW - 3 * HOUR, to: NOW - 2 * HOUR });
 });
 
-test("the future is live", () => {
+test("now is live, and what lies ahead is shown as the future", () => {
   time.seek(NOW - HOUR / 2);
   time.seek(NOW + 1);
   expect(time.live.value).toBe(true);
+  time.seek(NOW + 48 * HOUR);
+  expect([time.live.value, time.future.value, time.at.value]).toEqual([false, true, NOW + 48 * HOUR]);
+});
+
+test("stepping up to now is live, unless the range reaches beyond", () => {
+  time.seek(NOW - 10_000);
+  time.step(1);
+  expect(time.live.value).toBe(true);
+  time.setHorizon(NOW - 100 * HOUR, NOW + 100 * HOUR);
+  expect([time.live.value, time.range.value.to]).toEqual([true, NOW + 100 * HOUR]);
+  time.step(1);
+  expect([time.live.value, time.future.value]).toEqual([false, true]);
+});
+
+test("the slider catches now within one of its steps, a typed instant does not", () => {
+  time.setHorizon(NOW - 1_000 * HOUR, NOW + 1_000 * HOUR);
+  time.seek(NOW - HOUR);
+  expect(time.live.value).toBe(false);
+  time.scrub(NOW - HOUR);
+  expect(time.live.value).toBe(true);
+});
+
+test("a loop begins again at the left end, in the past and in the future", () => {
+  time.setHorizon(NOW - 10 * HOUR, NOW + 10 * HOUR);
+  time.seek(NOW + 9.9 * HOUR);
+  time.loop.value = true;
+  time.speed.value = 600;
+  time.play();
+  time.tick(1_000);
+  expect([time.mode.value, time.at.value]).toEqual(["playing", NOW - 10 * HOUR]);
+  time.loop.value = false;
 });
 
 test("playing moves the instant at its speed and ends at the end of the range", () => {
