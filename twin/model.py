@@ -13,6 +13,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bim.georeference import Georeference
 from bim.model_index import ModelIndex
 from bim.tables import ELEMENTS
 
@@ -31,6 +32,7 @@ class ModelInfo(msgspec.Struct, frozen=True):
     file: str
     schema: str
     sha256: str
+    georeference: Georeference = Georeference()
 
 
 class Model:
