@@ -29,7 +29,7 @@ from bim.summary import MODEL_JSON, TABLE_FILES, Counts, LostElement, ModelSumma
 from bim.tables import write_table
 from wire.stopping import die_with_parent
 
-__all__ = ["EXIT_REFUSED", "main"]
+__all__ = ["EXIT_REFUSED", "bound_this_process", "main", "memory_bytes", "open_model", "refuse", "too_little_memory"]
 
 EXIT_REFUSED = 3
 _EXPORT_AGAIN = "export the model again, or repair it with a STEP checker"
@@ -49,14 +49,14 @@ def main(arguments: list[str]) -> int:
     try:
         summary = read_into(file, out_dir, limits)
     except ModelError as refusal:
-        return _refuse(refusal)
+        return refuse(refusal)
     except MemoryError:
-        return _refuse(_too_little_memory(file, limits))
+        return refuse(too_little_memory(file, limits))
     except OSError as error:
         if error.errno != errno.EFBIG:
             raise
         problem = f"its tables are larger than {limits.output_bytes // MIB} MiB"
-        return _refuse(ModelError("too_big", problem, file=file, fix=SPLIT))
+        return refuse(ModelError("too_big", problem, file=file, fix=SPLIT))
     _write_last(out_dir / MODEL_JSON, msgspec.json.encode(summary))
     return 0
 
@@ -81,9 +81,9 @@ def read_into(file: str, out_dir: Path, limits: ModelLimits) -> ModelSummary:
     started = time.monotonic()
     path = check_path(file, limits)
     plain = plain_model(path, out_dir, limits)
-    model, complaints = _open(plain, file, limits)
+    model, complaints = open_model(plain, file, limits)
     instances = len(model.entity_names())
-    warnings = [*plain.warnings, *_check_whole(plain, instances, file), *complaints]
+    warnings = [*plain.warnings, *complaints]
     tables = _read(model, limits, file)
     for name, table in (("elements", tables.elements), ("psets", tables.psets), ("relations", tables.relations)):
         write_table(table, out_dir / TABLE_FILES[name])
@@ -106,14 +106,14 @@ def read_into(file: str, out_dir: Path, limits: ModelLimits) -> ModelSummary:
         lost=lost[: limits.warnings],
         warnings=_bounded(warnings, limits.warnings),
         read_s=round(time.monotonic() - started, 3),
-        memory_mib=_memory_bytes("VmHWM") // MIB,
+        memory_mib=memory_bytes("VmHWM") // MIB,
     )
 
 
-def _open(plain: PlainModel, file: str, limits: ModelLimits) -> tuple[Any, list[str]]:
-    """The open file and what the parser complained about."""
+def open_model(plain: PlainModel, file: str, limits: ModelLimits) -> tuple[Any, list[str]]:
+    """The open file and what was complained about; raises ModelError when much of it cannot be read."""
     if limits.memory_bytes < _LIBRARIES_BYTES:
-        raise _too_little_memory(file, limits)
+        raise too_little_memory(file, limits)
     try:
         import ifcopenshell  # only here: it is what crashes and what is heavy
     except ModuleNotFoundError as missing:
@@ -121,13 +121,14 @@ def _open(plain: PlainModel, file: str, limits: ModelLimits) -> tuple[Any, list[
         raise ModelError("failed", problem, file=file, fix='pip install "aid4[bim]"') from missing
     # short of memory the parser crashes, or says that the file is at fault: so ask before
     if _MEMORY_FIXED_BYTES + plain.path.stat().st_size * _MEMORY_PER_BYTE > _memory_left(limits):
-        raise _too_little_memory(file, limits)
+        raise too_little_memory(file, limits)
     ifcopenshell.get_log()
     try:
         model = ifcopenshell.open(str(plain.path), format=".ifc")
     except (ifcopenshell.Error, OSError, RuntimeError, ValueError) as error:
         raise ModelError("malformed", f"it cannot be parsed: {error}", file=file, fix=_EXPORT_AGAIN) from error
-    return model, _complaints(ifcopenshell.get_log())
+    complaints = _complaints(ifcopenshell.get_log())
+    return model, [*_check_whole(plain, len(model.entity_names()), file), *complaints]
 
 
 def _complaints(log: str) -> list[str]:
@@ -208,17 +209,18 @@ def _counts(tables: Any, instances: int) -> Counts:
     )
 
 
-def _too_little_memory(file: str, limits: ModelLimits) -> ModelError:
+def too_little_memory(file: str, limits: ModelLimits) -> ModelError:
+    """The refusal of a model that needs more than the bound."""
     problem = f"reading it takes more than {limits.memory_bytes // MIB} MiB of memory"
     return ModelError("memory", problem, file=file, fix=SPLIT)
 
 
 def _memory_left(limits: ModelLimits) -> int:
     """Bytes of address space that this process may still take."""
-    return limits.memory_bytes - _memory_bytes("VmSize")
+    return limits.memory_bytes - memory_bytes("VmSize")
 
 
-def _memory_bytes(name: str) -> int:
+def memory_bytes(name: str) -> int:
     """A figure of /proc/self/status; the kernel's rusage would count the parent before the exec too."""
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         if line.startswith(f"{name}:"):
@@ -232,7 +234,8 @@ def _bounded(warnings: list[str], count_max: int) -> list[str]:
     return [*shown, f"and {rest} more"] if rest > 0 else shown
 
 
-def _refuse(refusal: ModelError) -> int:
+def refuse(refusal: ModelError) -> int:
+    """Tell the parent why; the exit code."""
     sys.stdout.write(json.dumps({key: text(value) for key, value in refusal.as_problem().items()}))
     sys.stdout.flush()
     return EXIT_REFUSED
