@@ -18,6 +18,7 @@ from bim.placement import Matrix, Placements
 from bim.project_units import Units, read_units
 from bim.properties import Property, PropertySets, read_associations, read_properties
 from bim.relations import Relations, read_relations
+from bim.shape_hash import ShapeHashes
 from bim.spatial import Containment, is_room_thing
 from bim.tables import ELEMENTS, PSETS, RELATIONS, table_of
 
@@ -99,6 +100,7 @@ class _Reader:
         self._collect()
         self._types = self._read_types()
         self._materials, self._classes = read_associations(model)
+        self._shapes = ShapeHashes(model)
         self._placed = {step: self._place(one) for step, one in self.instances.items()}
         self._footprints = self._read_footprints()
         self._containment = Containment(relations, self._of_class("IfcBuildingStorey"), self._of_class("IfcSpace"))
@@ -212,6 +214,8 @@ class _Reader:
             "point_keys": list(hints.point_keys),
             "devices": list(hints.devices),
             "brick": hints.brick,
+            "shape": self._shapes.of(one),
+            "source": "",
             **self._where(step, one),
         }
 

@@ -47,6 +47,8 @@ ELEMENTS = pa.schema(
         pa.field("point_keys", pa.list_(pa.string()), nullable=False),  # Pset_AID4.PointKey
         pa.field("devices", pa.list_(pa.string()), nullable=False),  # Pset_AID4.Device
         pa.field("brick", pa.string(), nullable=False),  # Brick class
+        pa.field("shape", pa.string(), nullable=False),  # fingerprint, see bim/shape_hash.py; "" without a shape
+        pa.field("source", pa.string(), nullable=False),  # the file it comes from; "" where there is only one
     ]
 )
 

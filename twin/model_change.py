@@ -125,4 +125,5 @@ def _read(path: Path, name: str) -> ModelTables:
         psets=tables["psets"],
         relations=tables["relations"],
         warnings=summary.warnings,
+        georeference=summary.georeference,
     )

@@ -10,6 +10,7 @@ import duckdb
 import msgspec
 import pyarrow as pa
 
+from bim.georeference import Georeference
 from bim.tables import ELEMENTS, PSETS, RELATIONS
 from twin.lookup import first, number
 from twin.model import Model, ModelInfo
@@ -30,6 +31,8 @@ class ModelTables(msgspec.Struct, frozen=True):
     psets: pa.Table
     relations: pa.Table
     warnings: list[str]
+    georeference: Georeference = Georeference()
+    parts: list[dict[str, Any]] = []
 
 
 class Models:
@@ -70,10 +73,11 @@ class Models:
                 cursor.execute(f"INSERT INTO {name} BY NAME SELECT {revision}::UINTEGER AS revision, * FROM incoming")  # noqa: S608  (names of ours, a number)
                 cursor.unregister("incoming")
             cursor.execute(
-                "INSERT INTO model_revisions VALUES (?, ?, ?, ?, ?, false, ?)",
+                "INSERT INTO model_revisions (revision, file, schema, sha256, loaded, active, warnings, georeference,"
+                " parts) VALUES (?, ?, ?, ?, ?, false, ?, ?, ?)",
                 [
                     revision, tables.file, tables.schema, tables.sha256, datetime.now(UTC),
-                    msgspec.json.encode(tables.warnings).decode(),
+                    *(msgspec.json.encode(one).decode() for one in (tables.warnings, tables.georeference, tables.parts)),
                 ],
             )  # fmt: skip
             cursor.execute("COMMIT")
@@ -115,14 +119,16 @@ class Models:
         return found
 
     def _read(self, cursor: duckdb.DuckDBPyConnection, revision: int) -> Model:
-        row = first(cursor, "SELECT file, schema, sha256 FROM model_revisions WHERE revision = ?", [revision])
+        stored = "SELECT file, schema, sha256, georeference FROM model_revisions WHERE revision = ?"
+        row = first(cursor, stored, [revision])
         if row is None:
             raise LookupError(f"model revision {revision} is gone")
+        stated = msgspec.json.decode(row[3], type=Georeference)
         names = ", ".join(ELEMENTS.names)
         table = cursor.sql(
             f"SELECT {names} FROM model_elements WHERE revision = {revision} ORDER BY step"  # noqa: S608  (names of ours, a number)
         ).to_arrow_table()
-        return Model(ModelInfo(revision, *row), table.cast(ELEMENTS))
+        return Model(ModelInfo(revision, *row[:3], georeference=stated), table.cast(ELEMENTS))
 
 
 def file_sha256(path: Path) -> str:
