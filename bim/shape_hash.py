@@ -46,10 +46,8 @@ class ShapeHashes:
                 self._open.discard(step)
             elif step not in self._known and step not in self._open:
                 self._open.add(step)
-                if one.is_a("IfcRepresentationContext"):  # the same for the whole file, and full of names
-                    text = one.is_a()
-                else:
-                    text = str(one).partition("=")[2]
+                # a context is the same for the whole file, and full of names
+                text = one.is_a() if one.is_a("IfcRepresentationContext") else str(one).partition("=")[2]
                 waiting.append((one, text))
                 waiting += [(self._model.by_id(int(number)), None) for number in _REFERENCE.findall(text)]
         return self._known[top.id()]

@@ -77,7 +77,7 @@ class Models:
                 " parts) VALUES (?, ?, ?, ?, ?, false, ?, ?, ?)",
                 [
                     revision, tables.file, tables.schema, tables.sha256, datetime.now(UTC),
-                    *(msgspec.json.encode(one).decode() for one in (tables.warnings, tables.georeference, tables.parts)),
+                    *map(_json, (tables.warnings, tables.georeference, tables.parts)),
                 ],
             )  # fmt: skip
             cursor.execute("COMMIT")
@@ -129,6 +129,10 @@ class Models:
             f"SELECT {names} FROM model_elements WHERE revision = {revision} ORDER BY step"  # noqa: S608  (names of ours, a number)
         ).to_arrow_table()
         return Model(ModelInfo(revision, *row[:3], georeference=stated), table.cast(ELEMENTS))
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def file_sha256(path: Path) -> str:
