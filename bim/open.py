@@ -21,7 +21,7 @@ from bim.model_file import check_path
 from bim.summary import MODEL_JSON, TABLE_FILES, ModelSummary
 from bim.tables import ELEMENTS, PSETS, RELATIONS, read_table
 
-__all__ = ["load_tables", "read_model"]
+__all__ = ["environment", "load_tables", "read_model", "refusal"]
 
 _ROOT = Path(__file__).resolve().parents[1]
 _SCHEMAS = {"elements": ELEMENTS, "psets": PSETS, "relations": RELATIONS}
@@ -62,7 +62,7 @@ def read_model(path: str | Path, out_dir: Path, limits: ModelLimits | None = Non
             problem = f"reading it takes more than {limits.wall_s:g} s"
             raise ModelError("time", problem, file=str(path), fix=SPLIT)
         if code != 0:
-            raise _refusal(code, work_dir, str(path), limits)
+            raise refusal(code, work_dir, str(path), limits)
         summary = _take(work_dir, str(path))
         for name in (*TABLE_FILES.values(), MODEL_JSON):
             (work_dir / name).replace(out_dir / name)
@@ -85,7 +85,7 @@ def _run(model: Path, work_dir: Path, limits: ModelLimits) -> tuple[int, bool]:
             stdout=out,
             stderr=err,
             cwd=work_dir,
-            env=_environment(),
+            env=environment(),
             start_new_session=True,
         )
         try:
@@ -98,14 +98,15 @@ def _run(model: Path, work_dir: Path, limits: ModelLimits) -> tuple[int, bool]:
                 child.wait()
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Only what Python needs, no proxies, no credentials; one thread and no arena, which reserve a gigabyte."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TMPDIR", "HOME") if name in os.environ}
     frugal = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
     return {**kept, **frugal, "PYTHONPATH": str(_ROOT), "PYTHONUTF8": "1"}
 
 
-def _refusal(code: int, work_dir: Path, file: str, limits: ModelLimits) -> ModelError:
+def refusal(code: int, work_dir: Path, file: str, limits: ModelLimits) -> ModelError:
+    """Why a child with this exit code (negative: a signal) gave nothing, from what it left in its folder."""
     if code == EXIT_REFUSED:
         answer = _answer(work_dir)
         if answer is not None:

@@ -1,0 +1,124 @@
+"""The parent's side: have one tile set built in a child process, and turn every failure into a refusal.
+
+`build_tiles` blocks its thread until the child ends or is killed; the caller's own process cannot be harmed by any
+file. `cached_tiles` keeps one folder for each content hash.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from bim.errors import SPLIT, ModelError
+from bim.model_file import check_path, sha256_of
+from bim.open import environment, refusal
+from bim.tiles.limits import TileLimits
+from bim.tiles.meshes import MESHES_FILE
+from bim.tiles.progress import Step, read_progress
+from bim.tiles.tileset import FEATURES_FILE, TILESET_FILE, VERSION, TileSet
+
+__all__ = ["build_tiles", "cached_tiles", "load_tileset"]
+
+_LOOK_S = 0.1  # how often a bar moves
+_KEPT = ("plan-*.svg", "t*.glb", MESHES_FILE, FEATURES_FILE, TILESET_FILE)  # in the order they are taken over
+
+
+def build_tiles(
+    model: Path,
+    out_dir: Path,
+    *,
+    limits: TileLimits | None = None,
+    progress: Callable[[Step], None] | None = None,
+) -> TileSet:
+    """Build tiles, feature table, meshes and plans of one IFC or IFCZIP file into `out_dir` (made if missing).
+
+    A tile set that is there already is replaced only on success. Raises ModelError with file, reason and fix,
+    whatever the file does to the child.
+    """
+    limits = limits or TileLimits()
+    bounds = limits.of_model()
+    path = check_path(model, bounds)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".building-", dir=out_dir) as work:
+        work_dir = Path(work)
+        code, timed_out = _run(path, work_dir, limits, progress or (lambda _step: None))
+        if timed_out:
+            problem = f"building its tiles takes more than {limits.wall_s:g} s"
+            raise ModelError("time", problem, file=str(model), fix=SPLIT)
+        if code != 0:
+            raise refusal(code, work_dir, str(model), bounds)
+        tileset = load_tileset(work_dir)
+        if tileset is None:
+            raise ModelError("failed", "the child left no whole tile set", file=str(model), fix="build it again")
+        _take_over(work_dir, out_dir)
+    return tileset
+
+
+def cached_tiles(
+    model: Path,
+    cache_dir: Path,
+    *,
+    limits: TileLimits | None = None,
+    progress: Callable[[Step], None] | None = None,
+) -> tuple[Path, TileSet]:
+    """The folder of a model's tiles below `cache_dir`, named by its content hash; built when it is not there."""
+    digest = sha256_of(check_path(model, (limits or TileLimits()).of_model()))
+    folder = cache_dir / digest
+    known = load_tileset(folder)
+    if known is None:
+        known = build_tiles(model, folder, limits=limits, progress=progress)
+    return folder, known
+
+
+def load_tileset(folder: Path) -> TileSet | None:
+    """The tile set of a folder; None when there is none of this version."""
+    try:
+        found = msgspec.json.decode((folder / TILESET_FILE).read_bytes(), type=TileSet)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return found if found.version == VERSION else None
+
+
+def _run(model: Path, work_dir: Path, limits: TileLimits, progress: Callable[[Step], None]) -> tuple[int, bool]:
+    """Exit code of the child (negative: the signal that ended it), and whether it was killed for its time."""
+    arguments = [sys.executable, "-P", "-m", "bim.tiles.child", str(model.resolve()), str(work_dir.resolve())]
+    arguments += ["--limits", msgspec.json.encode(limits).decode()]
+    deadline = time.monotonic() + limits.wall_s
+    with (work_dir / "stdout").open("wb") as out, (work_dir / "stderr").open("wb") as err:
+        child = subprocess.Popen(
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            cwd=work_dir,
+            env=environment(),
+            start_new_session=True,
+        )
+        try:
+            while time.monotonic() < deadline:
+                try:
+                    return child.wait(_LOOK_S), False
+                except subprocess.TimeoutExpired:
+                    progress(read_progress(work_dir))
+            return -signal.SIGKILL, True
+        finally:
+            if child.poll() is None:
+                os.killpg(child.pid, signal.SIGKILL)  # its workers too: they are of its session
+                child.wait()
+
+
+def _take_over(work_dir: Path, out_dir: Path) -> None:
+    """Move a whole tile set into place; tileset.json goes first out and last in."""
+    (out_dir / TILESET_FILE).unlink(missing_ok=True)
+    for pattern in _KEPT:
+        for old in out_dir.glob(pattern):
+            old.unlink()
+        for new in sorted(work_dir.glob(pattern)):
+            shutil.move(new, out_dir / new.name)
