@@ -1,42 +1,25 @@
 """`aid4 bim`: look into a building model, bind points to it, write the sample building."""
 
 import json
-import tempfile
 import tomllib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import click
 import msgspec
-import pyarrow as pa
 
 from bim.bind_rules import BindRule, read_rules
 from bim.binding import bind as bind_points
-from bim.limits import MIB, ModelLimits
+from bim.command_options import AS_JSON, MODEL, opened, reader_bounds
+from bim.info_cli import info
 from bim.model_index import ModelIndex
-from bim.open import load_tables, read_model
 from bim.points_file import read_points
 from bim.schedule.cli import schedule, state
-from bim.summary import ModelSummary
 from bim.tree import lines_of, tree_of
 from wire.errors import ConfigError, UserError
 
 __all__ = ["bim"]
 
 _SITES = Path(__file__).resolve().parents[1] / "configs" / "sites"
-_MODEL = click.argument("file", type=click.Path(path_type=str))
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-
-
-def _bounds(command: Callable[..., None]) -> Callable[..., None]:
-    default = ModelLimits()
-    memory = click.option(
-        "--memory-mib", default=default.memory_bytes // MIB, show_default=True, help="Memory of the reader."
-    )
-    seconds = click.option("--seconds", default=default.wall_s, show_default=True, help="Time of the reader.")
-    return memory(seconds(command))
 
 
 @click.group()
@@ -44,52 +27,33 @@ def bim() -> None:
     """Look into a building model and bind points to it."""
 
 
+bim.add_command(info)
 bim.add_command(schedule)
 bim.add_command(state)
 
 
 @bim.command()
-@_MODEL
-@_bounds
-@_JSON
-def info(file: str, memory_mib: int, seconds: float, as_json: bool) -> None:
-    """What an IFC file holds, where it says it lies on Earth, and what could not be read."""
-    with _read(file, memory_mib, seconds) as (summary, _):
-        known = _info(summary)
-    if as_json:
-        click.echo(json.dumps(known, ensure_ascii=False))
-        return
-    for name, value in known.items():
-        if isinstance(value, list):
-            click.echo(f"{name}: {len(value)}")
-            for one in value[:20]:
-                click.echo(f"  {one}")
-        elif not isinstance(value, dict):
-            click.echo(f"{name}: {value}")
-
-
-@bim.command()
-@_MODEL
+@MODEL
 @click.option("--elements/--no-elements", default=False, help="Show the elements in storeys and spaces too.")
-@_bounds
-@_JSON
+@reader_bounds
+@AS_JSON
 def tree(file: str, elements: bool, memory_mib: int, seconds: float, as_json: bool) -> None:
     """The spatial tree: site, building, storeys, spaces."""
-    with _read(file, memory_mib, seconds) as (_, tables):
+    with opened(file, memory_mib, seconds) as (_, tables):
         roots = tree_of(tables["elements"], with_elements=elements)
     click.echo(msgspec.json.encode({"roots": roots}).decode() if as_json else "\n".join(lines_of(roots)))
 
 
 @bim.command()
-@_MODEL
+@MODEL
 @click.option("--site", type=click.Path(path_type=Path), required=True, help="Folder with a site.toml.")
 @click.option("--points", type=click.Path(path_type=Path), required=True, help="CSV or JSON of points.")
-@_bounds
-@_JSON
+@reader_bounds
+@AS_JSON
 def bind(file: str, site: Path, points: Path, memory_mib: int, seconds: float, as_json: bool) -> None:
     """Which element each point belongs to, how that was found, and what belongs nowhere."""
     rules, given = _rules_of(site), read_points(points)
-    with _read(file, memory_mib, seconds) as (_, tables):
+    with opened(file, memory_mib, seconds) as (_, tables):
         model = ModelIndex.from_table(tables["elements"])
     report = bind_points(given, model, rules)
     keys = {point.id: point.key for point in given}
@@ -128,42 +92,6 @@ def sample(out: Path, site: Path, seed: int) -> None:
     except OSError as error:
         raise UserError(str(error.strerror), file=str(out), fix="give a path that can be written") from error
     click.echo(f"{out}: {len(plan.spaces)} spaces, {len(plan.devices)} devices")
-
-
-@contextmanager
-def _read(file: str, memory_mib: int, seconds: float) -> Iterator[tuple[ModelSummary, dict[str, pa.Table]]]:
-    """A model in a folder that goes away again."""
-    limits = ModelLimits(memory_bytes=memory_mib * MIB, wall_s=seconds, cpu_s=max(1, round(seconds)))
-    with tempfile.TemporaryDirectory(prefix="aid4-bim-") as folder:
-        summary = read_model(file, Path(folder), limits)
-        yield summary, load_tables(Path(folder))
-
-
-def _info(summary: ModelSummary) -> dict[str, Any]:
-    """The document of `aid4 bim info --json`."""
-    counts, place = summary.counts, summary.georeference
-    origin = {"eastings_m": place.eastings_m, "northings_m": place.northings_m, "height_m": place.height_m}
-    return {
-        "file": summary.file,
-        "schema": summary.schema,
-        "sha256": summary.sha256,
-        "application": summary.application,
-        "project": summary.project,
-        "products": counts.products,
-        "with_geometry": counts.with_shape,
-        "lost": [msgspec.to_builtins(one) for one in summary.lost],
-        "spaces": counts.spaces,
-        "storeys": counts.storeys,
-        "crs": place.crs.name if place.crs else None,
-        "origin": origin if place.eastings_m is not None else None,
-        "true_north_deg": place.true_north_deg,
-        "georeference": msgspec.to_builtins(place),
-        "counts": msgspec.to_builtins(counts),
-        "units": msgspec.to_builtins(summary.units),
-        "warnings": summary.warnings,
-        "read_s": summary.read_s,
-        "memory_mib": summary.memory_mib,
-    }
 
 
 def _rules_of(site: Path) -> list[BindRule]:
