@@ -21,7 +21,8 @@ from bim.damage import READ_ERRORS, text
 from bim.errors import SPLIT, ModelError
 from bim.tiles.limits import TileLimits
 from bim.tiles.spool import Entry, Spool
-from bim.tiles.worker import KERNELS, LOG_FILE, ORDER_FILE, run_kernel
+from bim.tiles.trust import KERNELS, Kernel
+from bim.tiles.worker import LOG_FILE, ORDER_FILE, run_kernel
 from wire.stopping import die_with_parent
 
 __all__ = ["Cascade", "Found", "Tell"]
@@ -30,7 +31,6 @@ Tell = Callable[[int, int], None]  # elements done, elements wanted
 _LOOK_S = 0.25  # how often a running worker is looked at
 _NO_SURFACE = "its representation has no surface that a geometry kernel can make"
 _EXIT_FAILED, _EXIT_MEMORY = 1, 12
-_LAST_PATIENCE = 3.0  # the most complete kernel is the slowest: it may take so many times longer on one element
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Cascade:
     work_dir: Path
     limits: TileLimits
     tell: Tell
-    kernels: tuple[str, ...] = KERNELS
+    kernels: tuple[Kernel, ...] = KERNELS
     found: dict[int, Found] = field(default_factory=dict)
     lost: dict[int, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -62,25 +62,26 @@ class Cascade:
         """Fill `found` and `lost`; `deadline` is on the monotonic clock. Raises ModelError beyond a bound."""
         self._reasons = {step: [] for step in self.products}
         for kernel in self.kernels:
-            self._one_kernel(kernel, [step for step in self.products if step not in self.found], deadline)
+            waiting = [step for step in self.products if step not in self.found]
+            self._one_kernel(kernel, [step for step in waiting if not kernel.errs_on(self.products[step])], deadline)
         self.lost = {
             step: "; ".join(dict.fromkeys(self._reasons[step])) or _NO_SURFACE
             for step in self.products
             if step not in self.found
         }
 
-    def _one_kernel(self, kernel: str, waiting: list[int], deadline: float) -> None:
+    def _one_kernel(self, kernel: Kernel, waiting: list[int], deadline: float) -> None:
         """Run a kernel over `waiting`; isolate what it crashes on."""
         failures, share, tasks = 0, len(waiting), dict[int, int]()
         while waiting:
             if failures >= self.limits.attempts or time.monotonic() > deadline:
                 why = "the time was over" if failures < self.limits.attempts else f"it had failed {failures} times"
-                self.warnings.append(f"{kernel} left {len(waiting)} elements untried: {why}")
-                self._note(waiting, f"{kernel}: not tried, {why}")
+                self.warnings.append(f"{kernel.name} left {len(waiting)} elements untried: {why}")
+                self._note(waiting, f"{kernel.name}: not tried, {why}")
                 return
             part, rest = waiting[:share], waiting[share:]
             failure = self._one_run(kernel, part, deadline)
-            self._note_complaints(kernel, part)
+            self._note_complaints(kernel.name, part)
             if not failure:
                 waiting, share = rest, 2 * share
                 continue
@@ -92,11 +93,11 @@ class Cascade:
                 waiting, share = left + rest, 1
                 continue
             culprits = {step for step in rest if part[0] in tasks and tasks.get(step) == tasks[part[0]]} | set(left)
-            self._note(culprits, f"{kernel}: {failure}")
+            self._note(culprits, f"{kernel.name}: {failure}")
             waiting = [step for step in rest if step not in culprits]
             share = len(waiting)
 
-    def _one_run(self, kernel: str, part: list[int], deadline: float) -> str:
+    def _one_run(self, kernel: Kernel, part: list[int], deadline: float) -> str:
         """Fork a worker over `part` and watch it; why it failed, "" when it did not."""
         for name in (ORDER_FILE, LOG_FILE):
             (self.work_dir / name).unlink(missing_ok=True)
@@ -105,14 +106,14 @@ class Cascade:
         if child == 0:
             self._work(kernel, part, fd)
         os.close(fd)
-        patience_s = self.limits.element_s * (_LAST_PATIENCE if kernel == self.kernels[-1] else 1.0)
+        patience_s = self.limits.element_s * kernel.patience
         try:
-            status, hung = self._watch(child, kernel, patience_s, deadline)
+            status, hung = self._watch(child, kernel.name, patience_s, deadline)
         finally:
-            self._take(kernel)
+            self._take(kernel.name)
         return self._failure(status, hung, patience_s)
 
-    def _work(self, kernel: str, part: list[int], fd: int) -> None:
+    def _work(self, kernel: Kernel, part: list[int], fd: int) -> None:
         """The worker's whole life; never returns."""
         status = _EXIT_FAILED
         try:

@@ -13,7 +13,7 @@ class TileLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     memory_bytes: int = 1536 * MIB  # address space of the child and of each worker that it forks
     wall_s: float = 900.0  # the whole build; a large model takes a minute
     cpu_s: int = 600  # of each process; the kernel ends one that spins, even when the parent is gone
-    element_s: float = 60.0  # a geometry kernel that gives nothing for so long hangs on an element
+    element_s: float = 30.0  # a geometry kernel that gives nothing for so long hangs on an element
     attempts: int = 64  # of one kernel; crashes of a kernel beyond these leave the rest to the next one
     file_bytes: int = 512 * MIB  # a parsed model takes about ten times its file
     unpacked_bytes: int = 512 * MIB  # of an .ifczip, counted while unpacking

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from bim.damage import READ_ERRORS, text
 from bim.tiles.spool import Mesh, write_mesh
+from bim.tiles.trust import Kernel
 
-__all__ = ["KERNELS", "LOG_FILE", "ORDER_FILE", "run_kernel"]
+__all__ = ["LOG_FILE", "ORDER_FILE", "run_kernel"]
 
-KERNELS = ("manifold", "hybrid-cgal-simple-opencascade", "opencascade")  # fastest first, most complete last
 ORDER_FILE = "order.u32"
 LOG_FILE = "log.json"
 _SETTINGS = {
@@ -32,15 +32,15 @@ _LINE = re.compile(r"^\[error\] (?:\[\w+\] )?\[[^\]]*\] (?:\{([^}]*)\} )?(.*)$")
 _REASON_CHARS = 200
 
 
-def run_kernel(model: Any, kernel: str, products: list[Any], spool: int, work_dir: Path) -> None:
+def run_kernel(model: Any, kernel: Kernel, products: list[Any], spool: int, work_dir: Path) -> None:
     """Write a mesh for each product that the kernel can turn into triangles."""
     from ifcopenshell import geom, get_log
 
     settings = geom.settings()
-    for name, value in _SETTINGS.items():
+    for name, value in {**_SETTINGS, **kernel.settings}.items():
         settings.set(name, value)
     get_log()
-    iterator = geom.iterator(settings, model, 1, include=products, geometry_library=kernel)
+    iterator = geom.iterator(settings, model, 1, include=products, geometry_library=kernel.name)
     more = iterator.initialize()
     if more:
         _write_order(iterator, work_dir / ORDER_FILE)
