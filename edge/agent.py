@@ -35,7 +35,7 @@ RESTART_S_MIN: Final = 0.5
 RESTART_S_MAX: Final = 30.0
 SETTLED_S: Final = 60.0  # a source that ran so long starts its backoff anew
 CLOSE_S_MAX: Final = 1.0  # a device that does not answer must not hold up the stop
-LEAD_BYTES_MAX: Final = WINDOW_BYTES // 2  # pending: on its way, and what waits is still in the spool's cache
+LEAD_BYTES_MAX: Final = WINDOW_BYTES  # pending: on its way, and what waits is still in the spool's cache
 LEAD_PAUSE_S: Final = 0.005
 STOP_S_MAX: Final = 1.5  # what sources and uplink may take to stop; SIGTERM to SIGKILL is often 2 s on a gateway
 

@@ -19,8 +19,8 @@ ACK_RANGES_MAX = 4_096  # more holes than that: the lowest are sent, the rest fo
 NAME_CHARS_MAX = 64  # topic levels stay short and every broker's limits far away
 
 # Delivery
-WINDOW_BYTES = 16 * MIB  # unacknowledged bytes of one node: 100 ms at 160 MB/s
-WINDOWS_BYTES_TOTAL = 32 * MIB  # all nodes of one twin: NATS drops a consumer with 64 MiB pending
+WINDOW_BYTES = 24 * MIB  # unacknowledged bytes of one node: what two large commits take
+WINDOWS_BYTES_TOTAL = 48 * MIB  # all nodes of one twin: NATS drops a consumer with 64 MiB pending
 PROGRESS_TIMEOUT_S = 1.5  # without a new committed seq for so long, what is in flight counts as lost
 PROBE_BACKOFF_S_MAX = 30.0  # a metered link is not flooded while the twin is down
 ACK_IDLE_PERIOD_S = 1.0  # committed ranges are repeated when nothing arrives, since acks may be lost

@@ -136,9 +136,9 @@ def _runs(payloads: Sequence[bytes], headers: NDArray[np.void], positions: Seque
 
 
 def _shape_bytes(payload: bytes) -> bytes:
-    """The descriptor's time unit and column codes: equal bytes mean an equal layout."""
+    """The descriptor's time unit, column codes and places: equal bytes mean an equal layout."""
     at = HEADER_BYTES
-    return payload[at + 4 : at + 8] + payload[at + 16 : at + 20]
+    return payload[at + 4 : at + 8] + payload[at + 16 : at + 20] + payload[at + 21 : at + 22]
 
 
 def _decode_run(payloads: Sequence[bytes], headers: NDArray[np.void], run: list[int]) -> Columns:

@@ -132,9 +132,9 @@ async def test_a_full_spool_holds_a_recording_up_and_costs_nothing_of_it(lab: An
 
 
 class Narrow(Disk):
-    """A disk that has room for some hundred kilobytes, until told otherwise."""
+    """A disk that has room for some ten kilobytes, until told otherwise."""
 
-    free = 150_000
+    free = 60_000
 
     def free_bytes(self, folder: Path) -> int:
         return self.free

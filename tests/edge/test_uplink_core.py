@@ -121,7 +121,7 @@ def test_the_window_is_counted_in_bytes_and_the_twin_may_lower_it() -> None:
     core.connected(0.0)
     core.acked(NOW, [(1, 1)], 7, 0.0)
     open_window(core)
-    assert core.window_bytes == 16 << 20
+    assert core.window_bytes == 24 << 20
     core.appended(NOW, 100_001, [KIB] * 100_000)
     core.acked(NOW, [], 7, 0.1, window_bytes=300 * KIB)
     assert len(seqs(core.sends(0.1))) == 300

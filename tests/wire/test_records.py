@@ -58,13 +58,19 @@ def samples() -> dict[str, tuple[int, pa.RecordBatch, int]]:
         schema=schema(EVENTS),
     )
     return {
-        "readings-packed": (READINGS, readings(5), CODECS["packed"]),
+        "readings-packed": (READINGS, readings(5), CODECS["packed"]),  # before decimals were known
+        "readings-packed-decimals": (READINGS, readings(5), CODECS["packed"]),
+        "readings-packed-float64": (READINGS, _with_values([1 / 3, -0.0, 1e300, 2.5, 0.1]), CODECS["packed"]),
         "readings-packed-float32": (READINGS, _float32(readings(5)), CODECS["packed"]),
         "readings-arrow": (READINGS, readings(5), CODECS["arrow"]),
         "states-arrow": (STATES, states, CODECS["arrow"]),
         "events-arrow": (EVENTS, events, CODECS["arrow"]),
         "gap-arrow": (GAP, gap, CODECS["arrow"]),
     }
+
+
+def _with_values(values: list[float]) -> pa.RecordBatch:
+    return readings(len(values)).set_column(2, schema(READINGS).field("value"), pa.array(values, pa.float64()))
 
 
 def _float32(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -85,7 +91,7 @@ def test_the_bytes_of_wire_version_1_still_decode_to_the_same_rows(name: str) ->
     assert decoded.equals(batch)
 
 
-@pytest.mark.parametrize("name", [name for name in sorted(samples()) if "packed" in name])
+@pytest.mark.parametrize("name", [name for name in sorted(samples()) if "packed-" in name])
 def test_packed_records_are_made_byte_for_byte_as_in_version_1(name: str) -> None:
     schema_id, batch, codec = samples()[name]
     made = records.pack(batch, schema_id=schema_id, stamp=STAMP, seq=42, codec=codec)
@@ -99,6 +105,45 @@ def test_every_codec_gives_back_every_reading(codec: int, rows: int) -> None:
     header, decoded = records.unpack(records.pack(batch, schema_id=READINGS, stamp=STAMP, seq=1, codec=codec))
     assert decoded.equals(batch)
     assert header.count == rows
+
+
+@pytest.mark.parametrize(
+    ("values", "value_bytes"),
+    [
+        ([0.0, 1.0, 1.0], 1),
+        ([21.37, 21.4, 20.99], 1),
+        ([-5.5, 1_000.0, 3.25], 4),  # 100,550 steps do not fit two bytes, float32 does
+        ([-5.5, 600.0, 3.2], 2),
+        ([123_456.78, 0.01, 9_999_999.99], 4),
+        ([0.0, -0.0, 1.5], 4),  # a zero keeps its sign
+        ([0.1 + 0.2, 1.0, 2.0], 8),
+        ([float("nan"), 1.0, 2.0], 4),
+        ([2.0**53, 1.0, 0.5], 4),
+        ([9_007_199_254_740_993.0, 0.1, 1.0], 8),
+    ],
+)
+def test_values_of_few_digits_take_few_bytes_and_come_back_bit_for_bit(values: list[float], value_bytes: int) -> None:
+    batch = _with_values(values)
+    data = records.pack(batch, schema_id=READINGS, stamp=STAMP, seq=1)
+    plain = records.pack(_with_values([1 / 3] * len(values)), schema_id=READINGS, stamp=STAMP, seq=1)
+    base = 8 if data[HEADER_BYTES + 16] in (1, 2, 5) else 0  # decimals say where they start
+    assert len(plain) - len(data) + base == len(values) * (8 - value_bytes)
+    found = records.unpack(data)[1].column(2).to_numpy()
+    assert found.view(np.uint64).tolist() == np.array(values).view(np.uint64).tolist()
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.integers(-(10**9), 10**9), min_size=1, max_size=40),
+    st.integers(0, 8),
+    st.sampled_from([0.0, -0.0, 0.5, 1e16, float("inf"), float("nan")]),
+)
+def test_decimals_of_any_size_come_back_bit_for_bit(steps: list[int], places: int, other: float) -> None:
+    values = [step / 10**places for step in steps]
+    for each in (values, [*values, other]):
+        data = records.pack(_with_values(each), schema_id=READINGS, stamp=STAMP, seq=1)
+        back = records.unpack(data)[1].column(2).to_numpy()
+        assert back.view(np.uint64).tolist() == np.array(each).view(np.uint64).tolist()
 
 
 @settings(max_examples=200, deadline=None)
