@@ -1,4 +1,4 @@
-"""`aid4 bim`: look into a building model, bind points to it, write the sample building."""
+"""`aid4 bim`: look into a building model, bind points to it, author a park."""
 
 import json
 import tomllib
@@ -9,17 +9,17 @@ import msgspec
 
 from bim.bind_rules import BindRule, read_rules
 from bim.binding import bind as bind_points
+from bim.campus.cli import sample
 from bim.command_options import AS_JSON, MODEL, opened, reader_bounds
 from bim.info_cli import info
 from bim.model_index import ModelIndex
 from bim.points_file import read_points
 from bim.schedule.cli import schedule, state
+from bim.tiles.cli import tiles
 from bim.tree import lines_of, tree_of
 from wire.errors import ConfigError, UserError
 
 __all__ = ["bim"]
-
-_SITES = Path(__file__).resolve().parents[1] / "configs" / "sites"
 
 
 @click.group()
@@ -28,8 +28,10 @@ def bim() -> None:
 
 
 bim.add_command(info)
+bim.add_command(sample)
 bim.add_command(schedule)
 bim.add_command(state)
+bim.add_command(tiles)
 
 
 @bim.command()
@@ -75,23 +77,6 @@ def bind(file: str, site: Path, points: Path, memory_mib: int, seconds: float, a
         click.echo(f"{keys[missing.point_id]}  unbound: {missing.reason}")
     for line in report.unused:
         click.echo(line, err=True)
-
-
-@bim.command()
-@click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--site", type=click.Path(path_type=Path), default=_SITES / "campus", help="Folder with a devices.toml.")
-@click.option("--seed", default=4, show_default=True, help="Decides the GlobalIds.")
-def sample(out: Path, site: Path, seed: int) -> None:
-    """Write the sample building of a site as IFC4; the same seed gives the same bytes."""
-    from bim.authored import write_sample  # loads the IFC library, which the other commands leave to their child
-    from bim.building_plan import load_plan
-
-    plan = load_plan(site)
-    try:
-        write_sample(plan, out, seed)
-    except OSError as error:
-        raise UserError(str(error.strerror), file=str(out), fix="give a path that can be written") from error
-    click.echo(f"{out}: {len(plan.spaces)} spaces, {len(plan.devices)} devices")
 
 
 def _rules_of(site: Path) -> list[BindRule]:

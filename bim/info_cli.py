@@ -14,6 +14,8 @@ from bim.command_options import AS_JSON, limits_of, opened, reader_bounds
 from bim.federation.merge import Federation
 from bim.federation.open import FederatedModel, PartFile, read_federation
 from bim.summary import ModelSummary
+from bim.tiles.cli import progress_bar
+from bim.tiles.shapes import Shapes, try_shapes
 
 __all__ = ["info"]
 
@@ -30,8 +32,9 @@ def info(files: tuple[str, ...], memory_mib: int, seconds: float, as_json: bool)
     Of several files the first has the most authority: name the architecture before its trades.
     """
     if len(files) == 1:
-        with opened(files[0], memory_mib, seconds) as (summary, _):
-            document = _info(summary)
+        with opened(files[0], memory_mib, seconds) as (summary, tables), progress_bar(summary.file) as tell:
+            bounds = limits_of(memory_mib, seconds)
+            document = _info(summary, try_shapes(Path(files[0]), tables["elements"], bounds, tell))
     else:
         with _reading(len(files), quiet=as_json) as step:
             parts = [PartFile(Path(file)) for file in files]
@@ -80,9 +83,12 @@ def _federated(model: FederatedModel) -> dict[str, Any]:
     }
 
 
-def _info(summary: ModelSummary) -> dict[str, Any]:
-    """The document of one file."""
+def _info(summary: ModelSummary, shapes: Shapes | None = None) -> dict[str, Any]:
+    """The document of one file; without `shapes` nothing was tried and `with_geometry` is what the file claims."""
     counts, place = summary.counts, summary.georeference
+    every = [*(shapes.lost if shapes else ()), *summary.lost]  # one row an element; nameless ones by their reason
+    lost = {one.global_id or one.reason: (one.global_id, one.reason) for one in every}
+    complaints = dict.fromkeys((*summary.warnings, *(shapes.warnings if shapes else ())))
     origin = {"eastings_m": place.eastings_m, "northings_m": place.northings_m, "height_m": place.height_m}
     return {
         "file": summary.file,
@@ -91,8 +97,8 @@ def _info(summary: ModelSummary) -> dict[str, Any]:
         "application": summary.application,
         "project": summary.project,
         "products": counts.products,
-        "with_geometry": counts.with_shape,
-        "lost": [msgspec.to_builtins(one) for one in summary.lost],
+        "with_geometry": shapes.meshes if shapes else counts.with_shape,
+        "lost": [{"global_id": global_id, "reason": reason} for global_id, reason in lost.values()],
         "spaces": counts.spaces,
         "storeys": counts.storeys,
         "crs": place.crs.name if place.crs else None,
@@ -101,7 +107,7 @@ def _info(summary: ModelSummary) -> dict[str, Any]:
         "georeference": msgspec.to_builtins(place),
         "counts": msgspec.to_builtins(counts),
         "units": msgspec.to_builtins(summary.units),
-        "warnings": summary.warnings,
+        "warnings": list(complaints),
         "read_s": summary.read_s,
         "memory_mib": summary.memory_mib,
     }

@@ -19,7 +19,7 @@ import msgspec
 from bim.errors import SPLIT, ModelError
 from bim.model_file import check_path, sha256_of
 from bim.open import environment, refusal
-from bim.tiles.limits import TileLimits
+from bim.tiles.limits import Job, TileLimits
 from bim.tiles.meshes import MESHES_FILE
 from bim.tiles.progress import Step, read_progress
 from bim.tiles.tileset import FEATURES_FILE, TILESET_FILE, VERSION, TileSet
@@ -36,8 +36,9 @@ def build_tiles(
     *,
     limits: TileLimits | None = None,
     progress: Callable[[Step], None] | None = None,
+    plans: bool = True,
 ) -> TileSet:
-    """Build tiles, feature table, meshes and plans of one IFC or IFCZIP file into `out_dir` (made if missing).
+    """Build tiles, feature table, meshes and (unless told not to) storey plans of one model into `out_dir`.
 
     A tile set that is there already is replaced only on success. Raises ModelError with file, reason and fix,
     whatever the file does to the child.
@@ -48,7 +49,7 @@ def build_tiles(
     out_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".building-", dir=out_dir) as work:
         work_dir = Path(work)
-        code, timed_out = _run(path, work_dir, limits, progress or (lambda _step: None))
+        code, timed_out = _run(path, work_dir, Job(limits=limits, plans=plans), progress or (lambda _step: None))
         if timed_out:
             problem = f"building its tiles takes more than {limits.wall_s:g} s"
             raise ModelError("time", problem, file=str(model), fix=SPLIT)
@@ -86,11 +87,11 @@ def load_tileset(folder: Path) -> TileSet | None:
     return found if found.version == VERSION else None
 
 
-def _run(model: Path, work_dir: Path, limits: TileLimits, progress: Callable[[Step], None]) -> tuple[int, bool]:
+def _run(model: Path, work_dir: Path, job: Job, progress: Callable[[Step], None]) -> tuple[int, bool]:
     """Exit code of the child (negative: the signal that ended it), and whether it was killed for its time."""
     arguments = [sys.executable, "-P", "-m", "bim.tiles.child", str(model.resolve()), str(work_dir.resolve())]
-    arguments += ["--limits", msgspec.json.encode(limits).decode()]
-    deadline = time.monotonic() + limits.wall_s
+    arguments.append(msgspec.json.encode(job).decode())
+    deadline = time.monotonic() + job.limits.wall_s
     with (work_dir / "stdout").open("wb") as out, (work_dir / "stderr").open("wb") as err:
         child = subprocess.Popen(
             arguments,

@@ -1,4 +1,4 @@
-"""The child process that builds one tile set: `python -m bim.tiles.child FILE OUT_DIR [--limits JSON]`.
+"""The child process that builds one tile set: `python -m bim.tiles.child FILE OUT_DIR JOB`, the job as JSON.
 
 It bounds itself, opens the file, lets forked workers make the meshes (bim/tiles/kernels.py), packs them into tiles,
 and writes tileset.json last of all. Progress goes to the file `progress`. Exit codes as in bim/child.py.
@@ -18,7 +18,7 @@ from bim.errors import SPLIT, ModelError
 from bim.limits import MIB
 from bim.model_file import check_path, plain_model, sha256_of
 from bim.tiles.kernels import Cascade
-from bim.tiles.limits import TileLimits
+from bim.tiles.limits import Job
 from bim.tiles.pack import Pack
 from bim.tiles.places import Places, read_places
 from bim.tiles.progress import Progress
@@ -30,13 +30,11 @@ __all__ = ["main"]
 
 def main(arguments: list[str]) -> int:
     """Build one tile set; see the module."""
-    file, out_dir = arguments[0], Path(arguments[1])
-    limits = TileLimits()
-    if arguments[2:3] == ["--limits"]:
-        limits = msgspec.json.decode(arguments[3], type=TileLimits)
+    file, out_dir, job = arguments[0], Path(arguments[1]), msgspec.json.decode(arguments[2], type=Job)
+    limits = job.limits
     bound_this_process(limits.of_model())
     try:
-        tileset = build_into(file, out_dir, limits)
+        tileset = build_into(file, out_dir, job)
     except ModelError as refusal:
         return refuse(refusal)
     except MemoryError:
@@ -52,8 +50,9 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def build_into(file: str, out_dir: Path, limits: TileLimits) -> TileSet:
+def build_into(file: str, out_dir: Path, job: Job) -> TileSet:
     """Make meshes and tiles of one model; raises ModelError."""
+    limits = job.limits
     started = time.monotonic()
     path = check_path(file, limits.of_model())
     plain = plain_model(path, out_dir, limits.of_model())
@@ -67,7 +66,7 @@ def build_into(file: str, out_dir: Path, limits: TileLimits) -> TileSet:
     cascade = Cascade(model, places.entities, spool, out_dir, limits, progress.meshes)
     cascade.run(started + limits.wall_s)
     pack = Pack(out_dir, places, cascade.found, limits, progress.tiles)
-    pack.write(spool)
+    pack.write(spool, job.plans)
     return TileSet(
         sha256=sha256_of(path),
         schema=plain.text.schema,

@@ -29,7 +29,7 @@ __all__ = ["Cascade", "Found", "Tell"]
 
 Tell = Callable[[int, int], None]  # elements done, elements wanted
 _LOOK_S = 0.25  # how often a running worker is looked at
-_NO_SURFACE = "its representation has no surface that a geometry kernel can make"
+_NO_SURFACE = "no kernel finds a surface in its representation"
 _EXIT_FAILED, _EXIT_MEMORY = 1, 12
 
 
@@ -65,8 +65,8 @@ class Cascade:
             waiting = [step for step in self.products if step not in self.found]
             self._one_kernel(kernel, [step for step in waiting if not kernel.errs_on(self.products[step])], deadline)
         self.lost = {
-            step: "; ".join(dict.fromkeys(self._reasons[step])) or _NO_SURFACE
-            for step in self.products
+            step: "; ".join(dict.fromkeys(self._reasons[step])) or f"{_NO_SURFACE}: {_kinds(product)}"
+            for step, product in self.products.items()
             if step not in self.found
         }
 
@@ -205,3 +205,12 @@ class Cascade:
         except (OSError, ValueError):
             return {}
         return found
+
+
+def _kinds(product: Any) -> str:
+    """Names and kinds of an element's representations, e.g. Annotation (Annotation2D)."""
+    try:
+        parts = product.Representation.Representations
+        return text(", ".join(f"{part.RepresentationIdentifier} ({part.RepresentationType})" for part in parts))
+    except READ_ERRORS:
+        return "it cannot be read"

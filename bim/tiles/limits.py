@@ -4,7 +4,7 @@ import msgspec
 
 from bim.limits import GIB, MIB, ModelLimits
 
-__all__ = ["TileLimits"]
+__all__ = ["Job", "TileLimits"]
 
 
 class TileLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,3 +39,10 @@ class TileLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             elements=self.elements,
             warnings=self.warnings,
         )
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the parent asks of the child."""
+
+    limits: TileLimits
+    plans: bool = True  # storey plans beside the tiles

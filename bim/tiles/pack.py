@@ -80,7 +80,7 @@ class Pack:
         """Of all that is drawn, relative to the origin."""
         return _extent(self._bounds[[product.drawn for product in self._products]], self._origin)
 
-    def write(self, spool: Spool, plans: bool = True) -> None:
+    def write(self, spool: Spool, plans: bool) -> None:
         """Write everything but tileset.json."""
         order: list[int] = []
         done = 0
@@ -172,9 +172,8 @@ class Pack:
         if importlib.util.find_spec("bim.plans") is None:
             return
         try:
-            drawn = importlib.import_module("bim.plans").storey_plans(
-                load_meshes(self._out_dir), self._elements, self._out_dir
-            )
+            module = importlib.import_module("bim.plans")
+            drawn = module.storey_plans(load_meshes(self._out_dir), self._elements, self._out_dir)
             self.plans = msgspec.convert(drawn, list[Plan])
         except Exception as error:  # noqa: BLE001  (geometry of any file passes through here)
             self.warnings.append(text(f"no storey plans: {type(error).__name__}: {error}"))
