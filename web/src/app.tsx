@@ -1,12 +1,13 @@
 import { Banners } from "./components/banners";
 import { Browse } from "./components/browse";
+import { lazyView } from "./components/lazy_view";
 import { Dialogs } from "./components/dialogs";
 import { TimeBar } from "./components/time_bar";
 import { TopBar, ViewLinks } from "./components/top_bar";
 import { t } from "./i18n";
 import { link } from "./state/link";
 import { route } from "./state/route";
-import { mode } from "./state/time";
+import { future, mode } from "./state/time";
 import { DeviceView } from "./views/device";
 import { NodesView } from "./views/nodes";
 import { OverviewView } from "./views/overview";
@@ -14,9 +15,13 @@ import { PlaceView } from "./views/place";
 import { PointView } from "./views/point";
 import { TrendsView } from "./views/trends";
 
+const ModelView = lazyView(() => import("./model"));
+const PlanView = lazyView(() => import("./plan"));
+const ScheduleView = lazyView(() => import("./schedule"));
+
 export function App() {
   return (
-    <div class="app" data-mode={mode.value} data-link={link.value.phase} data-view={route.value.view}>
+    <div class="app" data-mode={future.value ? "future" : mode.value} data-link={link.value.phase} data-view={route.value.view}>
       <a class="skip" href="#main">
         {t("view.skip")}
       </a>
@@ -48,6 +53,12 @@ function CurrentView() {
       return <TrendsView />;
     case "nodes":
       return <NodesView />;
+    case "model":
+      return <ModelView />;
+    case "plan":
+      return <PlanView />;
+    case "schedule":
+      return <ScheduleView />;
     default:
       return <OverviewView />;
   }

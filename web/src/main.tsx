@@ -9,6 +9,7 @@ import { followInterest } from "./state/interest";
 import { followKeys } from "./state/keys";
 import { link, openLink } from "./state/link";
 import { followAddress } from "./state/route";
+import { loadSchedule } from "./state/schedule";
 import { keepSettings, language } from "./state/settings";
 import { fitSpan, nowMs, tick, twinNow } from "./state/time";
 import "./styles/index.css";
@@ -26,7 +27,7 @@ effect(() => {
 effect(() => {
   const { phase } = link.value;
   untracked(() => {
-    if (phase === "open" || !site.value) void loadCatalogue();
+    if (phase === "open" || !site.value) void loadCatalogue().then(loadSchedule);
   });
 });
 let fitted = false;

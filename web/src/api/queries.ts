@@ -1,4 +1,5 @@
 import { get, post } from "./http";
+import type { TilesAnswer } from "./model_types";
 import type { CommandRow, ElementDetail, ElementRow, History, NodeRow, Page, Point, PointDetail, Site, StatePage, StateRow, Tree } from "./types";
 
 const POINTS_PAGE = 5_000;
@@ -14,7 +15,9 @@ export const site = (signal?: AbortSignal) => get<Site>("/site", {}, signal);
 export const tree = (signal?: AbortSignal) => get<Tree>("/tree", {}, signal);
 export const nodes = (signal?: AbortSignal) => get<{ items: NodeRow[] }>("/nodes", {}, signal);
 export const point = (id: number, signal?: AbortSignal) => get<PointDetail>(`/points/${id}`, {}, signal);
-export const element = (id: string, signal?: AbortSignal) => get<ElementDetail>(`/elements/${encodeURIComponent(id)}`, {}, signal);
+/** One element, its plan as of `at` (null: now). */
+export const element = (id: string, signal?: AbortSignal, at: number | null = null) =>
+  get<ElementDetail>(`/elements/${encodeURIComponent(id)}`, { at: at === null ? null : iso(at) }, signal);
 
 /** Elements of the model whose name, tag, class or GlobalId holds the text. */
 export const elements = (q: string, limit: number, signal?: AbortSignal) => get<Page<ElementRow>>("/elements", { q, limit }, signal);
@@ -42,6 +45,18 @@ export async function state(at: number | null, ids: readonly number[] | "all", s
   return rows;
 }
 
+/** The plan state of every element at an instant, as columns. */
+export interface ElementStates {
+  codes: Record<string, string>;
+  global_id: string[];
+  planned: number[];
+  actual: number[];
+  forecast: number[];
+}
+
+export const elementStates = async (at: number | null, signal?: AbortSignal): Promise<ElementStates | null> =>
+  (await get<StatePage & { elements?: ElementStates | null }>("/state", { at: at === null ? null : iso(at), include: "elements", limit: 1 }, signal)).elements ?? null;
+
 async function allState(at: string | null, signal?: AbortSignal): Promise<StateRow[]> {
   const rows: StateRow[] = [];
   let offset: number | null = 0;
@@ -52,6 +67,9 @@ async function allState(at: string | null, signal?: AbortSignal): Promise<StateR
   }
   return rows;
 }
+
+/** The tile set of the live model, or how far its making is. */
+export const tiles = (signal?: AbortSignal) => get<TilesAnswer>("/tiles", {}, signal);
 
 /** The newest commands to a point. */
 export const commands = (key: string, limit: number, signal?: AbortSignal) => get<{ items: CommandRow[] }>("/commands", { point: key, limit }, signal);

@@ -95,6 +95,23 @@ export interface ElementRow {
   storey: string | null;
   space: string | null;
   points: number;
+  plan?: ElementPlan | null;
+}
+
+export type PlanState = "not_started" | "in_progress" | "finished" | "unknown";
+
+/** What the plan says about an element at the instant asked for. */
+export interface ElementPlan {
+  planned: PlanState;
+  actual: PlanState;
+  forecast: PlanState;
+  start: string | null;
+  finish: string | null;
+  actual_start?: string | null;
+  actual_finish?: string | null;
+  forecast_finish?: string | null;
+  days_late: number | null;
+  tasks: { id: string; name: string; how: string; confidence: number; decides?: boolean }[];
 }
 
 export interface ElementDetail extends Omit<ElementRow, "points"> {
@@ -103,7 +120,6 @@ export interface ElementDetail extends Omit<ElementRow, "points"> {
   parent: string | null;
   children: string[];
   points: Point[];
-  tasks: unknown[];
   documents: unknown[];
 }
 

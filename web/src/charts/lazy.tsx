@@ -1,7 +1,5 @@
-import { signal } from "@preact/signals";
-import type { ComponentType } from "preact";
 import type { Point } from "../api/types";
-import { Failed, Skeleton } from "../components/notice";
+import { lazyView } from "../components/lazy_view";
 
 interface ChartsProps {
   points: readonly Point[];
@@ -9,23 +7,5 @@ interface ChartsProps {
   onRemove?: (point: number) => void;
 }
 
-const loaded = signal<ComponentType<ChartsProps> | null>(null);
-const failed = signal(false);
-let asked = false;
-
-function load(): void {
-  asked = true;
-  failed.value = false;
-  import("./index").then(
-    (module) => (loaded.value = module.default),
-    () => (failed.value = true),
-  );
-}
-
 /** The charts, fetched the first time one is shown: the overview does not wait for them. */
-export function LazyCharts(props: ChartsProps) {
-  if (!asked) load();
-  const Charts = loaded.value;
-  if (failed.value) return <Failed problem={{ title: "", status: 0 }} retry={load} />;
-  return Charts ? <Charts {...props} /> : <Skeleton rows={2} />;
-}
+export const LazyCharts = lazyView<ChartsProps>(() => import("./index"), 2);

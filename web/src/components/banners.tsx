@@ -3,7 +3,7 @@ import * as format from "../i18n/format";
 import { loadCatalogue, loadProblem, site, zone } from "../state/catalogue";
 import { asOfFailed, shownAt } from "../state/interest";
 import { lastFrameAt, link, socket, twinState } from "../state/link";
-import { at, clockSkewMs, goLive, live, mode, nowMs, speed } from "../state/time";
+import { at, clockSkewMs, future, goLive, live, mode, nowMs, speed } from "../state/time";
 import { Icon } from "./icon";
 
 /** What everybody must know before reading a value: not connected, degraded, not live. */
@@ -56,10 +56,10 @@ function HistoryBanner() {
   if (live.value) return null;
   const instant = shownAt.value ?? at.value;
   return (
-    <div class="banner" data-kind="history" role="status">
-      <Icon name="stale" />
+    <div class="banner" data-kind={future.value ? "future" : "history"} role="status">
+      <Icon name={future.value ? "forward" : "stale"} />
       <p>
-        <strong>{t("time.notLive", { time: format.moment(instant, zone.value) })}</strong>{" "}
+        <strong>{t(future.value ? "time.ahead" : "time.notLive", { time: format.moment(instant, zone.value) })}</strong>{" "}
         <span class="num">{format.offset(instant, zone.value)}</span>{" "}
         {mode.value === "playing" && t("time.playing", { speed: speed.value })}
         {asOfFailed.value && t("time.asOfFailed")}

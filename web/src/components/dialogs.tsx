@@ -40,6 +40,9 @@ const SHORTCUTS: [string[], Key][] = [
   [["/"], "help.search"],
   [["g", "o"], "help.overview"],
   [["g", "b"], "help.browse"],
+  [["g", "m"], "help.model"],
+  [["g", "p"], "help.plan"],
+  [["g", "s"], "help.schedule"],
   [["g", "t"], "help.trends"],
   [["g", "n"], "help.nodes"],
   [["j", "k"], "help.rows"],
@@ -47,8 +50,11 @@ const SHORTCUTS: [string[], Key][] = [
   [["␣"], "help.play"],
   [["←", "→"], "help.step"],
   [["⇧ ←", "⇧ →"], "help.stepBig"],
+  [["[", "]"], "help.milestones"],
   [["l"], "help.live"],
   [["−"], "help.zoomOut"],
+  [["1", "4"], "help.colours"],
+  [["f"], "help.fly"],
   [["?"], "help.help"],
 ];
 

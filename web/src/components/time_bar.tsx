@@ -2,7 +2,8 @@ import { useState } from "preact/hooks";
 import { t, type Key } from "../i18n";
 import * as format from "../i18n/format";
 import { site, zone } from "../state/catalogue";
-import { at, goLive, live, mode, range, seek, setRange, setSpan, SPANS_S, speed, SPEEDS, spanMs, step, togglePlay } from "../state/time";
+import { horizon, milestones } from "../state/schedule";
+import { aheadMs, at, future, goLive, live, loop, mode, nowMs, range, scrub, seek, setHorizon, setRange, setSpan, SPANS_S, speed, SPEEDS, spanMs, step, togglePlay } from "../state/time";
 import { fromLocalInput, toLocalInput } from "../state/zoned_input";
 import { Icon } from "./icon";
 
@@ -20,7 +21,7 @@ const SPAN_TEXT: Record<(typeof SPANS_S)[number], Key> = {
 export function TimeBar() {
   const playing = mode.value === "playing";
   return (
-    <section class="time-bar" aria-label={t("time.control")} data-mode={mode.value}>
+    <section class="time-bar" aria-label={t("time.control")} data-mode={future.value ? "future" : mode.value}>
       <div class="time-buttons">
         <button type="button" class="button live-button" aria-pressed={live.value} onClick={goLive} title={t("time.liveKey")}>
           <span class="live-dot" aria-hidden="true" />
@@ -38,22 +39,28 @@ export function TimeBar() {
         >
           <Icon name={playing ? "pause" : "play"} />
         </button>
-        <button type="button" class="icon-button" aria-label={t("time.stepForward")} title={`${t("time.stepForward")} (→)`} disabled={live.value} onClick={() => step(1)}>
+        <button type="button" class="icon-button" aria-label={t("time.stepForward")} title={`${t("time.stepForward")} (→)`} disabled={live.value && !aheadMs.value} onClick={() => step(1)}>
           <Icon name="forward" />
         </button>
         <select class="speed" aria-label={t("time.speed")} value={String(speed.value)} onChange={(event) => (speed.value = Number(event.currentTarget.value))}>
           {SPEEDS.map((one) => (
             <option key={one} value={one}>
-              {format.number(one)}×
+              {speedText(one)}
             </option>
           ))}
         </select>
+        <button type="button" class="icon-button wide-only" aria-label={t("time.loop")} title={t("time.loop")} aria-pressed={loop.value} onClick={() => (loop.value = !loop.value)}>
+          <Icon name="loop" />
+        </button>
       </div>
       <Scrubber />
       <SpanSelect />
     </section>
   );
 }
+
+/** As a factor, and where that says nothing any more as days a second. */
+const speedText = (one: number) => (one < 86_400 ? `${format.number(one)}×` : t("time.daysPerSecond", { n: one / 86_400 }));
 
 function Scrubber() {
   const { from, to } = range.value;
@@ -63,19 +70,37 @@ function Scrubber() {
   return (
     <div class="scrubber">
       <span class="num muted wide-only">{end(from, zone.value)}</span>
-      <input
-        type="range"
-        min={0}
-        max={1000}
-        step={1}
-        value={Math.round(((shown - from) / (to - from)) * 1000)}
-        aria-label={t("time.instant")}
-        aria-valuetext={format.moment(shown, zone.value)}
-        style={{ "--at": `${((shown - from) / (to - from)) * 100}%` }}
-        onInput={(event) => seek(from + (Number(event.currentTarget.value) / 1000) * (to - from))}
-      />
+      <div class="track" style={{ "--at": `${((shown - from) / (to - from)) * 100}%`, "--now": `${Math.min(1, Math.max(0, (nowMs.value - from) / (to - from))) * 100}%` }}>
+        <input
+          type="range"
+          min={0}
+          max={1000}
+          step={1}
+          value={Math.round(((shown - from) / (to - from)) * 1000)}
+          aria-label={t("time.instant")}
+          aria-valuetext={format.moment(shown, zone.value)}
+          onInput={(event) => scrub(from + (Number(event.currentTarget.value) / 1000) * (to - from))}
+        />
+        <Marks from={from} to={to} />
+      </div>
       <span class="num muted wide-only">{end(to, zone.value)}</span>
       <Instant />
+    </div>
+  );
+}
+
+/** On the same line: where now is, and the milestones of the plan. */
+function Marks({ from, to }: { from: number; to: number }) {
+  const left = (ms: number) => `${((ms - from) / (to - from)) * 100}%`;
+  const now = nowMs.value;
+  return (
+    <div class="track-marks" aria-hidden="true">
+      {now > from && now < to && <span class="mark-now" style={{ insetInlineStart: left(now) }} />}
+      {milestones.value
+        .filter((one) => one.at >= from && one.at <= to)
+        .map((one) => (
+          <span key={one.id} class="mark-milestone" style={{ insetInlineStart: left(one.at) }} title={`${one.name} · ${format.day(one.at, zone.value)}`} onClick={() => seek(one.at)} />
+        ))}
     </div>
   );
 }
@@ -113,17 +138,20 @@ function Instant() {
 }
 
 function SpanSelect() {
-  const known = SPANS_S.find((s) => Math.abs(s * 1000 - spanMs.value) < 500);
+  const plan = horizon.value;
+  const known = aheadMs.value ? undefined : SPANS_S.find((s) => Math.abs(s * 1000 - spanMs.value) < 500);
+  const whole = plan !== null && (live.value ? aheadMs.value > 0 : range.value.to - range.value.from > 0 && Math.abs(range.value.from - plan.from) < 1_000);
   const first = Date.parse(site.value?.time.first ?? "");
   const last = Date.parse(site.value?.time.last ?? "");
   return (
     <select
       class="span"
       aria-label={t("time.range")}
-      value={known ? String(known) : "other"}
+      value={whole ? "plan" : known ? String(known) : "other"}
       onChange={(event) => {
         const chosen = event.currentTarget.value;
-        if (chosen === "all") setRange(first, last);
+        if (chosen === "plan" && plan) setHorizon(plan.from, plan.to);
+        else if (chosen === "all") setRange(first, last);
         else if (chosen !== "other") setSpan(Number(chosen) * 1000);
       }}
     >
@@ -133,7 +161,8 @@ function SpanSelect() {
         </option>
       ))}
       {first < last && <option value="all">{t("span.all")}</option>}
-      {!known && <option value="other">{format.duration(spanMs.value / 1000)}</option>}
+      {plan && <option value="plan">{t("span.plan")}</option>}
+      {!known && !whole && <option value="other">{format.duration(spanMs.value / 1000)}</option>}
     </select>
   );
 }

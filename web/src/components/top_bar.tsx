@@ -2,16 +2,18 @@ import { t, type Key } from "../i18n";
 import * as format from "../i18n/format";
 import { site, zone } from "../state/catalogue";
 import { link, twinState } from "../state/link";
-import { route, trendPoints, type Route } from "../state/route";
+import { route, scene, trendPoints, type Route } from "../state/route";
 import { zoneChoice } from "../state/settings";
 import { nowMs } from "../state/time";
 import { openDialog } from "./dialogs";
 import { Icon, type IconName } from "./icon";
 import { Link } from "./link";
 
-const VIEWS: { view: "overview" | "browse" | "trends" | "nodes"; text: Key; icon: IconName }[] = [
+const VIEWS: { view: "overview" | "browse" | "model" | "schedule" | "trends" | "nodes"; text: Key; icon: IconName }[] = [
   { view: "overview", text: "view.overview", icon: "overview" },
   { view: "browse", text: "view.browse", icon: "browse" },
+  { view: "model", text: "view.model", icon: "model" },
+  { view: "schedule", text: "view.schedule", icon: "schedule" },
   { view: "trends", text: "view.trends", icon: "trends" },
   { view: "nodes", text: "view.nodes", icon: "nodes" },
 ];
@@ -43,7 +45,7 @@ export function ViewLinks({ class: name }: { class: string }) {
   return (
     <nav class={name} aria-label={t("view.all")}>
       {VIEWS.map(({ view, text, icon }) => (
-        <Link key={view} to={target(view)} current={here === view || (view === "browse" && ["place", "device", "point"].includes(here))} class={`view-link view-${view}`}>
+        <Link key={view} to={target(view)} current={here === view || (UNDER[view] ?? []).includes(here)} class={`view-link view-${view}`}>
           <Icon name={icon} />
           <span>{t(text)}</span>
           {view === "trends" && trendPoints.value.length > 0 && <span class="count num">{trendPoints.value.length}</span>}
@@ -53,7 +55,14 @@ export function ViewLinks({ class: name }: { class: string }) {
   );
 }
 
-const target = (view: (typeof VIEWS)[number]["view"]): Route => (view === "trends" ? { view, points: trendPoints.value } : { view });
+/** Views that are reached through another one. */
+const UNDER: Partial<Record<Route["view"], readonly Route["view"][]>> = { browse: ["place", "device", "point"], model: ["plan"] };
+
+function target(view: (typeof VIEWS)[number]["view"]): Route {
+  if (view === "trends") return { view, points: trendPoints.value };
+  if (view === "model") return { view, ...scene.value };
+  return view === "schedule" ? { view, task: null } : { view };
+}
 
 /** Connected, connecting, lost or degraded: a shape and a word, calm while all is well. */
 function Connection() {

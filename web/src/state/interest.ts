@@ -3,7 +3,7 @@ import { useEffect } from "preact/hooks";
 import { isAbort } from "../api/http";
 import { state } from "../api/queries";
 import { link, socket } from "./link";
-import { at, live, mode } from "./time";
+import { at, future, live, mode } from "./time";
 import { takeState } from "./values";
 
 /** What the views show right now decides what the twin sends: counted per point, asked for once. */
@@ -77,7 +77,9 @@ function followInstant(): void {
     const points = wanted();
     abort = new AbortController();
     try {
-      if (points === "all" || points.length) takeIfStill(await state(instant, points, abort.signal), points);
+      // what lies ahead has no readings: every cell is empty, and nothing is asked
+      if (future.peek()) takeIfStill([], points);
+      else if (points === "all" || points.length) takeIfStill(await state(instant, points, abort.signal), points);
       shownAt.value = instant;
       asOfFailed.value = false;
     } catch (error) {

@@ -1,5 +1,6 @@
-import { goLive, step, togglePlay, zoomOut } from "./time";
-import { go, trendPoints } from "./route";
+import { at, goLive, seek, step, togglePlay, zoomOut } from "./time";
+import { go, scene, trendPoints } from "./route";
+import { milestones } from "./schedule";
 
 /** What the keyboard can do that needs a component. */
 export interface KeyActions {
@@ -19,6 +20,9 @@ export function followKeys(actions: KeyActions): void {
     b: () => go({ view: "browse" }),
     t: () => go({ view: "trends", points: trendPoints.value }),
     n: () => go({ view: "nodes" }),
+    m: () => go({ view: "model", ...scene.value }),
+    p: () => go({ view: "plan", ...scene.value }),
+    s: () => go({ view: "schedule", task: null }),
   };
   const keys: Record<string, (event: KeyboardEvent) => void> = {
     "/": actions.search,
@@ -29,6 +33,8 @@ export function followKeys(actions: KeyActions): void {
     " ": togglePlay,
     ArrowLeft: (event) => step(-1, event.shiftKey),
     ArrowRight: (event) => step(1, event.shiftKey),
+    "[": () => toMilestone(-1),
+    "]": () => toMilestone(1),
     j: () => focusFirstRow(),
     g: () => (chordAt = Date.now()),
   };
@@ -39,8 +45,17 @@ export function followKeys(actions: KeyActions): void {
     const action = (inChord && views[event.key]) || keys[event.key];
     if (!action) return;
     event.preventDefault();
+    if (inChord) event.stopImmediatePropagation(); // "g m" opens the model and is no "m" for it
     action(event);
   });
+}
+
+/** The next milestone of the plan, or the one before. */
+function toMilestone(direction: 1 | -1): void {
+  const shown = at.peek();
+  const ahead = milestones.peek().filter((one) => (direction > 0 ? one.at > shown + 1_000 : one.at < shown - 1_000));
+  const next = direction > 0 ? ahead[0] : ahead.at(-1);
+  if (next) seek(next.at);
 }
 
 function takesKeys(target: EventTarget | null, key: string): boolean {

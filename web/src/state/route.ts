@@ -7,9 +7,23 @@ export type Route =
   | { view: "browse" }
   | { view: "trends"; points: number[] }
   | { view: "nodes" }
+  | ({ view: "model" | "plan" } & Scene)
+  | { view: "schedule"; task: string | null }
   | { view: "place"; id: string }
   | { view: "device"; node: string; device: string }
   | { view: "point"; id: number };
+
+/** What the 3D view and the plan view show, so that one leads to the other: an element, colours by what, one storey. */
+export interface Scene {
+  element: string | null;
+  shade: Shade;
+  /** the point class whose values are colours */
+  of: string | null;
+  storey: string | null;
+}
+export const SHADES = ["material", "value", "condition", "plan"] as const;
+export type Shade = (typeof SHADES)[number];
+export const NO_SCENE: Scene = { element: null, shade: "material", of: null, storey: null };
 
 /** More lines than this in one chart page cannot be told apart. */
 export const TREND_POINTS_MAX = 12;
@@ -17,11 +31,15 @@ export const TREND_POINTS_MAX = 12;
 export const route = signal<Route>(parse(typeof location === "undefined" ? "/" : location.pathname, params()));
 /** The points on the trend page, kept while other views are open. */
 export const trendPoints = signal<number[]>(route.value.view === "trends" ? route.value.points : []);
+/** The scene of the model and plan views, kept while other views are open. */
+export const scene = signal<Scene>(sceneOf(route.value) ?? NO_SCENE);
 
 export function parse(pathname: string, query: URLSearchParams): Route {
   const [view, a, b] = pathname.split("/").filter(Boolean).map(decodeURIComponent);
   if (view === "trends") return { view, points: ids(query.get("points")) };
   if (view === "nodes" || view === "browse") return { view };
+  if (view === "model" || view === "plan") return { view, ...readScene(query) };
+  if (view === "schedule") return { view, task: query.get("task") };
   if (view === "place" && a) return { view, id: a };
   if (view === "device" && a && b) return { view, node: a, device: b };
   if (view === "point" && a && /^\d+$/.test(a)) return { view, id: Number(a) };
@@ -44,10 +62,29 @@ export function path(to: Route): string {
 }
 
 export function go(to: Route): void {
-  route.value = to;
-  if (to.view === "trends") trendPoints.value = to.points;
+  enter(to);
   history.pushState(null, "", address());
   document.getElementById("main")?.focus({ preventScroll: true });
+}
+
+/** The same view with something else in it: the address changes, the way back does not grow. */
+export function replace(to: Route): void {
+  enter(to);
+  history.replaceState(null, "", address());
+}
+
+/** Change what the model or plan view shows. */
+export function setScene(change: Partial<Scene>): void {
+  const now = route.value;
+  const next = { ...scene.value, ...change };
+  scene.value = next;
+  if (now.view === "model" || now.view === "plan") replace({ view: now.view, ...next });
+}
+
+function enter(to: Route): void {
+  route.value = to;
+  if (to.view === "trends") trendPoints.value = to.points;
+  scene.value = sceneOf(to) ?? scene.value;
 }
 
 export function toggleTrend(point: number): void {
@@ -59,8 +96,7 @@ export function toggleTrend(point: number): void {
 export function followAddress(): void {
   fromParams(params());
   addEventListener("popstate", () => {
-    route.value = parse(location.pathname, params());
-    if (route.value.view === "trends") trendPoints.value = route.value.points;
+    enter(parse(location.pathname, params()));
     if (params().has("at") || params().has("from")) fromParams(params());
     else goLive();
   });
@@ -76,9 +112,28 @@ export function followAddress(): void {
 
 function address(): string {
   const query = new URLSearchParams(toParams());
-  if (route.value.view === "trends" && trendPoints.value.length) query.set("points", trendPoints.value.join(","));
+  for (const [name, value] of Object.entries(viewParams(route.value))) query.set(name, value);
   const text = query.toString().replaceAll("%3A", ":").replaceAll("%2C", ",");
   return path(route.value) + (text && `?${text}`);
+}
+
+function viewParams(now: Route): Record<string, string> {
+  if (now.view === "trends") return trendPoints.value.length ? { points: trendPoints.value.join(",") } : {};
+  if (now.view === "schedule") return now.task ? { task: now.task } : {};
+  if (now.view !== "model" && now.view !== "plan") return {};
+  const { element, shade, of, storey } = now;
+  return { ...(storey && { storey }), ...(shade !== "material" && { colour: shade }), ...(of && { class: of }), ...(element && { element }) };
+}
+
+function readScene(query: URLSearchParams): Scene {
+  const shade = SHADES.find((one) => one === query.get("colour")) ?? "material";
+  return { element: query.get("element"), shade, of: query.get("class"), storey: query.get("storey") };
+}
+
+function sceneOf(now: Route): Scene | null {
+  if (now.view !== "model" && now.view !== "plan") return null;
+  const { element, shade, of, storey } = now;
+  return { element, shade, of, storey };
 }
 
 function params(): URLSearchParams {

@@ -1,4 +1,4 @@
-import { useSignal } from "@preact/signals";
+import { useSignal, type Signal } from "@preact/signals";
 import { useMemo, useRef } from "preact/hooks";
 import { Age } from "../components/age";
 import { ConditionMark, CONDITION_TEXT } from "../components/condition_mark";
@@ -15,7 +15,7 @@ import { findings, GROUPS, groupOf, type Finding, type Group } from "../state/fi
 import { useInterest } from "../state/interest";
 import { go } from "../state/route";
 import { sinceOf, useSince } from "../state/since";
-import { at, live, nowMs } from "../state/time";
+import { at, future, live, nowMs } from "../state/time";
 import { cell, frames } from "../state/values";
 
 const ROWS_FIRST = 100;
@@ -43,7 +43,6 @@ export function OverviewView() {
   useSince(all.flatMap((one) => (one.condition === "unbound" ? [] : one.point.id)));
   if (loadProblem.value && !site.value) return <Failed problem={loadProblem.value} retry={() => void loadCatalogue()} />;
   if (!site.value) return <Skeleton rows={8} />;
-  const shown = only.value ? all.filter((one) => groupOf(one.condition) === only.value) : all;
   return (
     <article class="faceplate">
       <header class="view-head">
@@ -52,6 +51,29 @@ export function OverviewView() {
         </div>
         <SiteFacts />
       </header>
+      {future.value ? <Ahead /> : <Now all={all} only={only} rows={rows} />}
+      <StoreyBoard findings={future.value ? [] : all} />
+    </article>
+  );
+}
+
+/** What lies ahead has no readings, so nothing of it is abnormal. */
+function Ahead() {
+  return (
+    <p class="calm" role="status">
+      <Icon name="forward" />
+      <strong>{t("overview.ahead")}</strong>
+      <Link class="button" to={{ view: "schedule", task: null }}>
+        {t("view.schedule")}
+      </Link>
+    </p>
+  );
+}
+
+function Now({ all, only, rows }: { all: readonly Finding[]; only: Signal<Group | null>; rows: Signal<number> }) {
+  const shown = only.value ? all.filter((one) => groupOf(one.condition) === only.value) : all;
+  return (
+    <>
       <ParkStrip />
       {all.length > 0 && <Counters all={all} only={only.value} choose={(group) => (only.value = only.value === group ? null : group)} />}
       {!frames.value && live.value ? (
@@ -62,7 +84,7 @@ export function OverviewView() {
         <p class="calm" role="status">
           <Icon name="ok" />
           <strong>{t("overview.normal")}</strong>
-          <span class="muted">{t("overview.normalDetail", { n: known.size })}</span>
+          <span class="muted">{t("overview.normalDetail", { n: points.value.size })}</span>
         </p>
       )}
       {shown.length > rows.value && (
@@ -70,8 +92,7 @@ export function OverviewView() {
           {t("overview.more", { n: shown.length - rows.value })}
         </button>
       )}
-      <StoreyBoard findings={all} />
-    </article>
+    </>
   );
 }
 

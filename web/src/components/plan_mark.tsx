@@ -1,0 +1,16 @@
+import type { PlanState } from "../api/types";
+import { t } from "../i18n";
+import { STATE_TEXT } from "../i18n/plan";
+import { Icon, type IconName } from "./icon";
+
+const ICON: Record<PlanState, IconName> = { finished: "ok", in_progress: "half", not_started: "ring", unknown: "silent" };
+
+/** A plan state as shape and words. */
+export function PlanMark({ state }: { state: PlanState }) {
+  return (
+    <span class="plan-mark" data-state={state}>
+      <Icon name={ICON[state]} size={14} />
+      {t(STATE_TEXT[state])}
+    </span>
+  );
+}

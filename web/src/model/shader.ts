@@ -1,0 +1,145 @@
+import { DoubleSide, GLSL3, ShaderMaterial, Vector3, Vector4, type IUniform } from "three";
+import type { PlanShade } from "../components/legend_rows";
+import { NO_DATE, TEXTURE_WIDTH } from "./feature_textures";
+
+/** The codes of the shader, in their order. */
+export const PLAN_STATES: readonly PlanShade[] = ["finished", "progress", "late", "ahead", "unlinked"];
+
+export interface SharedUniforms {
+  colours: IUniform;
+  dates: IUniform;
+  /** 1: the plan decides the colour, 0: the colour texture does */
+  byPlan: IUniform<number>;
+  /** 1: the planned dates alone, without what was reported */
+  plannedOnly: IUniform<number>;
+  days: IUniform<number>;
+  planColours: IUniform<Vector4[]>;
+  /** everything on the side that the normal points to is cut away: dot(n, p) > w */
+  section: IUniform<Vector4>;
+  selected: IUniform<number>;
+  hovered: IUniform<number>;
+  accent: IUniform<Vector3>;
+  cutColour: IUniform<Vector3>;
+  /** 1: what is not highlighted steps back */
+  dimOthers: IUniform<number>;
+}
+
+const VERTEX = /* glsl */ `
+uniform sampler2D colours;
+uniform sampler2D dates;
+uniform int firstFeature;
+uniform float byPlan, plannedOnly, days, dimOthers, blended;
+uniform vec4 planColours[5];
+uniform int selected, hovered;
+uniform vec3 accent;
+in float feature;
+flat out vec4 shade;
+out vec3 place;
+out vec3 turned;
+
+int planState(vec4 d) {
+  if (d.x >= ${NO_DATE.toExponential()} && d.z >= ${NO_DATE.toExponential()}) return 4;
+  if (plannedOnly > 0.5) return d.y <= days ? 0 : d.x <= days ? 1 : 3;
+  if (d.w <= days) return 0;
+  if (d.y < days) return 2;
+  return d.z <= days ? 1 : 3;
+}
+
+void main() {
+  int row = firstFeature + int(feature + 0.5);
+  ivec2 texel = ivec2(row % ${TEXTURE_WIDTH}, row / ${TEXTURE_WIDTH});
+  vec4 own = texelFetch(colours, texel, 0);
+  int flags = int(own.a * 255.0 + 0.5);
+  bool highlighted = (flags & 1) == 1;
+  float alpha = float(flags & 254) / 254.0;
+  vec3 rgb = own.rgb;
+  if (byPlan > 0.5 && alpha > 0.0) {
+    vec4 plan = planColours[planState(texelFetch(dates, texel, 0))];
+    rgb = plan.rgb;
+    alpha *= plan.a;
+  }
+  if (dimOthers > 0.5) {
+    if (highlighted) { rgb = mix(rgb, accent, 0.8); alpha = 1.0; } else alpha *= 0.13;
+  }
+  if (row == selected) { rgb = mix(rgb, accent, 0.7); alpha = max(alpha, 0.6); }
+  else if (row == hovered) { rgb = mix(rgb, accent, 0.3); }
+  shade = vec4(rgb, alpha);
+  bool solid = alpha > 0.99;
+  vec4 world = modelMatrix * vec4(position, 1.0);
+  place = world.xyz;
+#ifdef HAS_NORMAL
+  turned = normalize(mat3(modelMatrix) * normal);
+#endif
+  gl_Position = projectionMatrix * viewMatrix * world;
+  // of the two passes only one draws a feature
+  if (alpha <= 0.0 || solid == (blended > 0.5)) gl_Position = vec4(2.0, 2.0, 2.0, 1.0);
+}
+`;
+
+const FRAGMENT = /* glsl */ `
+precision highp float;
+uniform vec4 section;
+uniform vec3 cutColour;
+flat in vec4 shade;
+in vec3 place;
+in vec3 turned;
+layout(location = 0) out vec4 colour;
+
+void main() {
+  if (dot(section.xyz, place) > section.w) discard;
+#ifdef HAS_NORMAL
+  vec3 n = normalize(turned);
+#else
+  vec3 n = normalize(cross(dFdx(place), dFdy(place)));
+#endif
+  // an inside seen through a section is one flat tone, like a cut drawing
+  if (!gl_FrontFacing && length(section.xyz) > 0.5) { colour = vec4(mix(cutColour, shade.rgb, 0.35), shade.a); return; }
+  if (dot(n, cameraPosition - place) < 0.0) n = -n;
+  float sky = 0.5 + 0.5 * n.y;
+  float sun = max(0.0, dot(n, normalize(vec3(0.45, 0.75, 0.6))));
+  colour = vec4(shade.rgb * (0.66 + 0.16 * sky + 0.26 * sun), shade.a);
+}
+`;
+
+/** The two materials of one tile primitive: what is solid, and what is seen through. */
+export function tileMaterials(shared: SharedUniforms, firstFeature: number, hasNormal: boolean): { solid: ShaderMaterial; clear: ShaderMaterial } {
+  const make = (blended: 0 | 1) =>
+    new ShaderMaterial({
+      glslVersion: GLSL3,
+      vertexShader: VERTEX,
+      fragmentShader: FRAGMENT,
+      uniforms: { ...shared, firstFeature: { value: firstFeature }, blended: { value: blended } },
+      defines: hasNormal ? { HAS_NORMAL: "" } : {},
+      side: DoubleSide,
+      transparent: blended === 1,
+      depthWrite: blended === 0,
+    });
+  return { solid: make(0), clear: make(1) };
+}
+
+export function sharedUniforms(colours: unknown, dates: unknown): SharedUniforms {
+  return {
+    colours: { value: colours },
+    dates: { value: dates },
+    byPlan: { value: 0 },
+    plannedOnly: { value: 0 },
+    days: { value: 0 },
+    planColours: { value: PLAN_STATES.map(() => new Vector4(1, 1, 1, 1)) },
+    section: { value: new Vector4(0, 0, 0, 1) },
+    selected: { value: -1 },
+    hovered: { value: -1 },
+    accent: { value: new Vector3(0.1, 0.4, 0.8) },
+    cutColour: { value: new Vector3(0.3, 0.3, 0.3) },
+    dimOthers: { value: 0 },
+  };
+}
+
+/** The state that the shader gives dates at an instant, for whoever must count them: same rule, same order. */
+export function planShade(dates: ArrayLike<number>, at: number, days: number, plannedOnly: boolean): PlanShade {
+  const [ps, pf, rs, rf] = [dates[at]!, dates[at + 1]!, dates[at + 2]!, dates[at + 3]!];
+  if (ps >= NO_DATE && rs >= NO_DATE) return "unlinked";
+  if (plannedOnly) return pf <= days ? "finished" : ps <= days ? "progress" : "ahead";
+  if (rf <= days) return "finished";
+  if (pf < days) return "late";
+  return rs <= days ? "progress" : "ahead";
+}
