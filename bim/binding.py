@@ -139,7 +139,7 @@ def _binding(point: PointRef, found: _Found) -> Binding:
 
 def _by_model(point: PointRef, model: ModelIndex, _: list[_Compiled]) -> _Result:
     """The catalogue's GlobalId, then Pset_AID4 of an element: PointKey, then Device."""
-    hinted = model.by_id.get(point.element_hint) if point.element_hint else None
+    hinted = model.find(point.element_hint) if point.element_hint else None
     if hinted is not None:
         return _Found(hinted, "ifc", 1.0, f"the catalogue names {_name(hinted)}")
     reasons = [f"the model has no element {point.element_hint}"] if point.element_hint else []

@@ -2,6 +2,7 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -43,7 +44,9 @@ def plain(name: str) -> str:
 class ModelIndex:
     """Lookups over the elements table of one model; built once per model."""
 
-    def __init__(self, rows: list[dict[str, Any]], footprints: dict[str, Footprint]) -> None:
+    def __init__(
+        self, rows: list[dict[str, Any]], footprints: dict[str, Footprint], aliases: Mapping[str, str] | None = None
+    ) -> None:
         self.by_id: dict[str, Element] = {}
         self.by_point_key: dict[str, list[Element]] = defaultdict(list)
         self.by_device: dict[str, list[Element]] = defaultdict(list)
@@ -51,19 +54,24 @@ class ModelIndex:
         self._elements: dict[str, list[Element]] = defaultdict(list)
         self.space_words: list[tuple[tuple[str, ...], Element]] = []
         self._finder = SpaceFinder(footprints)
+        self._aliases = aliases or {}
         for row in rows:
             if row["category"] in _BOUND_CATEGORIES:
                 self._add(row)
 
     @classmethod
-    def from_table(cls, elements: pa.Table) -> Self:
-        """From elements.arrow."""
+    def from_table(cls, elements: pa.Table, aliases: Mapping[str, str] | None = None) -> Self:
+        """From elements.arrow; `aliases` are GlobalIds of earlier revisions and what they are called now."""
         outlined = elements.select(_OUTLINES).filter(pa.compute.is_valid(elements["footprint_m"])).to_pylist()
         footprints = {
             row["id"]: Footprint(np.array(row["footprint_m"]).reshape(-1, 2), row["z_min_m"], row["z_max_m"])
             for row in outlined
         }
-        return cls(elements.select(_COLUMNS).to_pylist(), footprints)
+        return cls(elements.select(_COLUMNS).to_pylist(), footprints, aliases)
+
+    def find(self, global_id: str) -> Element | None:
+        """By GlobalId, of this revision or an earlier one."""
+        return self.by_id.get(global_id) or self.by_id.get(self._aliases.get(global_id, ""))
 
     def spaces_called(self, name: str) -> list[Element]:
         """Spaces by GlobalId, number, name, or "number name"."""
@@ -79,7 +87,7 @@ class ModelIndex:
         return None if found is None else self.by_id.get(found)
 
     def _called(self, name: str, table: dict[str, list[Element]], type_: str) -> list[Element]:
-        exact = self.by_id.get(name)
+        exact = self.find(name)
         if exact is not None and (not type_ or exact.type == type_):
             return [exact]
         return list({one.id: one for one in table.get(plain(name), ())}.values())

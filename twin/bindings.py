@@ -91,10 +91,11 @@ def find_bindings(
 
 
 def _decided(point: int, decision: Fixed, model: Model) -> Binding | None:
-    place = decision.element or decision.space
+    element, space = (model.current(one) if one else None for one in (decision.element, decision.space))
+    place = element or space
     if place is None:
         return None
-    space = decision.space or model.space_of(place)
+    space = space or model.space_of(place)
     return Binding(point_id=point, element=place, space=space, how=_BY_OPERATOR, confidence=1.0, detail=decision.detail)
 
 

@@ -12,6 +12,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from bim.federation.open import PartFile
+from bim.federation.parts import combined_sha256
 from twin.bindings import Binding, Bindings, Fixed, find_bindings
 from twin.change_kinds import BindingsChange, LimitsChange, SiteChange, read_settings
 from twin.changes import Change, Changes
@@ -138,13 +140,14 @@ class Twin:
             self._bounds = Bounds.of(self.directory)
             self._write_bindings()
 
-    async def bring_model(self, path: Path, *, by: str = "start") -> Change | None:
-        """Make this file the live model unless it is; the change, or None when nothing was to do."""
-        digest = await asyncio.to_thread(file_sha256, path)
-        if self.model.info is not None and self.model.info.sha256 == digest:
+    async def bring_model(self, *files: Path | PartFile, by: str = "start") -> Change | None:
+        """Make these files the live model unless they are; the change, or None when nothing was to do."""
+        parts = [file if isinstance(file, PartFile) else PartFile(file) for file in files]
+        hashes = await asyncio.to_thread(lambda: [(file_sha256(part.path), part.place) for part in parts])
+        if self.model.info is not None and self.model.info.sha256 == combined_sha256(hashes):
             return None
-        preview = await asyncio.to_thread(self.model_change.preview_file, path)
-        change = await self.changes.keep("model", preview, note=path.name, by=by)
+        preview = await asyncio.to_thread(self.model_change.preview_files, parts)
+        change = await self.changes.keep("model", preview, note=" + ".join(part.path.name for part in parts), by=by)
         return await self.changes.activate(change.id, by=by)
 
     def latest(self, points: list[int] | None) -> StateTable:

@@ -6,7 +6,7 @@ IFC library.
 
 import functools
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -17,12 +17,7 @@ from bim.georeference import Georeference
 from bim.model_index import ModelIndex
 from bim.tables import ELEMENTS
 
-__all__ = ["Model", "ModelInfo", "difference"]
-
-_DIFFED = (
-    "type", "predefined", "name", "long_name", "tag", "parent", "storey", "space", "type_name",
-    "x_m", "y_m", "z_m", "elevation_m", "footprint_m",
-)  # fmt: skip
+__all__ = ["Model", "ModelInfo"]
 
 
 class ModelInfo(msgspec.Struct, frozen=True):
@@ -36,10 +31,19 @@ class ModelInfo(msgspec.Struct, frozen=True):
 
 
 class Model:
-    """One revision of the model. Immutable; without elements it stands for a site that has no model yet."""
+    """One revision of the model. Immutable; without elements it stands for a site that has no model yet.
 
-    def __init__(self, info: ModelInfo | None = None, elements: pa.Table | None = None) -> None:
+    `aliases` are GlobalIds of other revisions and what they are called in this one: every lookup understands them.
+    """
+
+    def __init__(
+        self,
+        info: ModelInfo | None = None,
+        elements: pa.Table | None = None,
+        aliases: Mapping[str, str] | None = None,
+    ) -> None:
         self.info = info
+        self.aliases = aliases or {}
         self.elements = ELEMENTS.empty_table() if elements is None else elements.combine_chunks()
         ids = self.column("id")
         self._row = {element: row for row, element in enumerate(ids)}
@@ -47,7 +51,7 @@ class Model:
         self._space, self._storey, self._parent = (self.column(n) for n in ("space", "storey", "parent"))
 
     def __contains__(self, element: object) -> bool:
-        return element in self._row
+        return self._at(str(element)) is not None
 
     def __len__(self) -> int:
         return len(self._row)
@@ -57,9 +61,16 @@ class Model:
         values: list[Any] = self.elements.column(name).to_pylist()
         return values
 
+    def current(self, element: str) -> str:
+        """What a GlobalId of any revision is called in this one; itself where that is not known."""
+        return element if element in self._row else self.aliases.get(element, element)
+
+    def _at(self, element: str) -> int | None:
+        return self._row.get(self.current(element))
+
     def row(self, element: str) -> dict[str, Any] | None:
         """All columns of one element."""
-        index = self._row.get(element)
+        index = self._at(element)
         if index is None:
             return None
         found: dict[str, Any] = self.elements.slice(index, 1).to_pylist()[0]
@@ -67,19 +78,19 @@ class Model:
 
     def type_of(self, element: str) -> str:
         """Its IFC class; "" for an element that the model lacks."""
-        index = self._row.get(element)
+        index = self._at(element)
         return "" if index is None else str(self._type[index])
 
     def space_of(self, element: str) -> str | None:
         """The space that holds it; a space's own id."""
-        index = self._row.get(element)
+        index = self._at(element)
         if index is None:
             return None
-        return element if self._type[index] == "IfcSpace" else self._space[index]
+        return self.current(element) if self._type[index] == "IfcSpace" else self._space[index]
 
     def storey_of(self, element: str) -> str | None:
         """The storey that holds it."""
-        index = self._row.get(element)
+        index = self._at(element)
         return None if index is None else self._storey[index]
 
     def holders(self, places: Iterable[str]) -> set[str]:
@@ -127,32 +138,4 @@ class Model:
     @functools.cached_property
     def index(self) -> ModelIndex:
         """What the binding of points searches."""
-        return ModelIndex.from_table(self.elements)
-
-
-def difference(old: Model, new: Model) -> list[dict[str, Any]]:
-    """What a change of model adds, removes and changes: rows of op, path, old, new."""
-    before = {row["id"]: row for row in old.elements.select(["id", *_DIFFED]).to_pylist()}
-    after = {row["id"]: row for row in new.elements.select(["id", *_DIFFED]).to_pylist()}
-    rows = [_row("remove", element, before[element], None) for element in before if element not in after]
-    rows += [_row("add", element, None, after[element]) for element in after if element not in before]
-    for element in before:
-        if element in after and before[element] != after[element]:
-            changed = [name for name in _DIFFED if before[element][name] != after[element][name]]
-            rows += [
-                {
-                    "op": "replace",
-                    "path": f"/elements/{element}/{name}",
-                    "old": before[element][name],
-                    "new": after[element][name],
-                }
-                for name in changed
-            ]
-    return rows
-
-
-def _row(op: str, element: str, old: dict[str, Any] | None, new: dict[str, Any] | None) -> dict[str, Any]:
-    def short(row: dict[str, Any] | None) -> dict[str, Any] | None:
-        return row and {"type": row["type"], "name": row["name"]}
-
-    return {"op": op, "path": f"/elements/{element}", "old": short(old), "new": short(new)}
+        return ModelIndex.from_table(self.elements, self.aliases)

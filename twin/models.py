@@ -11,9 +11,11 @@ import msgspec
 import pyarrow as pa
 
 from bim.georeference import Georeference
+from bim.revisions.match import Matching
 from bim.tables import ELEMENTS, PSETS, RELATIONS
 from twin.lookup import first, number
 from twin.model import Model, ModelInfo
+from twin.model_names import read_aliases, write_matches
 from twin.store import Store
 
 __all__ = ["ModelTables", "Models", "file_sha256"]
@@ -59,8 +61,9 @@ class Models:
         with self._cursor() as cursor:
             return self._read(cursor, revision)
 
-    def take_in(self, tables: ModelTables) -> int:
-        """Store the tables as a new revision that is not live; all of it or nothing."""
+    def take_in(self, tables: ModelTables, *, against: Model | None = None, matching: Matching | None = None) -> int:
+        """Store the tables as a new revision that is not live, and how its ids follow from those of another revision;
+        all of it or nothing."""
         with self._taking_in, self._cursor() as cursor:
             cursor.execute("BEGIN")
             revision = number(cursor, "SELECT coalesce(max(revision), 0) + 1 FROM model_revisions")
@@ -80,6 +83,9 @@ class Models:
                     *map(_json, (tables.warnings, tables.georeference, tables.parts)),
                 ],
             )  # fmt: skip
+            if against is not None and against.info is not None and matching is not None:
+                pairs = [(pair.old, pair.new, pair.how, pair.confidence) for pair in matching.reguided]
+                write_matches(cursor, (against.info.revision, revision), pairs)
             cursor.execute("COMMIT")
             return revision
 
@@ -128,7 +134,8 @@ class Models:
         table = cursor.sql(
             f"SELECT {names} FROM model_elements WHERE revision = {revision} ORDER BY step"  # noqa: S608  (names of ours, a number)
         ).to_arrow_table()
-        return Model(ModelInfo(revision, *row[:3], georeference=stated), table.cast(ELEMENTS))
+        info = ModelInfo(revision, *row[:3], georeference=stated)
+        return Model(info, table.cast(ELEMENTS), read_aliases(cursor, revision))
 
 
 def _json(value: Any) -> str:

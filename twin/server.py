@@ -12,6 +12,7 @@ from pathlib import Path
 import structlog
 import uvicorn
 
+from bim.federation.open import PartFile
 from twin.api.app import build_app
 from twin.api.auth import Token
 from twin.api.patience import HeadTimer
@@ -129,14 +130,14 @@ def check_exposure(config: TwinConfig) -> Token | None:
 
 async def bring_site_model(twin: Twin, config: TwinConfig) -> str | None:
     """Make the configured model live; the problem when it is refused, and then the old model stays."""
-    path = config.model or config.site.model_path
-    if path is None:
+    files = [PartFile(config.model)] if config.model else config.site.model_files
+    if not files:
         return None
     try:
-        await twin.bring_model(path)
+        await twin.bring_model(*files)
     except Exception as error:  # noqa: BLE001  (whatever a model file does, the twin runs)
         problem = str(error) or type(error).__name__
-        _log.warning("the model was not taken in; the one before stays live", file=str(path), problem=problem)
+        _log.warning("the model was not taken in; the one before stays live", file=str(files[0].path), problem=problem)
         return problem
     return None
 

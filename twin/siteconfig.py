@@ -13,7 +13,7 @@ latitude_deg = 48.96
 longitude_deg = 18.16
 
 [model]
-file = "campus.ifc"                   # beside this file
+file = "campus.ifc"                   # beside this file; files = ["architecture.ifc", "electrical.ifc"] for several
 
 [retention]                           # days; see docs/retention.md. Without it everything stays
 event_days = 3650
@@ -36,6 +36,9 @@ import msgspec
 from msgspec import Meta
 
 from bim.bind_rules import BindRule, read_rules
+from bim.federation.merge import PARTS_MAX
+from bim.federation.open import PartFile
+from bim.federation.parts import PartPlace
 from twin.retention import Policies
 from wire.errors import ConfigError, UserError
 from wire.names import check_name
@@ -47,10 +50,25 @@ _Text = Annotated[str, Meta(max_length=200)]
 _AT = re.compile(r" - at `\$\.?([^`]*)`")
 
 
-class ModelFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The site's building model; a relative path starts at the site's folder."""
+class ModelPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One [[model.part]]: a file of several, and where it lies in the first one if the files do not say it."""
 
     file: str
+    place: PartPlace | None = None
+
+
+class ModelFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The site's building model: one file, or several of which the first has the most authority (see
+    bim/federation). A relative path starts at the site's folder."""
+
+    file: str = ""
+    files: Annotated[list[str], Meta(max_length=PARTS_MAX)] = []
+    part: Annotated[list[ModelPart], Meta(max_length=PARTS_MAX)] = []
+
+    @property
+    def parts(self) -> list[ModelPart]:
+        """The files, however they are given."""
+        return self.part or [ModelPart(file) for file in self.files or [self.file]]
 
 
 class Origin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -81,8 +99,13 @@ class SiteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def model_path(self) -> Path | None:
-        """The model's file, or None."""
-        return Path(self.folder, self.model.file) if self.model else None
+        """The model's file, the first of several, or None."""
+        return self.model_files[0].path if self.model else None
+
+    @property
+    def model_files(self) -> list[PartFile]:
+        """All files of the model."""
+        return [PartFile(Path(self.folder, part.file), part.place) for part in self.model.parts] if self.model else []
 
 
 def load_site(folder: Path) -> SiteConfig:
@@ -112,6 +135,9 @@ def site_from_dict(data: dict[str, object], *, file: str) -> SiteConfig:
     if site.time_zone not in zoneinfo.available_timezones():
         fix = "write an IANA name such as Europe/Bratislava or Asia/Taipei"
         raise ConfigError(f"{site.time_zone!r} is no time zone", file=file, field="time_zone", fix=fix)
+    if site.model and [bool(site.model.file), bool(site.model.files), bool(site.model.part)].count(True) != 1:
+        fix = 'write file = "…", files = ["…", "…"] or [[model.part]] tables'
+        raise ConfigError("give the model's file, files or parts", file=file, field="model", fix=fix)
     if site.bounds and not _is_box(site.bounds):
         fix = "write [west, south, east, north] in degrees"
         raise ConfigError("bounds are no box on Earth", file=file, field="bounds", fix=fix)
