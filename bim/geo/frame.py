@@ -21,15 +21,15 @@ from bim.geo.transformation import Projection, Transformation, choose
 from bim.georeference import Georeference
 from wire.errors import InputError
 
-__all__ = ["FrameFacts", "OriginFacts", "SiteFrame"]
+__all__ = ["FrameFacts", "PlaceFacts", "SiteFrame"]
 
 _GEOID = "write geoid_height_m, the height of that datum's zero above the ellipsoid, in [georeference] of site.toml"
 _LENGTHS_PPM = 50.0  # 5 cm in a kilometre: more than a survey forgives
 _NORTH_DEG = 1.0  # a TrueNorth that is off by more was not set with care
 
 
-class OriginFacts(msgspec.Struct, frozen=True):
-    """Where the model's origin lies."""
+class PlaceFacts(msgspec.Struct, frozen=True):
+    """Where one point of the model lies; degrees are null where the point is off the map."""
 
     latitude_deg: float | None
     longitude_deg: float | None
@@ -43,7 +43,8 @@ class FrameFacts(msgspec.Struct, frozen=True):
     crs: str | None
     crs_name: str | None
     how: str
-    origin: OriginFacts
+    origin: PlaceFacts  # of the model's coordinates
+    middle: PlaceFacts  # of the model's products
     vertical_datum: str
     geoid_height_m: float | None
     true_north_deg: float | None
@@ -61,7 +62,7 @@ class _Earth(NamedTuple):
     system: Horizontal
     projection: Projection
     transformation: Transformation
-    grid: Grid  # at the model's origin
+    grid: Grid  # at the model's middle
 
 
 class SiteFrame:
@@ -73,12 +74,14 @@ class SiteFrame:
         earth: _Earth | None,
         *,
         how: str,
+        middle_m: tuple[float, float, float] = (0.0, 0.0, 0.0),
         vertical: VerticalDatum = NO_DATUM,
         geoid_height_m: float | None = None,
         warnings: list[str] | None = None,
     ) -> None:
         self._affine, self._earth, self._vertical = affine, earth, vertical
-        self.how, self.geoid_height_m = how, 0.0 if vertical.ellipsoidal else geoid_height_m
+        self.how, self._middle_m = how, middle_m
+        self.geoid_height_m = 0.0 if vertical.ellipsoidal else geoid_height_m
         self.warnings: list[str] = warnings or []
 
     @classmethod
@@ -105,9 +108,9 @@ class SiteFrame:
         earth = None
         if place.system is not None:
             unit_m = place.system.unit_m
-            middle, zero = place.middle / unit_m, place.affine.offset / unit_m
-            chosen = choose(place.system, (float(middle[0]), float(middle[1])), settings.transformation)
-            grid = grid_at(chosen.projection, float(zero[0]), float(zero[1]), unit_m)
+            east, north = (place.middle[:2] / unit_m).tolist()
+            chosen = choose(place.system, (east, north), settings.transformation)
+            grid = grid_at(chosen.projection, east, north, unit_m)
             earth = _Earth(place.system, chosen.projection, chosen.transformation, grid)
             notes += [*chosen.warnings, *_lengths(place, grid), *_north(georeference, place, grid)]
         if not datum.known:
@@ -117,8 +120,16 @@ class SiteFrame:
                 else ""
             )
             notes.append(f"the model {said or 'does not say what its heights are above'}; name it in [georeference]")
-        geoid_m = settings.geoid_height_m
-        return cls(place.affine, earth, how=place.how, vertical=datum, geoid_height_m=geoid_m, warnings=notes)
+        x, y, z = place.affine.undo(place.middle[None])[0].tolist()
+        return cls(
+            place.affine,
+            earth,
+            how=place.how,
+            middle_m=(x, y, z),
+            vertical=datum,
+            geoid_height_m=settings.geoid_height_m,
+            warnings=notes,
+        )
 
     @property
     def crs(self) -> str | None:
@@ -137,7 +148,7 @@ class SiteFrame:
 
     @property
     def true_north_deg(self) -> float | None:
-        """From the model's y axis to true north, clockwise, at the model's origin."""
+        """From the model's y axis to true north, clockwise, at the model's middle."""
         turned = self._affine.rotation_deg
         return _half_turn(turned - self._earth.grid.convergence_deg) if self._earth else None
 
@@ -173,15 +184,13 @@ class SiteFrame:
 
     def facts(self) -> FrameFacts:
         """For people: what the frame is and what to know about it."""
-        zero = np.zeros((1, 3))
-        east, north, height = self.to_projected(zero)[0].tolist()
-        lat, lon = self.to_wgs84(zero)[0, :2].tolist() if self._earth else (None, None)
         grid = self._earth.grid if self._earth else None
         return FrameFacts(
             crs=self.crs,
             crs_name=self._earth.system.name if self._earth else None,
             how=self.how,
-            origin=OriginFacts(lat, lon, height, (east, north, height)),
+            origin=self._facts_of((0.0, 0.0, 0.0)),
+            middle=self._facts_of(self._middle_m),
             vertical_datum=self.vertical_datum,
             geoid_height_m=self.geoid_height_m,
             true_north_deg=self.true_north_deg,
@@ -192,6 +201,13 @@ class SiteFrame:
             transformation=self.transformation,
             warnings=self.warnings,
         )
+
+    def _facts_of(self, point: tuple[float, float, float]) -> PlaceFacts:
+        here = np.array([point])
+        east, north, height = self.to_projected(here)[0].tolist()
+        lat, lon = self.to_wgs84(here)[0, :2].tolist() if self._earth else (math.inf, math.inf)
+        placed = math.isfinite(lat) and math.isfinite(lon)
+        return PlaceFacts(lat if placed else None, lon if placed else None, height, (east, north, height))
 
     @property
     def _unit_m(self) -> float:

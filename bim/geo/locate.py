@@ -138,7 +138,7 @@ def _spotted(
     system = _projected(named, crs) or utm_at(spot.latitude_deg, spot.longitude_deg)
     lon, lat = np.array([spot.longitude_deg]), np.array([spot.latitude_deg])
     projection = choose(system, _about(system, spot.longitude_deg, spot.latitude_deg)).projection
-    east, north = (float(one[0]) for one in projection.from_lonlat(lon, lat))
+    east, north = (float(one[0]) for one in projection.from_lonlat(lon, lat, spot.height_m))
     if not (math.isfinite(east) and math.isfinite(north)):
         problem = f"{spot.latitude_deg:.4f}° {spot.longitude_deg:.4f}° lies outside {system.code} {system.name}"
         raise InputError(problem, field="crs", fix="check the place, or write the crs of that place in site.toml")

@@ -15,6 +15,7 @@ def proj() -> Any:
     except ModuleNotFoundError as missing:
         problem = f"positions on Earth need the package {missing.name}, which is not installed"
         raise ConfigError(problem, fix='pip install "aid4[bim]"') from missing
-    if pyproj.network.is_network_enabled():
-        pyproj.network.set_network_enabled(active=False)
+    network: Any = pyproj.network
+    if network.is_network_enabled():
+        network.set_network_enabled(active=False)
     return pyproj

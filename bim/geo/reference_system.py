@@ -19,6 +19,7 @@ __all__ = ["NO_DATUM", "Horizontal", "VerticalDatum", "crs_of", "horizontal", "u
 _NAME_CHARS_MAX = 200
 _CODE = re.compile(r"(?:^|[^A-Z])(EPSG|ESRI)\s*:{1,2}\s*(?:[0-9.]*:)?(\d{4,6})(?:\+(\d{4,6}))?\s*(?!\d)", re.IGNORECASE)
 _ADDRESS = re.compile(r"/crs/(EPSG|ESRI)/[^/]*/(\d{4,6})\Z", re.IGNORECASE)
+_DEFINITION = re.compile(r"\+\w+=|=|\A\w+\[|\{|://")  # PROJ strings, WKT, PROJJSON, addresses
 _UTM_ZONE = re.compile(r"\s*(?:UTM)?\s*(?:zone)?\s*(\d{1,2})\s*([NS])?\s*\Z", re.IGNORECASE)
 _SURVEYED = "write crs in site.toml, or export the model with the EPSG code as name of its IfcProjectedCRS"
 # south-west systems of old maps and their east-north twins, which building models use
@@ -129,7 +130,7 @@ def _look_up(name: str) -> Any:
 
 def _by_name(name: str) -> Any:
     """A registered system, None when there is none of just this name: PROJ alone would take the nearest one."""
-    if not _code_in(name) and ("+" in name or "[" in name or "=" in name or "{" in name or "/crs" in name.lower()):
+    if not _code_in(name) and _DEFINITION.search(name):
         return None
     pyproj = proj()
     try:

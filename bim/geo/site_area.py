@@ -26,7 +26,7 @@ def in_area(system: Horizontal, east_m: float, north_m: float) -> bool:
     if not (np.isfinite(lon) and np.isfinite(lat)):
         return False
     back = step.transform(lon, lat, direction="INVERSE")
-    if not np.allclose(back, (east_m / system.unit_m, north_m / system.unit_m), atol=1.0):
+    if not (np.isfinite(back).all() and np.allclose(back, (east_m / system.unit_m, north_m / system.unit_m), atol=1.0)):
         return False  # beyond where the projection can be undone
     width = (area.east - area.west) % 360.0 or 360.0
     across = (lon - area.west + _MARGIN_DEG) % 360.0 <= width + 2 * _MARGIN_DEG
