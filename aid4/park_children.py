@@ -5,6 +5,8 @@ import hashlib
 import json
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import date, timedelta
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ _FIELD = "field/#"  # what the simulated MQTT devices publish and the agent read
 _START_S = 60.0  # for a large model on a small gateway
 _POLL_S = 0.1
 _STARTS_MAX = 3
+_TABLES = ("layout.toml", "devices.toml", "plan.toml")  # of which a model is authored
 
 
 def broker_users(site: str) -> list[BrokerUser]:
@@ -44,17 +47,25 @@ class ParkChildren:
         self._children: dict[str, Child] = {}
 
     async def author_model(self) -> Path | None:
-        """The model to show: the one asked for, else the site's own, else one authored from its devices, once."""
-        site, devices = self._options.site, self._options.site / "devices.toml"
+        """The model to show: the one asked for, else the site's own, else one authored from its tables.
+
+        Its plan has actual dates up to this week's Monday, so the file is written once a week and a table.
+        """
+        site = self._options.site
         if self._options.ifc is not None:
             return self._options.ifc.resolve()
-        if has_model(site) or not devices.is_file():
+        tables = [site / name for name in _TABLES if (site / name).is_file()]
+        if has_model(site) or site / _TABLES[0] not in tables:
             return None
-        digest = hashlib.sha256(devices.read_bytes()).hexdigest()[:12]
-        path = self._layout.model / f"{self._site}-{digest}.ifc"
+        monday = date.today() - timedelta(days=date.today().weekday())
+        digest = hashlib.sha256(f"{version('aid4')}{monday}".encode())
+        for table in tables:
+            digest.update(table.read_bytes())
+        path = self._layout.model / f"{self._site}-{digest.hexdigest()[:12]}.ifc"
         if not path.exists():
             fresh = path.with_suffix(".new.ifc")
-            await run_once(_aid4("bim", "sample", str(fresh), "--site", str(site)), self._layout.log / "model.log")
+            command = _aid4("bim", "sample", str(fresh), "--site", str(site), "--data-date", monday.isoformat())
+            await run_once(command, self._layout.log / "model.log")
             fresh.rename(path)
         return path
 

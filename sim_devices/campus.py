@@ -88,13 +88,12 @@ class Campus:
 
     def _build(self, seed: int) -> None:
         site, count = self.site, {kind: len(devices) for kind, devices in self._devices.items()}
-        building = site.building
         self._weather = Weather(
-            Place(building.latitude_deg, building.longitude_deg, site.time_zone), generator(seed, "weather")
+            Place(site.place.latitude_deg, site.place.longitude_deg, site.time_zone), generator(seed, "weather")
         )
         spaces = [site.space(device.space) for device in self._devices["room-controller"]]
         area_m2 = np.array([space.area_m2 for space in spaces])
-        height_m = np.array([site.height_m(space) for space in spaces])
+        height_m = np.array([space.height_m for space in spaces])
         self._rooms = Rooms([_use(space.name) for space in spaces], area_m2, height_m, generator(seed, "rooms"))
         self._control = RoomControl(area_m2, self._rooms.cooler_w)
         air_m3_s = max(self._control.design_flow_m3_s(), 0.1)

@@ -1,4 +1,4 @@
-"""The table of a site's devices (`devices.toml`), which the model, the park and the agents share."""
+"""A site's devices (`devices.toml`) and rooms (`layout.toml`), which the model, the park and the agents share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 from wire.errors import ConfigError
 from wire.names import check_name
 
-__all__ = ["Building", "Device", "Kind", "Metric", "Site", "Space", "load_site"]
+__all__ = ["Device", "Kind", "Metric", "Place", "Site", "Space", "load_site"]
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -47,15 +47,17 @@ class Device(msgspec.Struct, frozen=True):
     protocol: Protocol
     space: str
     label: str = ""
+    planned: bool = False  # stands in the plan only
 
 
 class Space(msgspec.Struct, frozen=True):
-    """A room or an outdoor area; `rect_m` is x0, y0, x1, y1 on the building grid."""
+    """A room or an outdoor area; `rect_m` is x0, y0, x1, y1 on the grid it lies on."""
 
     name: str
-    storey: str
     rect_m: tuple[float, float, float, float]
+    use: str = ""
     outside: bool = False
+    height_m: float = 3.0
 
     @property
     def area_m2(self) -> float:
@@ -64,19 +66,36 @@ class Space(msgspec.Struct, frozen=True):
         return abs((x1 - x0) * (y1 - y0))
 
 
-class Storey(msgspec.Struct, frozen=True):
-    """A storey with its clear height."""
-
-    name: str
-    height_m: float
-
-
-class Building(msgspec.Struct, frozen=True):
-    """Where the building stands."""
+class Place(msgspec.Struct, frozen=True):
+    """Where the site lies."""
 
     name: str
     latitude_deg: float
     longitude_deg: float
+
+
+class _Storey(msgspec.Struct, frozen=True):
+    height_m: float
+    rooms: tuple[Space, ...]
+
+
+class _Building(msgspec.Struct, frozen=True):
+    storeys: tuple[_Storey, ...] = msgspec.field(name="storey")
+
+
+class _Layout(msgspec.Struct, frozen=True):
+    """What the park needs of `layout.toml`."""
+
+    place: Place
+    buildings: tuple[_Building, ...] = msgspec.field(name="building", default=())
+    outdoors: tuple[Space, ...] = msgspec.field(name="outdoor", default=())
+
+
+class _Devices(msgspec.Struct, frozen=True):
+    """`devices.toml`."""
+
+    devices: tuple[Device, ...] = msgspec.field(name="device")
+    kinds: dict[str, Kind] = msgspec.field(name="kind")
 
 
 class _SiteFile(msgspec.Struct, frozen=True):
@@ -86,22 +105,17 @@ class _SiteFile(msgspec.Struct, frozen=True):
 
 
 class Site(msgspec.Struct, frozen=True):
-    """The whole table, and the clock that people on site follow."""
+    """The tables of a site, and the clock that people on site follow."""
 
-    building: Building
-    storeys: tuple[Storey, ...] = msgspec.field(name="storey")
-    spaces: tuple[Space, ...] = msgspec.field(name="space")
-    devices: tuple[Device, ...] = msgspec.field(name="device")
-    kinds: dict[str, Kind] = msgspec.field(name="kind")
+    place: Place
+    spaces: dict[str, Space]
+    devices: tuple[Device, ...]
+    kinds: dict[str, Kind]
     time_zone: str = "UTC"
 
     def space(self, name: str) -> Space:
         """The space of that name; raises KeyError."""
-        return {space.name: space for space in self.spaces}[name]
-
-    def height_m(self, space: Space) -> float:
-        """Clear height of a space, from its storey."""
-        return next((storey.height_m for storey in self.storeys if storey.name == space.storey), 3.0)
+        return self.spaces[name]
 
     def of_kind(self, kind: str) -> list[Device]:
         """The devices of one kind, in the order of the table."""
@@ -119,11 +133,25 @@ class Site(msgspec.Struct, frozen=True):
 
 
 def load_site(folder: Path) -> Site:
-    """Read `<folder>/devices.toml` and the time zone of `site.toml`. Raises ConfigError with the field to mend."""
-    path = folder / "devices.toml"
-    site = _decode(path, Site)
-    _check(site, str(path))
-    return msgspec.structs.replace(site, time_zone=_decode(folder / "site.toml", _SiteFile).time_zone)
+    """Read `devices.toml`, the rooms of `layout.toml` and the time zone of `site.toml`; devices that are only planned
+    are left out. Raises ConfigError with the field to mend."""
+    layout, table = _decode(folder / "layout.toml", _Layout), _decode(folder / "devices.toml", _Devices)
+    rooms = [
+        msgspec.structs.replace(room, height_m=storey.height_m)
+        for building in layout.buildings
+        for storey in building.storeys
+        for room in storey.rooms
+    ]
+    rooms += [msgspec.structs.replace(place, outside=True) for place in layout.outdoors]
+    site = Site(
+        place=layout.place,
+        spaces={room.name: room for room in rooms},
+        devices=tuple(device for device in table.devices if not device.planned),
+        kinds=table.kinds,
+        time_zone=_decode(folder / "site.toml", _SiteFile).time_zone,
+    )
+    _check(site, str(folder / "devices.toml"))
+    return site
 
 
 def _decode(path: Path, shape: type[T]) -> T:
@@ -138,7 +166,7 @@ def _decode(path: Path, shape: type[T]) -> T:
 
 def _check(site: Site, file: str) -> None:
     """What the types cannot say: legal names, and every reference leads somewhere."""
-    spaces, seen = {space.name for space in site.spaces}, set[str]()
+    spaces, seen = site.spaces, set[str]()
     for place, device in enumerate(site.devices):
         check_name("device", device.name)
         at = f"device[{place}]"
@@ -147,7 +175,9 @@ def _check(site: Site, file: str) -> None:
         if device.kind not in site.kinds:
             raise ConfigError(f"there is no [kind.{device.kind}]", file=file, field=f"{at}.kind", fix="add the table")
         if device.space not in spaces:
-            raise ConfigError(f"no space is named {device.space}", file=file, field=f"{at}.space", fix="add [[space]]")
+            raise ConfigError(
+                f"no space is named {device.space}", file=file, field=f"{at}.space", fix="add the room to layout.toml"
+            )
         seen.add(device.name)
     for kind in site.kinds.values():
         for metric in kind.metrics:

@@ -3,12 +3,12 @@
 import json
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from bim.authored import write_sample
-from bim.building_plan import load_plan
+from bim.campus.author import write_site
 
 ROOT = Path(__file__).resolve().parents[2]
 SITES = ROOT / "configs" / "sites"
@@ -22,7 +22,7 @@ def aid4(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("cli") / "campus.ifc"
-    write_sample(load_plan(SITES / "campus"), path)
+    write_site(SITES / "campus", path, seed=4, data_date=date(2026, 6, 15))
     return path
 
 
@@ -30,7 +30,8 @@ def test_info_prints_one_document(sample):
     done = aid4("info", sample, "--json")
     known = json.loads(done.stdout)
     assert done.returncode == 0
-    assert (known["schema"], known["spaces"], known["storeys"], known["lost"]) == ("IFC4", 17, 3, [])
+    assert (known["schema"], known["storeys"], known["lost"]) == ("IFC4X3_ADD2", 9, [])
+    assert known["spaces"] >= 60
     assert known["crs"] == "EPSG:8353"
     assert known["origin"]["eastings_m"] == pytest.approx(-487258.58)
     assert known["true_north_deg"] == pytest.approx(16.992)
@@ -38,7 +39,7 @@ def test_info_prints_one_document(sample):
 
 
 def test_info_reads_for_people_too(sample):
-    assert "schema: IFC4" in aid4("info", sample).stdout
+    assert "schema: IFC4X3" in aid4("info", sample).stdout
 
 
 def test_a_refusal_exits_with_2_and_names_file_and_fix(tmp_path):
@@ -53,8 +54,9 @@ def test_a_refusal_exits_with_2_and_names_file_and_fix(tmp_path):
 def test_tree_shows_rooms_and_on_demand_elements(sample):
     assert "Space 0.01 Lobby" in aid4("tree", sample).stdout
     (project,) = json.loads(aid4("tree", sample, "--elements", "--json").stdout)["roots"]
-    storey = project["children"][0]["children"][0]["children"][0]
-    lobby = next(node for node in storey["children"] if node["name"] == "0.01 Lobby")
+    (site,) = project["children"]
+    lab = next(node for node in site["children"] if node["name"] == "A Smart Energy Lab")
+    lobby = next(node for node in lab["children"][0]["children"] if node["name"] == "0.01 Lobby")
     assert {"IfcSensor", "IfcController"} == {node["type"] for node in lobby["children"]}
 
 
@@ -67,7 +69,7 @@ def test_sample_writes_the_building(tmp_path, sample):
 
 def test_bind_lists_bound_and_unbound(sample, tmp_path):
     points = tmp_path / "points.csv"
-    points.write_text("node,device,metric,x_m,y_m,z_m\ngw-1,room-lobby,co2,,,\ngw-1,stray,m,,,\ngw-1,tag,m,5,4,1\n")
+    points.write_text("node,device,metric,x_m,y_m,z_m\ngw-1,room-lobby,co2,,,\ngw-1,stray,m,,,\ngw-1,tag,m,15,64,1\n")
     known = json.loads(aid4("bind", sample, "--site", SITES / "campus", "--points", points, "--json").stdout)
     assert known["by_how"] == {"ifc": 1, "space": 1}
     assert [one["key"] for one in known["unbound"]] == ["gw-1/stray/m"]

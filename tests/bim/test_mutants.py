@@ -6,16 +6,16 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from bim.authored import author_building
-from bim.building_plan import load_plan
+from bim.campus.author import author_site
 from bim.errors import ModelError
 from bim.open import read_model
 
-CAMPUS = Path(__file__).resolve().parents[2] / "configs" / "sites" / "campus"
+FARM = Path(__file__).resolve().parents[2] / "configs" / "sites" / "farm"
 EACH = 60  # mutants of each kind
 
 
@@ -75,7 +75,7 @@ MUTATIONS = (cut, cut_but_ended, flipped, hole, rewired, revalued, renamed)
 @pytest.fixture(scope="session")
 def originals(ifc) -> list[bytes]:
     real = [ifc / "japanese_ac16_unicode.ifc", ifc / "georef" / "geolocation-mapconversion.ifc"]
-    return [author_building(load_plan(CAMPUS)).encode(), *(path.read_bytes() for path in real)]
+    return [author_site(FARM, seed=4, data_date=date(2026, 6, 15)).text.encode(), *(path.read_bytes() for path in real)]
 
 
 @pytest.mark.parametrize("mutate", MUTATIONS, ids=lambda one: one.__name__)

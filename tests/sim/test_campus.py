@@ -127,7 +127,8 @@ def test_what_may_not_be_written_is_refused(site: Site, start_us: int, device: s
 
 def test_a_wrong_table_names_file_and_field(tmp_path: Path, site_dir: Path) -> None:
     text = (site_dir / "devices.toml").read_text()
-    (tmp_path / "site.toml").write_text((site_dir / "site.toml").read_text())
+    for name in ("site.toml", "layout.toml"):
+        (tmp_path / name).write_text((site_dir / name).read_text())
     (tmp_path / "devices.toml").write_text(text.replace('space = "Workshop"', 'space = "Atlantis"', 1))
     with pytest.raises(ConfigError) as caught:
         load_site(tmp_path)
