@@ -41,6 +41,7 @@ class Bindings:
         self.by_point = {binding.point_id: binding for binding in bindings}
         self.reasons = dict(reasons or {})
         self.unused = list(unused)
+        self._current = model.current if model else str
         self._at: defaultdict[str, list[int]] = defaultdict(list)
         self._under: defaultdict[str, list[int]] = defaultdict(list)
         for point, binding in sorted(self.by_point.items()):
@@ -52,11 +53,11 @@ class Bindings:
 
     def points_of(self, place: str) -> list[int]:
         """Ids of the points bound to an element or space, ascending."""
-        return self._at.get(place, [])
+        return self._at.get(self._current(place), [])
 
     def points_under(self, place: str) -> list[int]:
         """Ids of the points bound to a place or to anything that it holds, ascending."""
-        return self._under.get(place, [])
+        return self._under.get(self._current(place), [])
 
     def places(self) -> set[str]:
         """All elements and spaces that have points."""

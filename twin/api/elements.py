@@ -122,6 +122,7 @@ async def show_element(call: Call[NoQuery, None]) -> ElementDetail:
     row = twin.model.row(element)
     if row is None:
         raise NotFoundError(f"no element {element[:60]!r}", field="id", fix="GET /api/v1/elements?q=… finds elements")
+    element = row["id"]  # it may have been asked for by the name that an earlier revision gave it
     psets = await asyncio.to_thread(twin.models.properties, element)
     points = [twin.directory.by_id[i] for i in twin.bindings.points_of(element) if i in twin.directory.by_id]
     shown = ("id", "type", "name", "long_name", "storey", "space", "tag", "predefined", "type_name", "description")
