@@ -5,6 +5,7 @@ import json
 import os
 import urllib.parse
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,8 @@ async def _serve(config: Any, for_s: float | None, as_json: bool) -> None:
     async with serve_twin(config) as served:
         if not as_json:
             click.echo(f"the twin of {served.twin.site.name} answers at {served.url}")
-        served.model.add_done_callback(_tell_model)
+        served.model.add_done_callback(partial(_tell_refused, "model"))
+        served.plan.add_done_callback(partial(_tell_refused, "schedule"))
         try:
             async with asyncio.timeout(for_s):
                 await stop.wait()
@@ -101,10 +103,10 @@ async def _serve(config: Any, for_s: float | None, as_json: bool) -> None:
         click.echo(json.dumps({"url": served.url, **counts}))
 
 
-def _tell_model(done: "asyncio.Task[str | None]") -> None:
-    """A model that was refused is said on standard error; the twin goes on without it."""
+def _tell_refused(what: str, done: "asyncio.Task[str | None]") -> None:
+    """A model or schedule that was refused is said on standard error; the twin goes on without it."""
     if not done.cancelled() and (problem := done.result()):
-        click.echo(f"model: {problem}", err=True)
+        click.echo(f"{what}: {problem}", err=True)
 
 
 @twin.command()

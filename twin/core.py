@@ -26,6 +26,10 @@ from twin.model import Model
 from twin.model_change import ModelChange
 from twin.models import Models, file_sha256
 from twin.node_views import NodeStatus, node_statuses
+from twin.plan_actuals import ActualsChange
+from twin.plan_book import PlanBook
+from twin.plan_changes import LinksChange, PlanFiles, ScheduleChange
+from twin.plan_site import SitePlan
 from twin.points import Overrides
 from twin.rows import TS_US_MAX, TS_US_MIN
 from twin.siteconfig import SiteConfig, site_from_dict
@@ -64,6 +68,7 @@ class Twin:
         self._points_version = -1
         self._turn = threading.Lock()
         self.models = Models(store)
+        self.plan = PlanBook(store, self.models)
         self.model = Model()
         self.bindings = Bindings()
         self.directory = Directory([], self.bindings, {})
@@ -77,15 +82,22 @@ class Twin:
             rebind=self._bind,
             refresh=self.refresh,
         )
+        files = PlanFiles(self.uploads, lambda: self.site.folder)
+        schedule = ScheduleChange(self.plan, files, self.refresh)
+        links = LinksChange(self.plan, files, self.refresh)
         self.changes = Changes(
             store,
             {
+                "schedule": schedule,
+                "links": links,
+                "actuals": ActualsChange(self.plan, self.refresh),
                 "bindings": BindingsChange(self.refresh, lambda: self.directory, lambda: self.model, self._found_for),
                 "limits": LimitsChange(self.refresh, lambda: self.directory),
                 "site": SiteChange(self.refresh, lambda: self.site),
                 "model": self.model_change,
             },
         )
+        self._site_plan = SitePlan(self.plan, self.changes, schedule, links)
         self.commands = Commands(store, self.clock, ingest.command if ingest else None)
         if ingest is not None:
             ingest.on_reply = self.commands.take_reply
@@ -139,6 +151,11 @@ class Twin:
             self._periods = _periods(self.directory)
             self._bounds = Bounds.of(self.directory)
             self._write_bindings()
+            self.plan.refresh(self.model, self.bindings, self.site)
+
+    async def bring_plan(self, model: Path | None) -> str | None:
+        """Make the site's schedule and links live where they are new; the problem when a part is refused."""
+        return await self._site_plan.bring(self.site, model)
 
     async def bring_model(self, *files: Path | PartFile, by: str = "start") -> Change | None:
         """Make these files the live model unless they are; the change, or None when nothing was to do."""

@@ -93,6 +93,11 @@ class Model:
         index = self._at(element)
         return None if index is None else self._storey[index]
 
+    def parent_of(self, element: str) -> str | None:
+        """What holds it: container, whole or host."""
+        index = self._row.get(element)
+        return None if index is None else self._parent[index]
+
     def holders(self, places: Iterable[str]) -> set[str]:
         """The places themselves and all that hold them: whole, host, space, storey, building, site."""
         found: set[str] = set()
@@ -111,6 +116,11 @@ class Model:
     def count(self, ifc_class: str) -> int:
         """How many elements of exactly this class."""
         return sum(1 for kind in self._type if kind == ifc_class)
+
+    def element_ids(self) -> list[str]:
+        """GlobalIds of what is an element: no project, place, opening, port or group."""
+        ids: list[str] = self.elements.filter(pc.equal(self.elements["category"], "element"))["id"].to_pylist()
+        return ids
 
     @functools.cached_property
     def children(self) -> dict[str, list[str]]:

@@ -113,6 +113,16 @@ class Models:
         with self._cursor() as cursor:
             return first(cursor, "SELECT 1 FROM model_revisions WHERE revision = ?", [revision]) is not None
 
+    def relations(self, revision: int | None = None) -> pa.Table:
+        """The relations (table RELATIONS) of a revision, of the live one by default."""
+        names = ", ".join(RELATIONS.names)
+        with self._cursor() as cursor:
+            row = (
+                first(cursor, "SELECT revision FROM model_revisions WHERE active") if revision is None else (revision,)
+            )
+            sql = f"SELECT {names} FROM model_relations WHERE revision = {int(row[0]) if row else -1}"  # noqa: S608
+            return cursor.sql(sql).to_arrow_table().cast(RELATIONS)
+
     def properties(self, element: str) -> dict[str, dict[str, dict[str, Any]]]:
         """Of the live model: kind ("property" | "quantity") -> set -> name -> value."""
         found: dict[str, dict[str, dict[str, Any]]] = {"property": {}, "quantity": {}}

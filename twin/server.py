@@ -60,11 +60,13 @@ class TwinConfig:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A twin that answers at `url`; `model` ends with None once the site's model is live, or with its problem."""
+    """A twin that answers at `url`; `model` ends with None once the site's model is live, or with its problem, `plan`
+    likewise once its schedule and links are."""
 
     twin: Twin
     url: str
     model: "asyncio.Task[str | None]"
+    plan: "asyncio.Task[str | None]"
 
 
 @contextlib.asynccontextmanager
@@ -85,10 +87,11 @@ async def serve(config: TwinConfig) -> AsyncIterator[Served]:
                     await server.ready.wait()
                     owned = [tasks.create_task(work, name=name) for name, work in _works(twin, ingest)]
                     model = tasks.create_task(bring_site_model(twin, config), name="twin.model")
-                    yield Served(twin, _url(config, listener), model)
+                    plan = tasks.create_task(bring_site_plan(twin, config, model), name="twin.plan")
+                    yield Served(twin, _url(config, listener), model, plan)
                     server.should_exit = True
                     await answering
-                    for task in (*owned, model):
+                    for task in (*owned, model, plan):
                         task.cancel()
             except BaseExceptionGroup as group:
                 if len(group.exceptions) == 1:
@@ -126,6 +129,12 @@ def check_exposure(config: TwinConfig) -> Token | None:
             f"a token has at least {_TOKEN_CHARS_MIN} characters", file=str(config.token_file), field="token", fix=fix
         )
     return Token(secret)
+
+
+async def bring_site_plan(twin: Twin, config: TwinConfig, model: "asyncio.Task[str | None]") -> str | None:
+    """After the model: make the site's schedule and links live; the problem when a part is refused."""
+    path = config.model or config.site.model_path
+    return await twin.bring_plan(path if await model is None else None)
 
 
 async def bring_site_model(twin: Twin, config: TwinConfig) -> str | None:

@@ -15,6 +15,10 @@ longitude_deg = 18.16
 [model]
 file = "campus.ifc"                   # beside this file; files = ["architecture.ifc", "electrical.ifc"] for several
 
+[schedule]                            # see docs/schedule.md; without `file` that of the model, if it has one
+file = "plan.xml"
+links = "links.csv"                   # GlobalId, task_id
+
 [retention]                           # days; see docs/retention.md. Without it everything stays
 event_days = 3650
 default = { raw_days = 400, minute_days = 3650 }
@@ -39,14 +43,16 @@ from bim.bind_rules import BindRule, read_rules
 from bim.federation.merge import PARTS_MAX
 from bim.federation.open import PartFile
 from bim.federation.parts import PartPlace
+from twin.plan_lifecycle import LifecycleRules
 from twin.retention import Policies
 from wire.errors import ConfigError, UserError
 from wire.names import check_name
 
-__all__ = ["ModelFile", "Origin", "SiteConfig", "load_site", "site_from_dict"]
+__all__ = ["ModelFile", "Origin", "SchedulePlan", "SiteConfig", "load_site", "site_from_dict"]
 
 _OWN = {"folder", "rules"}  # fields that no file gives
 _Text = Annotated[str, Meta(max_length=200)]
+_Tasks = Annotated[list[_Text], Meta(max_length=1_000)]  # ids or codes
 _AT = re.compile(r" - at `\$\.?([^`]*)`")
 
 
@@ -79,6 +85,20 @@ class Origin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     height_m: Annotated[float, Meta(ge=-500, le=9_000)] = 0.0
 
 
+class SchedulePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The site's work schedule, how its tasks are linked to elements, and how it is read; see docs/schedule.md."""
+
+    file: _Text | None = None
+    links: _Text | None = None
+    rules: _Text | None = None
+    project: _Text = ""
+    encoding: _Text = ""
+    baseline: _Text | None = None
+    umbrella: _Tasks = []
+    decides: _Tasks = []
+    lifecycle: LifecycleRules = msgspec.field(default_factory=LifecycleRules)
+
+
 class SiteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One site. `folder` is where the file lies, empty when there is none; `rules` are the [[bind]] tables."""
 
@@ -92,6 +112,7 @@ class SiteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bounds: tuple[float, float, float, float] | None = None
     origin: Origin | None = None
     model: ModelFile | None = None
+    schedule: SchedulePlan | None = None
     retention: Policies = msgspec.field(default_factory=Policies)
     bind: Annotated[list[dict[str, Any]], Meta(max_length=5_000)] = []
     folder: str = ""

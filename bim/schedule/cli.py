@@ -19,7 +19,8 @@ from bim.limits import MIB, ModelLimits
 from bim.open import load_tables, read_model
 from bim.schedule.coverage import coverage
 from bim.schedule.diff import diff
-from bim.schedule.element_plan import ElementPlan, resolve_tasks
+from bim.schedule.element_plan import ElementPlan, planned_elements
+from bim.schedule.link_csv import read_links, resolve_links
 from bim.schedule.link_rules import ElementFields, link_by_rules, read_rules
 from bim.schedule.progress import Progress
 from bim.schedule.read import read_schedule
@@ -99,7 +100,11 @@ def schedule(
 @click.option(
     "--schedule", "plan_file", type=click.Path(path_type=str), help="The plan; else that of the links or model."
 )
-@click.option("--links", type=click.Path(path_type=str), help="CSV with the columns GlobalId and task_id.")
+@click.option(
+    "--links",
+    type=click.Path(path_type=str),
+    help="CSV of GlobalId and task_id (and dates, without --schedule).",
+)
 @click.option("--rules", type=click.Path(path_type=Path), help="TOML with [[task_link]] rules.")
 @click.option("--at", default=None, help=_AT_HELP)
 @click.option("--umbrella", multiple=True, help="Task (id or code) that must not decide; may be repeated.")
@@ -131,17 +136,20 @@ def state(
     limits = ModelLimits(memory_bytes=memory_mib * MIB, wall_s=seconds, cpu_s=max(1, round(seconds)))
     moment = _moment(at, time_zone)
     with _steps(3, quiet=as_json) as step:
-        given = read_schedule(links, encoding=encoding) if links else None
-        found = read_schedule(plan_file, encoding=encoding) if plan_file else given or read_schedule(ifc)
+        given = read_links(Path(links), encoding) if links and plan_file else None
+        found = read_schedule(plan_file or links or ifc, encoding=encoding)
         step()
         with tempfile.TemporaryDirectory(prefix="aid4-bim-") as folder:
             read_model(ifc, Path(folder), limits)
             model = load_tables(Path(folder))
         step()
         table, missing = _links(found, given, rules, model)
-        elements = _elements(model["elements"], table)
+        elements = planned_elements(model["elements"], table)
         plan = ElementPlan.of(Progress.of(found, baseline), table, elements, never=decides, always=umbrella)
         step()
+    if table.num_rows and not plan.elements_linked:
+        fix = "give the model that these links were made for"
+        raise UserError("none of the linked elements is in this model", file=links or str(rules or ifc), fix=fix)
     report = coverage(plan, table, missing, model["elements"])
     if as_json:
         click.echo(json.dumps({**_state_document(plan, moment), **report}, ensure_ascii=False))
@@ -150,13 +158,13 @@ def state(
 
 
 def _links(
-    found: Schedule, given: Schedule | None, rules: Path | None, model: dict[str, pa.Table]
+    found: Schedule, given: pa.Table | None, rules: Path | None, model: dict[str, pa.Table]
 ) -> tuple[pa.Table, list[str]]:
     """Links of the file, of the schedule itself, and of rules; tasks named otherwise are resolved to their ids."""
     tables: list[pa.Table] = [found["element_tasks"]]
     missing: list[str] = []
-    if given is not None and given is not found:
-        own, missing = resolve_tasks(given["element_tasks"], found)
+    if given is not None:
+        own, missing = resolve_links(given, found)
         tables.append(own)
     if rules is not None:
         fields = ElementFields(model["elements"], model["relations"])
@@ -166,13 +174,6 @@ def _links(
         problem = f"{len(missing)} tasks of the links are not in the schedule" if missing else "no task is linked"
         raise UserError(problem, file=found.about.file, fix="give --links a CSV with GlobalId and task_id, or --rules")
     return table, missing
-
-
-def _elements(elements: pa.Table, links: pa.Table) -> list[str]:
-    """Elements of the model, and whatever else of it is linked (spaces, for example)."""
-    linked = set(links["element"].to_pylist())
-    rows = elements.select(["id", "category"]).to_pylist()
-    return [row["id"] for row in rows if row["category"] == "element" or row["id"] in linked]
 
 
 def _state_document(plan: ElementPlan, moment: datetime) -> dict[str, Any]:

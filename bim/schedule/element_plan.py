@@ -16,10 +16,11 @@ import pyarrow.compute as pc
 from bim.schedule.progress import Progress
 from bim.schedule.rows import ElementTask
 from bim.schedule.tables import Schedule, schema_of
+from bim.schedule.task_names import TaskNames
 from bim.schedule.timeline import Codes, Timeline, names_of
 from bim.schedule.umbrella import umbrellas_of
 
-__all__ = ["ELEMENT_STATES", "ElementPlan", "resolve_tasks"]
+__all__ = ["ELEMENT_STATES", "ElementPlan", "planned_elements", "resolve_tasks"]
 
 ELEMENT_STATES = pa.schema(
     [
@@ -81,7 +82,7 @@ class ElementPlan:
             members,
             offsets,
             progress.planned.by_group(members, offsets),
-            progress.actual.by_group(members, offsets),
+            progress.actual.by_group(members, offsets, all_needed=True),
             progress.forecast_dates.by_group(members, offsets),
             tasks["id"].take(pa.array(linked_umbrellas)).to_pylist(),
             known.filter(pa.array(had & (counts == 0))).to_pylist(),
@@ -103,6 +104,11 @@ class ElementPlan:
     def unlinked(self) -> list[str]:
         """Elements that no task decides."""
         return list(self.elements.filter(pa.array(np.diff(self.offsets) == 0)).to_pylist())
+
+    @property
+    def elements_linked(self) -> bool:
+        """Whether any element of the model is linked at all, if only to an umbrella task."""
+        return bool(len(self.members) or self.umbrella_only)
 
     def tasks_of(self, element: str) -> list[str]:
         """Ids of the tasks that decide an element, none when it is not known."""
@@ -126,23 +132,24 @@ class ElementPlan:
 
 
 def resolve_tasks(links: pa.Table, schedule: Schedule) -> tuple[pa.Table, list[str]]:
-    """Links whose task is named by id, else by code, else by name where that is unique; and what was not found."""
-    named: dict[str, str] = {}
-    for column in ("name", "code", "id"):  # the later ones win
-        values = schedule.tasks[column].to_pylist()
-        seen: dict[str, list[str]] = {}
-        for value, task in zip(values, schedule.tasks["id"].to_pylist(), strict=True):
-            if value:
-                seen.setdefault(value, []).append(task)
-        named.update({value: found[0] for value, found in seen.items() if len(found) == 1})
+    """Links whose task is named by what its tool keeps (P6: the code, else the id), else by the other, else by name,
+    each where it is unique; and what was not found."""
+    names = TaskNames(schedule)
     wanted = links["task"].to_pylist()
-    ids = [named.get(one) for one in wanted]
+    ids = [names.id(one) for one in wanted]
     missing = sorted({one for one, found in zip(wanted, ids, strict=True) if found is None})
     schema = schema_of(ElementTask)
     table = links.set_column(
         links.schema.get_field_index("task"), pa.field("task", pa.string()), pa.array(ids, pa.string())
     )
     return table.filter(pc.is_valid(table["task"])).cast(schema), missing
+
+
+def planned_elements(elements: pa.Table, links: pa.Table) -> pa.Array:
+    """Ids of the elements of a model, and of whatever else of it is linked (spaces, for example)."""
+    linked = pc.is_in(elements["id"], value_set=pc.unique(links["element"]))
+    wanted = pc.or_(pc.equal(elements["category"], "element"), linked)
+    return _array(elements["id"].filter(wanted))
 
 
 def _array(values: Sequence[str] | pa.Array) -> pa.Array:

@@ -18,6 +18,10 @@ Reason = Literal[
     "too_big",  # beyond a bound of ScheduleLimits
     "loop",  # tasks that wait for each other in a circle
     "no_work",  # a calendar in which a duration can never be worked
+    "memory",  # the reader ran out of its memory
+    "time",  # the reader ran out of its time
+    "crash",  # the reader was ended by a signal
+    "failed",  # the reader ended in another way than with a result
 ]
 REASONS: frozenset[str] = frozenset(get_args(Reason))
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-__all__ = ["ScheduleLimits"]
+__all__ = ["ReaderLimits", "ScheduleLimits"]
 
 _MIB = 1 << 20
 
@@ -19,3 +19,12 @@ class ScheduleLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     text_chars: int = 8_192  # one name; documents belong elsewhere
     warnings: int = 200  # a broken export can complain a million times
     horizon_years: int = 200  # a network whose dates lie further apart is a mistake
+
+
+class ReaderLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the child process that reads one schedule may use."""
+
+    memory_bytes: int = 1536 * _MIB  # address space; the largest programmes take 900 MiB, libraries included
+    wall_s: float = 180.0  # a child that hangs is killed
+    cpu_s: int = 150  # the kernel ends a child that spins, even when the parent is gone
+    output_bytes: int = 1024 * _MIB  # any one file the child writes

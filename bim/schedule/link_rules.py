@@ -27,7 +27,7 @@ from bim.schedule.rows import ElementTask
 from bim.schedule.tables import Schedule, table_of
 from wire.errors import ConfigError
 
-__all__ = ["FIELDS", "ElementFields", "RuleMatch", "TaskLinkRule", "link_by_rules", "read_rules"]
+__all__ = ["FIELDS", "ElementFields", "RuleMatch", "TaskLinkRule", "link_by_rules", "parse_rules", "read_rules"]
 
 Mask = npt.NDArray[np.bool_]
 FIELDS = (
@@ -61,14 +61,23 @@ class RuleMatch:
 def read_rules(path: Path) -> list[TaskLinkRule]:
     """The [[task_link]] tables of a TOML file; raises ConfigError with field and fix."""
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8")).get("task_link", [])
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(str(error.strerror), file=str(path), fix="give a TOML file with [[task_link]]") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(str(error), file=str(path), fix="mend the TOML") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(str(error), file=str(path), fix="save the file as UTF-8") from error
+    return parse_rules(text, str(path))
+
+
+def parse_rules(text: str, file: str) -> list[TaskLinkRule]:
+    """The [[task_link]] tables of a TOML text; raises ConfigError with field and fix."""
+    try:
+        tables = tomllib.loads(text).get("task_link", [])
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigError(str(error), file=file, fix="mend the TOML") from error
     if not isinstance(tables, list) or not tables:
-        raise ConfigError("it has no [[task_link]]", file=str(path), field="task_link", fix="write [[task_link]]")
-    return [_rule(table, number, str(path)) for number, table in enumerate(tables, start=1)]
+        raise ConfigError("it has no [[task_link]]", file=file, field="task_link", fix="write [[task_link]]")
+    return [_rule(table, number, file) for number, table in enumerate(tables, start=1)]
 
 
 def _rule(table: Any, number: int, file: str) -> TaskLinkRule:

@@ -57,14 +57,23 @@ class Progress:
     forecast_dates: Timeline
 
     @classmethod
-    def of(cls, schedule: Schedule, baseline: str | None = None) -> "Progress":
-        """`baseline` plans by a saved baseline instead; raises ScheduleError when there is none of that name."""
+    def of(
+        cls, schedule: Schedule, baseline: str | None = None, *, reported: npt.NDArray[np.bool_] | None = None
+    ) -> "Progress":
+        """`baseline` plans by a saved baseline instead; raises ScheduleError when there is none of that name.
+
+        `reported` are the tasks of which it is known whether they have begun; by default all or none, as the file
+        reports anything or not.
+        """
         tasks = schedule.tasks
         start, finish = _column(tasks, "planned_start"), _column(tasks, "planned_finish")
         if baseline is not None:
             start, finish = _baseline(schedule, baseline)
         known = (start < NEVER) & (finish < NEVER)
-        return cls(schedule, Timeline(start, finish, known), _actual(schedule), _forecast(schedule, start, finish))
+        actual = _actual(schedule)
+        if reported is not None:
+            actual = Timeline(actual.start, actual.finish, reported)
+        return cls(schedule, Timeline(start, finish, known), actual, _forecast(schedule, start, finish))
 
     def planned_state(self, moment: datetime) -> Codes:
         """What should be so at a moment."""
@@ -152,11 +161,12 @@ class Progress:
         """Work reported: finished tasks between their actual dates, started ones to their percent at the data date."""
         if not self.actual.known.any():
             return pa.nulls(len(grid), pa.float64())
-        status = seconds(self.schedule.about.data_date) if self.schedule.about.data_date else _last_actual(self.actual)
+        data_date = self.schedule.about.data_date
+        status = max(seconds(data_date) if data_date else 0, _last_actual(self.actual))
         percent = self.schedule.tasks["percent"].fill_null(0.0).to_numpy() / 100.0
         done = self.actual.finish < NEVER
         share = np.where(done, 1.0, percent)
-        finish = np.where(done, self.actual.finish, max(status, 0))
+        finish = np.where(done, self.actual.finish, status)
         begun = self.actual.known & (self.actual.start < NEVER)
         earned = _curve(
             np.where(begun, self.actual.start, NEVER),

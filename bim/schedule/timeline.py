@@ -36,12 +36,16 @@ class Timeline:
         state[~self.known] = UNKNOWN
         return state
 
-    def by_group(self, members: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]) -> "Timeline":
+    def by_group(
+        self, members: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64], *, all_needed: bool = False
+    ) -> "Timeline":
         """One row a group: it starts with its first member and finishes with its last. Group g holds the rows
-        `members[offsets[g] : offsets[g + 1]]` that are known; one without any is unknown."""
+        `members[offsets[g] : offsets[g + 1]]` that are known; one without any is unknown. With `all_needed` a group
+        with a member that is not known never finishes: of what was reported of some nothing follows for all."""
         groups = len(offsets) - 1
         of_group = np.repeat(np.arange(groups), np.diff(offsets))
         keep = self.known[members]
+        missing = np.unique(of_group[~keep]) if all_needed else np.empty(0, np.int64)
         members, of_group = members[keep], of_group[keep]
         counts = np.bincount(of_group, minlength=groups)
         start, finish = np.full(groups, NEVER), np.full(groups, NEVER)
@@ -50,6 +54,7 @@ class Timeline:
             firsts = np.concatenate([[0], np.cumsum(counts[filled])[:-1]])
             start[filled] = np.minimum.reduceat(self.start[members], firsts)
             finish[filled] = np.maximum.reduceat(self.finish[members], firsts)
+        finish[missing] = NEVER
         return Timeline(start, finish, filled)
 
 

@@ -25,7 +25,7 @@ async def test_the_state_now_has_one_item_a_point_that_reported(park: Any) -> No
     assert items[2]["quality"] & 1
     assert (items[4]["value"], items[4]["stale"]) == (21.5, True)
     assert 0 <= items[1]["age_s"] < 60
-    assert list(items[1]) == ["point", "ts", "value", "quality", "age_s", "stale", "since"]
+    assert list(items[1]) == ["point", "ts", "value", "quality", "age_s", "stale", "since", "lifecycle"]
 
 
 async def test_a_point_that_missed_its_period_is_stale(empty: Any) -> None:

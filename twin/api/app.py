@@ -11,7 +11,20 @@ from starlette.middleware import Middleware
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from twin.api import backups, changes, commands, elements, health, history, points, query, session, site, state
+from twin.api import (
+    backups,
+    changes,
+    commands,
+    elements,
+    health,
+    history,
+    points,
+    query,
+    schedule,
+    session,
+    site,
+    state,
+)
 from twin.api.auth import Guard, Token
 from twin.api.errors import answer_error
 from twin.api.health import HttpFigures, TwinFigures
@@ -31,6 +44,7 @@ OPERATIONS: list[Operation] = [
     *state.OPERATIONS,
     *history.OPERATIONS,
     *elements.OPERATIONS,
+    *schedule.OPERATIONS,
     *changes.OPERATIONS,
     *query.OPERATIONS,
     *commands.OPERATIONS,
@@ -39,7 +53,8 @@ OPERATIONS: list[Operation] = [
 ]
 _STATIC = Path(__file__).parents[1] / "static"
 _HEADERS = {
-    "content-security-policy": "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; "
+    "content-security-policy": "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "  # wasm: the decoder of the tiles
+    "img-src 'self' data: blob:; object-src 'none'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",

@@ -8,10 +8,12 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from twin.api.operation import Call, Limit, NoQuery, Offset, Operation, Search
+from twin.api.operation import Call, Limit, NoQuery, Offset, Operation, Search, Time
+from twin.api.schedule import moments
 from twin.core import Twin
 from twin.directory import PointView
 from twin.errors import NotFoundError
+from twin.plan_views import ElementPlanView, LinkedTask, element_view
 from wire.limits import PAGE_ITEMS_DEFAULT
 
 __all__ = ["OPERATIONS"]
@@ -21,7 +23,14 @@ _NUMBERS = re.compile(r"(\d{1,15})")
 _DEPTH_MAX = 64  # a model that nests deeper is a loop
 
 
-class ElementsQuery(msgspec.Struct, forbid_unknown_fields=True):
+class MomentQuery(msgspec.Struct, forbid_unknown_fields=True):
+    """What the plan says at `at`, as it was known at `known_at`; both now by default."""
+
+    at: Time | None = None
+    known_at: Time | None = None
+
+
+class ElementsQuery(MomentQuery, forbid_unknown_fields=True):
     """Filters of the model; all that are given must hold."""
 
     type: Search = ""
@@ -42,6 +51,7 @@ class ElementView(msgspec.Struct):
     storey: str | None
     space: str | None
     points: int
+    plan: ElementPlanView | None = None
 
 
 class ElementsPage(msgspec.Struct):
@@ -70,7 +80,8 @@ class ElementDetail(msgspec.Struct):
     parent: str | None
     children: list[str]
     points: list[PointView]
-    tasks: list[Any] = []
+    plan: ElementPlanView | None = None
+    tasks: list[LinkedTask] = []
     documents: list[Any] = []
 
 
@@ -112,11 +123,25 @@ async def list_elements(call: Call[ElementsQuery, None]) -> ElementsPage:
     end = query.offset + query.limit
     names = ["id", "type", "name", "long_name", "storey", "space"]
     rows = found.select(names).slice(min(query.offset, found.num_rows), query.limit).to_pylist()
-    items = [ElementView(**row, points=len(twin.bindings.points_of(row["id"]))) for row in rows]
+    plans = await asyncio.to_thread(_plans, twin, [row["id"] for row in rows], query)
+    items = [
+        ElementView(**row, points=len(twin.bindings.points_of(row["id"])), plan=plan)
+        for row, plan in zip(rows, plans, strict=True)
+    ]
     return ElementsPage(items, found.num_rows, end if end < found.num_rows else None)
 
 
-async def show_element(call: Call[NoQuery, None]) -> ElementDetail:
+def _plans(twin: Twin, elements: list[str], query: MomentQuery) -> list[ElementPlanView | None]:
+    """The plan of some elements at one moment."""
+    at_us, known_us = moments(twin, query.at, query.known_at)
+    plan = twin.plan.at(known_us)
+    if plan is None:
+        return [None] * len(elements)
+    states, late_days = plan.elements.at(at_us // 1_000_000), plan.elements.late_days(at_us // 1_000_000)
+    return [element_view(plan, element, states, late_days) for element in elements]
+
+
+async def show_element(call: Call[MomentQuery, None]) -> ElementDetail:
     """One element."""
     twin, element = call.twin, call.path["element"]
     row = twin.model.row(element)
@@ -124,6 +149,7 @@ async def show_element(call: Call[NoQuery, None]) -> ElementDetail:
         raise NotFoundError(f"no element {element[:60]!r}", field="id", fix="GET /api/v1/elements?q=… finds elements")
     element = row["id"]  # it may have been asked for by the name that an earlier revision gave it
     psets = await asyncio.to_thread(twin.models.properties, element)
+    [plan] = await asyncio.to_thread(_plans, twin, [element], call.query)
     points = [twin.directory.by_id[i] for i in twin.bindings.points_of(element) if i in twin.directory.by_id]
     shown = ("id", "type", "name", "long_name", "storey", "space", "tag", "predefined", "type_name", "description")
     return ElementDetail(
@@ -133,6 +159,8 @@ async def show_element(call: Call[NoQuery, None]) -> ElementDetail:
         parent=row["parent"],
         children=twin.model.children.get(element, []),
         points=points,
+        plan=plan,
+        tasks=plan.tasks if plan else [],
     )
 
 
@@ -208,6 +236,6 @@ def _hang(
 
 OPERATIONS = [
     Operation("GET", "/elements", list_elements, "elements of the model", ElementsQuery, answer=ElementsPage),
-    Operation("GET", "/elements/{element}", show_element, "one element by GlobalId", answer=ElementDetail),
+    Operation("GET", "/elements/{element}", show_element, "one element by GlobalId", MomentQuery, answer=ElementDetail),
     Operation("GET", "/tree", show_tree, "places, devices and their points", answer=Tree),
 ]

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from twin.api.operation import Call, NoQuery, Operation, Time, micros
+from twin.core import Twin
 from twin.node_views import NodeStatus
 from twin.times import iso
 from wire.limits import PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX
@@ -35,6 +36,17 @@ class SiteModel(msgspec.Struct):
     sha256: str
 
 
+class SiteSchedule(msgspec.Struct):
+    """The live schedule; `problem` says what of the site's folder was refused at the start."""
+
+    revision: int | None
+    file: str
+    format: str
+    name: str
+    tasks: int
+    problem: str | None
+
+
 class Span(msgspec.Struct):
     """First and last time of what is stored, and now."""
 
@@ -54,6 +66,7 @@ class SiteView(msgspec.Struct):
     languages: list[str]
     counts: Counts
     model: SiteModel | None
+    schedule: SiteSchedule | None
     time: Span
     version: str
 
@@ -123,8 +136,19 @@ async def show_site(call: Call[NoQuery, None]) -> SiteView:
             readings=counts["readings"],
         ),
         model=SiteModel(info.file, info.schema, info.sha256) if info else None,
+        schedule=_schedule(twin),
         time=Span(iso(first), iso(last), twin.now_text()),
         version=twin.version,
+    )
+
+
+def _schedule(twin: Twin) -> SiteSchedule | None:
+    plan, refused = twin.plan.live, twin.plan.refused
+    if plan is None:
+        return SiteSchedule(None, "", "", "", 0, refused) if refused else None
+    stored = plan.stored
+    return SiteSchedule(
+        stored.revision, stored.file, stored.format, stored.name, stored.schedule.tasks.num_rows, refused
     )
 
 

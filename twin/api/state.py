@@ -14,6 +14,8 @@ from twin.api.operation import Call, Limit, Offset, Operation, Search, Time, mic
 from twin.core import Twin
 from twin.errors import NotFoundError
 from twin.live_frames import rows_of, table_values
+from twin.plan import CODES
+from twin.plan_lifecycle import LIFECYCLES
 from twin.state import NO_TIME, StateTable
 from twin.times import iso, iso_times
 from wire.limits import PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX
@@ -26,13 +28,18 @@ _GRACE_S = 2.0
 
 
 class StateQuery(msgspec.Struct, forbid_unknown_fields=True):
-    """`points` are ids parted by commas; `element` also takes what it holds."""
+    """`points` are ids parted by commas; `element` also takes what it holds.
+
+    `include=elements` adds the plan's state of every element; with format=arrow, `table=elements` gives that alone.
+    """
 
     at: Time | None = None
     known_at: Time | None = None
     element: Search = ""
     points: str = ""
+    include: Literal["", "elements"] = ""
     format: Literal["json", "arrow"] = "json"
+    table: Literal["points", "elements"] = "points"
     limit: Limit = PAGE_ITEMS_DEFAULT
     offset: Offset = 0
 
@@ -51,16 +58,28 @@ class StateItem(msgspec.Struct):
     age_s: float | None
     stale: bool
     since: str | None
+    lifecycle: str = "commissioned"
 
 
-class StatePage(msgspec.Struct):
-    """The values at one moment."""
+class ElementStates(msgspec.Struct):
+    """The plan's state of every element, by column; `codes` says what a number means."""
+
+    codes: list[str]
+    global_id: list[str]
+    planned: list[int]
+    actual: list[int]
+    forecast: list[int]
+
+
+class StatePage(msgspec.Struct, omit_defaults=True):
+    """The values at one moment; `elements` when asked for."""
 
     at: str | None
     known_at: str | None
     items: list[StateItem]
     total: int
     next: int | None
+    elements: ElementStates | None = None
 
 
 async def show_state(call: Call[StateQuery, None]) -> StatePage | Response:
@@ -69,6 +88,10 @@ async def show_state(call: Call[StateQuery, None]) -> StatePage | Response:
     now_us = twin.clock.wall_us()
     at_us = micros(query.at) if query.at else None
     known_us = micros(query.known_at) if query.known_at else None
+    if query.format == "arrow" and query.table == "elements":
+        return arrow_response(
+            await asyncio.to_thread(_element_table, twin, now_us if at_us is None else at_us, known_us)
+        )
     wanted = _wanted(twin, query)
     if at_us is None and known_us is None:
         columns = twin.latest(wanted)
@@ -82,8 +105,11 @@ async def show_state(call: Call[StateQuery, None]) -> StatePage | Response:
     if query.format == "arrow":
         return arrow_response(_table(page))
     end = query.offset + query.limit
-    items = _items(twin, page, at_us, now=query.at is None and known_us is None)
-    return StatePage(iso(at_us), iso(known_us), items, total, end if end < total else None)
+    items = _items(twin, page, at_us, known_us, now=query.at is None and known_us is None)
+    elements = None
+    if query.include == "elements":
+        elements = await asyncio.to_thread(_element_states, twin, at_us, known_us)
+    return StatePage(iso(at_us), iso(known_us), items, total, end if end < total else None, elements)
 
 
 def point_ids(text: str, field: str) -> list[int]:
@@ -112,7 +138,31 @@ def _wanted(twin: Twin, query: StateQuery) -> list[int] | None:
     return under if ids is None else sorted(set(ids) & set(under))
 
 
-def _items(twin: Twin, page: StateTable, at_us: int, *, now: bool) -> list[StateItem]:
+def _element_states(twin: Twin, at_us: int, known_us: int | None) -> ElementStates:
+    """By the order of the model; without a plan all is unknown."""
+    plan = twin.plan.at(known_us)
+    if plan is None:
+        ids = twin.model.element_ids()
+        nothing = [0] * len(ids)
+        return ElementStates(list(CODES), ids, nothing, nothing, nothing)
+    codes = {name: found.tolist() for name, found in plan.elements.at(at_us // 1_000_000).items()}
+    return ElementStates(list(CODES), plan.element_ids, **codes)
+
+
+def _element_table(twin: Twin, at_us: int, known_us: int | None) -> pa.Table:
+    """The same as an Arrow table."""
+    plan = twin.plan.at(known_us)
+    if plan is None:
+        states = _element_states(twin, at_us, known_us)
+        columns = {name: getattr(states, name) for name in ("planned", "actual", "forecast")}
+        ids = pa.array(states.global_id, pa.string())
+    else:
+        columns, ids = plan.elements.at(at_us // 1_000_000), plan.by_element.elements
+    table = pa.table({"global_id": ids} | {name: pa.array(codes, pa.int8()) for name, codes in columns.items()})
+    return table.replace_schema_metadata({"codes": ",".join(CODES)})
+
+
+def _items(twin: Twin, page: StateTable, at_us: int, known_us: int | None, *, now: bool) -> list[StateItem]:
     ages = (at_us - page.ts_us) / 1e6
     late = np.nan_to_num(twin.periods_s(page.point), nan=np.inf) * _PERIODS_MISSED + _GRACE_S
     live = (page.quality & HISTORICAL) == 0
@@ -125,7 +175,8 @@ def _items(twin: Twin, page: StateTable, at_us: int, *, now: bool) -> list[State
         for row in np.flatnonzero(began_us != NO_TIME).tolist():
             since[row] = iso(int(began_us[row]))
     columns = (page.point.tolist(), iso_times(page.ts_us), table_values(page), page.quality.tolist(), ages.tolist())
-    return list(map(StateItem, *columns, stale.tolist(), since))
+    lives = [LIFECYCLES[code] for code in twin.plan.lifecycles(page.point, at_us, known_us).tolist()]
+    return list(map(StateItem, *columns, stale.tolist(), since, lives))
 
 
 def _table(page: StateTable) -> pa.Table:

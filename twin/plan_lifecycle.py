@@ -1,0 +1,117 @@
+"""What an element is in its life, from its tasks: planned, installed, commissioned, handed over.
+
+Every task is of one class, by patterns over its name, its code, its WBS and its activity codes: hand-over,
+commissioning, or (all others) installation. An element is installed when its last task of installation is finished;
+commissioned when its last commissioning is (without one: when it is installed); handed over when its last hand-over is.
+"""
+
+import re
+from dataclasses import dataclass
+from fnmatch import translate
+from typing import Annotated
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from msgspec import Meta
+
+from bim.schedule.tables import Schedule
+from bim.schedule.timeline import NEVER, Timeline
+
+__all__ = ["COMMISSIONED", "HANDED_OVER", "INSTALLED", "LIFECYCLES", "PLANNED", "LifecycleLines", "LifecycleRules", "task_classes"]  # fmt: skip  # noqa: E501
+
+PLANNED, INSTALLED, COMMISSIONED, HANDED_OVER = 0, 1, 2, 3
+LIFECYCLES = ("planned", "installed", "commissioned", "handed_over")  # by code
+INSTALLING, COMMISSIONING, HANDING_OVER = 0, 1, 2
+
+_Patterns = Annotated[list[Annotated[str, Meta(min_length=1, max_length=200)]], Meta(max_length=100)]
+
+_COMMISSIONING = [
+    "commission*", "*[!e]commission*", "*start-up*", "*start up test*", "*functional test*", "*performance test*",  # en
+    "*uvedenie do prev*", "*uvádzanie do prev*", "*oživen*", "*skúšk* prevádzk*", "*skúšobn* prevádzk*",
+    "*funkčn* skúš*",  # sk
+    "*試運轉*", "*试运转*", "*試車*", "*试车*", "*調試*", "*调试*", "*啟用測試*", "*功能測試*",  # zh
+    "*inbedrijf*", "*in bedrijf*", "*inregel*", "*proefdraai*",  # nl
+    "*inbetrieb*", "*probebetrieb*", "*einregul*", "*funktionsprüf*",  # de
+]  # fmt: skip
+_HANDING_OVER = [
+    "*hand over*", "*handover*", "*hand-over*", "*handing over*", "*final acceptance*", "*taking over*",  # en
+    "*odovzdan*", "*odovzdáv*", "*kolaudác*", "*preberac*",  # sk
+    "*移交*", "*點交*", "*交屋*", "*驗收*", "*验收*", "*竣工*",  # zh
+    "*oplever*", "*overdracht*",  # nl
+    "*übergabe*", "*abnahme*",  # de
+]  # fmt: skip
+
+
+class LifecycleRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Globs without case over name, code, WBS and activity codes of a task; a list that is given replaces ours."""
+
+    commissioned: _Patterns = msgspec.field(default_factory=lambda: list(_COMMISSIONING))
+    handed_over: _Patterns = msgspec.field(default_factory=lambda: list(_HANDING_OVER))
+
+
+def task_classes(schedule: Schedule, rules: LifecycleRules) -> npt.NDArray[np.int8]:
+    """INSTALLING, COMMISSIONING or HANDING_OVER by task; what matches both is a hand-over."""
+    columns = [schedule.tasks[name].to_pylist() for name in ("name", "code", "wbs_code")]
+    texts = [list(row) for row in zip(*columns, strict=True)]
+    index = {task: place for place, task in enumerate(schedule.tasks["id"].to_pylist())}
+    codes = schedule["codes"].select(["task", "value", "text"]).to_pylist()
+    for row in codes:
+        texts[index[row["task"]]] += [row["value"], row["text"]]
+    found = np.zeros(len(texts), np.int8)
+    for kind, patterns in ((COMMISSIONING, rules.commissioned), (HANDING_OVER, rules.handed_over)):
+        if patterns:
+            matches = re.compile("|".join(translate(pattern) for pattern in patterns), re.IGNORECASE).match
+            found[[any(matches(text) for text in row) for row in texts]] = kind
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class LifecycleLines:
+    """By element and class of task: from when to when, in one date set; what has no task of a class is unknown."""
+
+    installing: Timeline
+    commissioning: Timeline
+    handing_over: Timeline
+
+    @classmethod
+    def of(
+        cls,
+        line: Timeline,
+        classes: npt.NDArray[np.int8],
+        members: npt.NDArray[np.int64],
+        offsets: npt.NDArray[np.int64],
+    ) -> "LifecycleLines":
+        """From the tasks' dates; element e has the tasks `members[offsets[e] : offsets[e + 1]]`."""
+        groups = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+        lines = []
+        for kind in (INSTALLING, COMMISSIONING, HANDING_OVER):
+            own = classes[members] == kind
+            counts = np.bincount(groups[own], minlength=len(offsets) - 1)
+            starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+            lines.append(line.by_group(members[own], starts, all_needed=True))
+        return cls(*lines)
+
+    @property
+    def known(self) -> npt.NDArray[np.bool_]:
+        """Elements of which the tasks say anything."""
+        return self.installing.known | self.commissioning.known | self.handing_over.known
+
+    def at(self, now_s: int) -> npt.NDArray[np.int8]:
+        """Codes at a moment in UTC seconds; what is not known is commissioned."""
+        built, tried, handed = self.installing, self.commissioning, self.handing_over
+        installed = np.where(built.known, built.finish <= now_s, tried.start <= now_s)
+        commissioned = np.where(tried.known, tried.finish <= now_s, installed)
+        given = handed.known & (handed.finish <= now_s)
+        alone = ~built.known & ~tried.known & handed.known  # only a hand-over: it stood before
+        code = np.where(commissioned | alone, COMMISSIONED, np.where(installed, INSTALLED, PLANNED))
+        code = np.where(given, HANDED_OVER, code)
+        return np.where(self.known, code, COMMISSIONED).astype(np.int8)
+
+    def next_s(self, row: int, code: int) -> int:
+        """When an element becomes more than `code`, NEVER when that is not known."""
+        lines = {PLANNED: self.installing, INSTALLED: self.commissioning, COMMISSIONED: self.handing_over}
+        line = lines.get(code)
+        if line is None or not line.known[row]:
+            return int(NEVER)
+        return int(line.finish[row])

@@ -1,0 +1,279 @@
+"""What the API says of a plan, as plain structs: tasks, elements, counts, coverage, the S-curve, what is late.
+
+Times are ISO 8601 UTC; states are names.
+"""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bim.schedule.coverage import coverage
+from bim.schedule.timeline import NEVER
+from twin.model import Model
+from twin.plan import CODES, Codes, Lines, Plan
+from twin.plan_clock import texts_of
+
+__all__ = [
+    "Coverage", "Curve", "ElementPlanView", "LateTask", "LinkedTask", "StateCounts", "TaskView", "counts_of",
+    "coverage_of", "curve_of", "element_view", "find_tasks", "late_of", "task_views", "unlinked_of",
+]  # fmt: skip
+
+_CURVE_POINTS = 101
+_LISTED_MAX = 1_000  # of what a page lists besides its items; the counts are whole
+_LATE_MAX = 1_000
+
+StateCounts = dict[str, dict[str, int]]  # date set -> state -> how many
+
+
+class TaskView(msgspec.Struct, kw_only=True):
+    """One task at a moment. `float_h` and `critical` are the file's, else computed, null or false when neither is."""
+
+    id: str
+    code: str
+    name: str
+    wbs: str
+    is_summary: bool
+    is_milestone: bool
+    is_umbrella: bool
+    planned_start: str | None
+    planned_finish: str | None
+    actual_start: str | None
+    actual_finish: str | None
+    forecast_start: str | None
+    forecast_finish: str | None
+    percent: float | None
+    critical: bool
+    float_h: float | None
+    planned: str
+    actual: str
+    forecast: str
+    elements: int
+    predecessors: list[str]
+
+
+class LateTask(msgspec.Struct):
+    """A task behind its plan; `why` is late_start, late_finish, finished_late or forecast_late."""
+
+    task: str
+    code: str
+    name: str
+    why: str
+    planned_start: str | None
+    planned_finish: str | None
+    forecast_finish: str | None
+    days_late: float
+    elements: int
+    critical: bool
+
+
+class Curve(msgspec.Struct):
+    """Shares of the work done, 0 to 1; `actual` is null after what was reported."""
+
+    times: list[str]
+    planned: list[float]
+    actual: list[float | None]
+    forecast: list[float]
+
+
+class Coverage(msgspec.Struct):
+    """What of the model the plan decides; lists are cut at 1,000, GET /schedule/unlinked pages the unlinked."""
+
+    elements: int
+    linked: int
+    unlinked: int
+    umbrella_tasks: list[str]
+    by_how: dict[str, int] = {}
+    unlinked_items: list[dict[str, Any]] = []
+    tasks_without_elements: list[dict[str, Any]] = []
+    links_to_unknown_tasks: list[str] = []
+    links_to_unknown_elements: list[str] = []
+
+
+class LinkedTask(msgspec.Struct):
+    """A task of an element; an umbrella task is shown and does not decide."""
+
+    id: str
+    name: str
+    how: str
+    confidence: float
+    decides: bool
+
+
+class ElementPlanView(msgspec.Struct):
+    """The plan of one element; `start` and `finish` are the planned ones, days are calendar days."""
+
+    planned: str
+    actual: str
+    forecast: str
+    start: str | None
+    finish: str | None
+    actual_start: str | None
+    actual_finish: str | None
+    forecast_finish: str | None
+    days_late: float | None
+    tasks: list[LinkedTask]
+
+
+def counts_of(lines: Lines, now_s: int) -> StateCounts:
+    """How many rows are in which state, by date set."""
+    return {name: _counted(codes) for name, codes in lines.at(now_s).items()}
+
+
+def _counted(codes: Codes) -> dict[str, int]:
+    counts = np.bincount(codes, minlength=len(CODES)).tolist()
+    return dict(zip(CODES, counts, strict=True))
+
+
+def coverage_of(plan: Plan, missing: list[str]) -> Coverage:
+    """Coverage of the live model by a plan."""
+    known = coverage(plan.by_element, plan.links, missing, plan.model.elements)
+    return Coverage(
+        elements=known["total"],
+        linked=known["decided"],
+        unlinked=known["total"] - known["decided"],
+        umbrella_tasks=known["umbrellas"],
+        by_how=known["by_how"],
+        unlinked_items=known["undecided"][:_LISTED_MAX],
+        tasks_without_elements=known["tasks_without_elements"][:_LISTED_MAX],
+        links_to_unknown_tasks=known["links_to_unknown_tasks"][:_LISTED_MAX],
+        links_to_unknown_elements=known["links_to_unknown_elements"][:_LISTED_MAX],
+    )
+
+
+def unlinked_of(plan: Plan | None, model: Model, words: str = "") -> list[dict[str, Any]]:
+    """Elements that no task decides: id, type, name and reason; with `words` those that have them in type or name."""
+    if plan is None:
+        rows = model.elements.filter(pc.equal(model.elements["category"], "element")).select(["id", "type", "name"])
+        found = [row | {"reason": "no_plan"} for row in rows.to_pylist()]
+    else:
+        found = coverage(plan.by_element, plan.links, [], plan.model.elements)["undecided"]
+    words = words.lower()
+    return [row for row in found if words in f"{row['type']} {row['name']}".lower()] if words else found
+
+
+def curve_of(plan: Plan) -> Curve:
+    """The S-curve over the whole plan."""
+    table = plan.progress.s_curve(_CURVE_POINTS)
+    local = np.asarray(table["at"].cast(pa.int64()).to_numpy(), np.int64)
+    times = [text for text in texts_of(plan.clock.to_utc(local)) if text is not None]
+    shares = {
+        name: [None if one is None else round(one, 6) for one in table[name].to_pylist()]
+        for name in ("planned", "actual", "forecast")
+    }
+    return Curve(times, shares["planned"], shares["actual"], shares["forecast"])  # type: ignore[arg-type]
+
+
+def late_of(plan: Plan, at_us: int) -> tuple[list[LateTask], int]:
+    """The most delayed tasks at a moment, and how many are late."""
+    table = plan.progress.late(plan.clock.local(at_us))
+    rows = [plan.task_row[task] for task in table["id"].to_pylist()]
+    planned, expected = plan.tasks.planned, _utc(plan, table["expected"])
+    listed = []
+    for place, row in enumerate(table.slice(0, _LATE_MAX).to_pylist()):
+        task = rows[place]
+        due = planned.start[task] if row["why"] == "late_start" else planned.finish[task]
+        days = max(0, int(expected[place]) - int(due)) / 86_400
+        finish = texts_of(expected[place : place + 1])[0]
+        if row["why"] == "late_start":
+            finish = texts_of(plan.tasks.forecast.finish[task : task + 1])[0]
+        listed.append(
+            LateTask(
+                task=row["id"],
+                code=row["code"],
+                name=row["name"],
+                why=row["why"],
+                planned_start=texts_of(planned.start[task : task + 1])[0],
+                planned_finish=texts_of(planned.finish[task : task + 1])[0],
+                forecast_finish=finish,
+                days_late=round(days, 2),
+                elements=len(plan.elements_of.get(row["id"], ())),
+                critical=bool(plan.critical[task]),
+            )
+        )
+    listed.sort(key=lambda one: -one.days_late)
+    return listed, table.num_rows
+
+
+def find_tasks(plan: Plan, words: str) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Rows of the tasks whose name, code, WBS or id has the words, in the order of the file."""
+    tasks = plan.schedule.tasks
+    if not words:
+        return np.arange(tasks.num_rows)
+    mask = np.zeros(tasks.num_rows, bool)
+    for name in ("name", "code", "wbs_code", "id"):
+        mask |= np.asarray(pc.match_substring(tasks[name], words, ignore_case=True))
+    return np.flatnonzero(mask)
+
+
+def task_views(plan: Plan, rows: np.ndarray[Any, np.dtype[np.int64]], now_s: int) -> list[TaskView]:
+    """Some tasks at a moment."""
+    names = ["id", "code", "name", "wbs_code", "kind", "percent"]
+    found = plan.schedule.tasks.select(names).take(pa.array(rows)).to_pylist()
+    dates = {
+        f"{what}_{end}": texts_of(getattr(line, end)[rows])
+        for what, line in (
+            ("planned", plan.tasks.planned),
+            ("actual", plan.tasks.actual),
+            ("forecast", plan.tasks.forecast),
+        )
+        for end in ("start", "finish")
+    }
+    states = {name: codes[rows].tolist() for name, codes in plan.tasks.at(now_s).items()}
+    floats, critical = plan.float_h[rows].tolist(), plan.critical[rows].tolist()
+    views = []
+    for place, row in enumerate(found):
+        views.append(
+            TaskView(
+                id=row["id"],
+                code=row["code"],
+                name=row["name"],
+                wbs=row["wbs_code"],
+                is_summary=row["kind"] == "summary",
+                is_milestone="milestone" in row["kind"],
+                is_umbrella=row["id"] in plan.umbrellas,
+                percent=row["percent"],
+                critical=critical[place],
+                float_h=None if floats[place] != floats[place] else round(floats[place], 3),
+                elements=len(plan.elements_of.get(row["id"], ())),
+                predecessors=plan.predecessors.get(row["id"], []),
+                **{name: CODES[codes[place]] for name, codes in states.items()},
+                **{name: texts[place] for name, texts in dates.items()},  # type: ignore[arg-type]
+            )
+        )
+    return views
+
+
+def element_view(plan: Plan, element: str, states: dict[str, Codes], late_days: Any) -> ElementPlanView | None:
+    """The plan of one element, given the codes and delays of all; None when no task is linked to it."""
+    row, links = plan.element_row.get(element, -1), plan.links_of.get(element, ())
+    if row < 0 or not links:
+        return None
+    lines, deciding = plan.elements, set(plan.by_element.tasks_of(element))
+    tasks = []
+    for place in links:
+        link = {name: plan.links[name][place].as_py() for name in ("task", "how", "confidence")}
+        name = plan.schedule.tasks["name"][plan.task_row[link["task"]]].as_py()
+        tasks.append(LinkedTask(link["task"], name, link["how"], link["confidence"], link["task"] in deciding))
+    days = float(late_days[row])
+    return ElementPlanView(
+        **{name: CODES[codes[row]] for name, codes in states.items()},
+        start=_text(lines.planned.start[row]),
+        finish=_text(lines.planned.finish[row]),
+        actual_start=_text(lines.actual.start[row]) if lines.actual.known[row] else None,
+        actual_finish=_text(lines.actual.finish[row]) if lines.actual.known[row] else None,
+        forecast_finish=_text(lines.forecast.finish[row]),
+        days_late=None if days != days else round(days, 2),
+        tasks=tasks,
+    )
+
+
+def _text(value: Any) -> str | None:
+    return None if int(value) >= NEVER else f"{np.datetime64(int(value), 's')}Z"
+
+
+def _utc(plan: Plan, column: pa.ChunkedArray) -> Any:
+    local = np.asarray(column.cast(pa.int64()).fill_null(int(NEVER)).to_numpy(), np.int64)
+    return plan.clock.to_utc(local)
