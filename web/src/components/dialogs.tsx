@@ -11,18 +11,20 @@ type DialogName = "help" | "settings";
 const shown = signal<DialogName | null>(null);
 
 export const openDialog = (name: DialogName) => (shown.value = name);
-export const dialogOpen = () => shown.value !== null;
+export const dialogOpen = () => document.querySelector("dialog[open]") !== null;
 
 export function Dialogs() {
   return shown.value === "help" ? <Help /> : shown.value === "settings" ? <SettingsDialog /> : null;
 }
 
-function Dialog({ title, children }: { title: string; children: ComponentChildren }) {
+const closeShown = () => void (shown.value = null);
+
+/** A window over the page that Escape, its cross or a click beside it closes. */
+export function Dialog({ title, children, close = closeShown, wide = false }: { title: string; children: ComponentChildren; close?: () => void; wide?: boolean }) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => dialog.current?.showModal(), []);
-  const close = () => (shown.value = null);
   return (
-    <dialog ref={dialog} aria-label={title} onClose={close} onClick={(event) => event.target === dialog.current && close()}>
+    <dialog ref={dialog} data-wide={wide || undefined} aria-label={title} onClose={close} onClick={(event) => event.target === dialog.current && close()}>
       <div class="dialog-body">
         <header>
           <h2>{title}</h2>

@@ -71,6 +71,9 @@ export const sinceMoment = (ms: number, nowMs: number, zone: string) =>
 export const hourMinute = (ms: number, zone: string) => instant("h", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }, ms, zone);
 export const dayMonth = (ms: number, zone: string) => instant("w", { month: "short", day: "numeric" }, ms, zone);
 
+export const month = (ms: number, zone: string) => instant("o", { month: "short" }, ms, zone);
+export const year = (ms: number, zone: string) => instant("y", { year: "numeric" }, ms, zone);
+
 /** The zone's offset at an instant, always printed beside a clock: `UTC+01:00`. */
 export function offset(ms: number, zone: string): string {
   const minutes = offsetMinutes(ms, zone);
