@@ -1,0 +1,76 @@
+"""`aid4 model`: score recordings with anomaly detectors, and say honestly how good they are."""
+
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+
+__all__ = ["model"]
+
+_AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
+@click.group()
+def model() -> None:
+    """Train, score and evaluate anomaly detectors."""
+
+
+@model.command()
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["nab", "csv"]),
+    required=True,
+    help="nab: one folder of univariate files, untrained; csv: files of many channels.",
+)
+@click.option("--train-rows", type=click.IntRange(min=1), help="csv: learn from so many first rows, score the rest.")
+@click.option(
+    "--budget",
+    type=click.FloatRange(min=1e-4, max=1e4),
+    default=1.0,
+    show_default=True,
+    help="csv: false-alarm episodes allowed per stream-day.",
+)
+@click.option("--exclude", multiple=True, metavar="COLUMN", help="csv: leave a column out; may be given again.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="Folder for the scores (csv: or one .csv file)."
+)
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@_AS_JSON
+def score(
+    kind: str,
+    train_rows: int | None,
+    budget: float,
+    exclude: tuple[str, ...],
+    out: Path,
+    paths: tuple[Path, ...],
+    as_json: bool,
+) -> None:
+    """Write an anomaly score in 0..1 for every row of every file; the same configuration for all."""
+    from inference.bundle import Bundle
+    from inference.novelty import build
+    from inference.score_files import many_files, nab_files, score_many, score_nab
+
+    if kind == "nab":
+        if len(paths) != 1:
+            raise click.UsageError("--format nab takes one folder")
+        jobs, adaptive = nab_files(paths[0], out), Bundle(build())
+    else:
+        if train_rows is None:
+            raise click.UsageError("--format csv needs --train-rows: how many first rows are normal")
+        jobs, adaptive = many_files(paths, out), None
+    reports = []
+    with click.progressbar(jobs, label="scoring", file=sys.stderr, hidden=not sys.stderr.isatty()) as shown:
+        for job in shown:
+            if kind == "nab":
+                reports.append(score_nab(job, adaptive))
+            else:
+                reports.append(score_many(job, train_rows or 1, budget, exclude))
+    if as_json:
+        click.echo(msgspec.json.encode({"files": reports}).decode())
+        return
+    for report in reports:
+        for note in report.notes:
+            click.echo(f"{report.file}: {note}", err=True)
+    click.echo(f"{len(reports)} files, {sum(report.rows for report in reports):,} rows scored below {out}")
