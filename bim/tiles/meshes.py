@@ -28,7 +28,7 @@ MESHES = pa.schema(
         pa.field("kernel", pa.string(), nullable=False),
         pa.field("vertices", pa.large_list(pa.float32()), nullable=False),
         pa.field("triangles", pa.large_list(pa.uint32()), nullable=False),
-        pa.field("colors", pa.large_list(pa.uint32()), nullable=False),  # bytes r, g, b, a
+        pa.field("colors", pa.large_list(pa.uint32()), nullable=False),  # 0xRRGGBBAA (sRGB)
     ]
 )
 _ORIGIN = b"origin_m"
@@ -44,7 +44,7 @@ class ElementMesh:
     storey: str | None
     vertices: NDArray[np.float64]  # (n, 3)
     triangles: NDArray[np.int32]  # (m, 3)
-    triangle_colors: NDArray[np.uint32]  # (m,), bytes r, g, b, a
+    triangle_colors: NDArray[np.uint32]  # (m,), 0xRRGGBBAA (sRGB)
 
 
 class Meshes(Sequence[ElementMesh]):

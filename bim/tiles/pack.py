@@ -37,7 +37,7 @@ FEATURES = pa.schema(
         pa.field("area_m2", pa.float32(), nullable=False),
         pa.field("volume_m3", pa.float32()),  # null: the mesh is not closed
         pa.field("kernel", pa.string(), nullable=False),
-        pa.field("color", pa.uint32(), nullable=False),  # of most triangles: bytes r, g, b, a (sRGB)
+        pa.field("color", pa.uint32(), nullable=False),  # of most triangles: 0xRRGGBBAA (sRGB)
     ]
 )
 _SPACE_ALPHA_MAX = 0x40  # a room is a tint, whatever its file says
@@ -196,7 +196,7 @@ def _surfaces(meshes: list[Mesh], products: list[Product], origin: NDArray[np.fl
     for feature, (mesh, product) in enumerate(zip(meshes, products, strict=True)):
         for color, vertices, triangles in _by_color(mesh):
             shown = _tint(color) if product.type == "IfcSpace" else color
-            parts[shown >> 24 < 255].append((feature, vertices, triangles, shown))
+            parts[shown & 0xFF < 0xFF].append((feature, vertices, triangles, shown))
     return [_surface(found, origin, blended) for blended, found in parts.items() if found]
 
 
@@ -218,7 +218,7 @@ def _surface(
     starts = np.cumsum([0, *counts[:-1]])
     local = np.concatenate([vertices for _, vertices, _, _ in parts]) - origin
     triangles = [part[2] + start for part, start in zip(parts, starts, strict=True)]
-    colors = np.repeat(np.array([part[3] for part in parts], np.uint32), counts)
+    colors = np.repeat(np.array([part[3] for part in parts], ">u4"), counts)  # first byte first: red
     return Surface(
         vertices=np.column_stack([local[:, 0], local[:, 2], -local[:, 1]]),
         triangles=np.concatenate(triangles).astype(np.uint32),
@@ -229,7 +229,7 @@ def _surface(
 
 
 def _tint(color: int) -> int:
-    return color & 0xFFFFFF | min(color >> 24, _SPACE_ALPHA_MAX) << 24
+    return color & 0xFFFFFF00 | min(color & 0xFF, _SPACE_ALPHA_MAX)
 
 
 def _main_color(mesh: Mesh) -> int:

@@ -22,7 +22,7 @@ _VERTEX_BYTES, _TRIANGLE_BYTES, _COLOR_BYTES = 24, 12, 4
 
 
 class Mesh(NamedTuple):
-    """Geometry of one element in model metres; colours of triangles are the bytes r, g, b, a."""
+    """Geometry of one element in model metres; colours of triangles are 0xRRGGBBAA (sRGB)."""
 
     vertices: NDArray[np.float64]
     triangles: NDArray[np.int32]

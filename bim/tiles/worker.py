@@ -89,23 +89,23 @@ def _mesh_of(geometry: Any) -> Mesh | None:
 
 
 def _colors_of(geometry: Any, count: int) -> NDArray[np.uint32]:
-    palette = np.array([_rgba(material) for material in geometry.materials] or [_rgba(None)], np.uint8)
+    palette = np.array([_rgba(material) for material in geometry.materials] or [_rgba(None)], np.uint32)
     which = np.frombuffer(geometry.material_ids_buffer, np.int32)
     if len(which) != count:
         which = np.zeros(count, np.int32)
-    colors: NDArray[np.uint32] = palette.view(np.uint32).ravel()[np.clip(which, 0, len(palette) - 1)]
+    colors: NDArray[np.uint32] = palette[np.clip(which, 0, len(palette) - 1)]
     return colors
 
 
-def _rgba(material: Any) -> tuple[int, int, int, int]:
-    """Surface colour as four bytes; light grey where the file gives none."""
+def _rgba(material: Any) -> int:
+    """Surface colour as 0xRRGGBBAA; light grey where the file gives none."""
     try:
         diffuse, clear = material.diffuse, material.transparency
         parts = [*(diffuse.components if hasattr(diffuse, "components") else diffuse), 1.0 - clear]
         red, green, blue, alpha = (round(255 * min(max(float(part), 0.0), 1.0)) for part in parts)
     except READ_ERRORS:
-        return 178, 178, 178, 255
-    return red, green, blue, alpha
+        return 0xB2B2B2FF
+    return red << 24 | green << 16 | blue << 8 | alpha
 
 
 def _write_order(iterator: Any, path: Path) -> None:
