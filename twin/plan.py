@@ -6,6 +6,7 @@ tables of the schedule keep the site's wall clock.
 
 import functools
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -155,13 +156,33 @@ class Plan:
             return np.full(self.schedule.tasks.num_rows, fill, object)
         return np.asarray(self._network[name].fill_null(fill).to_numpy(zero_copy_only=False), object)
 
+    def tasks_of(self, row: int) -> list[tuple[str, str, str, float, bool]]:
+        """Of an element: id, name, how, confidence of each linked task, and whether it decides."""
+        deciding = set(self.by_element.members[slice(*self.by_element.offsets[row : row + 2].tolist())].tolist())
+        columns, names = self._link_columns, self._task_names
+        found = []
+        for place in self._links_of.get(self.element_ids[row], ()):
+            task = columns["task"][place]
+            number = self.task_row[task]
+            found.append((task, names[number], columns["how"][place], columns["confidence"][place], number in deciding))
+        return found
+
     @functools.cached_property
-    def links_of(self) -> dict[str, list[int]]:
+    def _links_of(self) -> dict[str, list[int]]:
         """Rows of `links` by element, those of umbrella tasks too."""
         found: dict[str, list[int]] = {}
         for row, element in enumerate(self.links["element"].to_pylist()):
             found.setdefault(element, []).append(row)
         return found
+
+    @functools.cached_property
+    def _link_columns(self) -> dict[str, list[Any]]:
+        return {name: self.links[name].to_pylist() for name in ("task", "how", "confidence")}
+
+    @functools.cached_property
+    def _task_names(self) -> list[str]:
+        names: list[str] = self.schedule.tasks["name"].to_pylist()
+        return names
 
     @functools.cached_property
     def elements_of(self) -> dict[str, list[str]]:

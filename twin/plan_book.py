@@ -9,6 +9,7 @@ import duckdb
 import msgspec
 import numpy as np
 import pyarrow as pa
+import structlog
 from numpy.typing import NDArray
 
 from bim.schedule.tables import Schedule
@@ -22,12 +23,14 @@ from twin.plan_clock import SiteClock
 from twin.plan_lifecycle import COMMISSIONED, LIFECYCLES
 from twin.plan_links import Found, LinkInputs, find_links, keep_links
 from twin.plan_store import Live, PlanStore, StoredSchedule
+from twin.plan_table import write_tasks
 from twin.siteconfig import SiteConfig
 from twin.store import Store
 from wire.errors import Aid4Error
 
 __all__ = ["Lifecycle", "PlanBook"]
 
+_log = structlog.get_logger("twin.plan")
 _REMEMBERED = 4  # plans of former moments of knowledge; each holds its tasks and links
 _HOLDERS_MAX = 16  # a sensor in a unit in an assembly: deeper is a loop
 _LINKS_OF = "plan_links_of"  # key of `meta`: from what the table element_links was made
@@ -59,8 +62,9 @@ class PlanBook:
         self.missing: list[str] = []  # tasks that links name and the schedule lacks
         self.problems: list[str] = []  # of the rules
         self.refused: str | None = None  # why the site's schedule or links were not taken in
+        self.unusable: str | None = None  # why there is no live plan although a schedule is live
         self._model, self._bindings, self._site = Model(), Bindings(), SiteConfig()
-        self._key: tuple[Any, ...] = ()
+        self._key: tuple[Any, ...] = ("not read yet",)
         self._links_of = _MadeOf(-1, 0)
         self._former: OrderedDict[tuple[Any, ...], Plan | None] = OrderedDict()
         self._turn = threading.Lock()
@@ -74,7 +78,8 @@ class PlanBook:
             key = self._key_of(None)
             if key != self._key:
                 self._former.clear()
-                self.live, self._key = self._make(None), key
+                self.live = self._make_live()
+                self._key = key if self._write_tasks(self.live) else ()
             self._row_of_point = self._rows_of_points()
 
     def at(self, known_us: int | None = None) -> Plan | None:
@@ -169,6 +174,16 @@ class PlanBook:
         site = self._site.schedule
         return (live, self.store.stamps(known_us), info and info.revision, self._site.time_zone, repr(site))
 
+    def _make_live(self) -> Plan | None:
+        """The live plan; one that cannot be used must not stop the twin, and is told."""
+        self.unusable = None
+        try:
+            return self._make(None)
+        except Exception as error:  # noqa: BLE001  (whatever a stored schedule holds, the twin runs)
+            self.unusable = f"the live schedule cannot be used: {error or type(error).__name__}"
+            _log.warning("the live schedule cannot be used", problem=str(error) or type(error).__name__)
+            return None
+
     def _make(self, known_us: int | None) -> Plan | None:
         live = self.store.live("schedule", known_us)
         if live is None:
@@ -182,6 +197,14 @@ class PlanBook:
             self.clock(),
             self.rules_of(),
         )
+
+    def _write_tasks(self, plan: Plan | None) -> bool:
+        """Keep the table `tasks` as memory has it; whether that was possible."""
+        try:
+            self._store.writer.run(lambda connection: write_tasks(connection, plan))
+        except Aid4Error:
+            return False  # the disk is full: written when it is not
+        return True
 
     def _keep_links(self) -> None:
         """Bring element_links up to what it follows from; nothing to do when that did not change."""

@@ -18,7 +18,7 @@ from twin.plan_clock import texts_of
 
 __all__ = [
     "Coverage", "Curve", "ElementPlanView", "LateTask", "LinkedTask", "StateCounts", "TaskView", "counts_of",
-    "coverage_of", "curve_of", "element_view", "find_tasks", "late_of", "task_views", "unlinked_of",
+    "coverage_of", "curve_of", "element_views", "find_tasks", "late_of", "task_views", "unlinked_of",
 ]  # fmt: skip
 
 _CURVE_POINTS = 101
@@ -246,32 +246,47 @@ def task_views(plan: Plan, rows: np.ndarray[Any, np.dtype[np.int64]], now_s: int
     return views
 
 
-def element_view(plan: Plan, element: str, states: dict[str, Codes], late_days: Any) -> ElementPlanView | None:
-    """The plan of one element, given the codes and delays of all; None when no task is linked to it."""
-    row, links = plan.element_row.get(element, -1), plan.links_of.get(element, ())
-    if row < 0 or not links:
-        return None
-    lines, deciding = plan.elements, set(plan.by_element.tasks_of(element))
-    tasks = []
-    for place in links:
-        link = {name: plan.links[name][place].as_py() for name in ("task", "how", "confidence")}
-        name = plan.schedule.tasks["name"][plan.task_row[link["task"]]].as_py()
-        tasks.append(LinkedTask(link["task"], name, link["how"], link["confidence"], link["task"] in deciding))
-    days = float(late_days[row])
-    return ElementPlanView(
-        **{name: CODES[codes[row]] for name, codes in states.items()},
-        start=_text(lines.planned.start[row]),
-        finish=_text(lines.planned.finish[row]),
-        actual_start=_text(lines.actual.start[row]) if lines.actual.known[row] else None,
-        actual_finish=_text(lines.actual.finish[row]) if lines.actual.known[row] else None,
-        forecast_finish=_text(lines.forecast.finish[row]),
-        days_late=None if days != days else round(days, 2),
-        tasks=tasks,
+def element_views(plan: Plan, elements: list[str], now_s: int) -> list[ElementPlanView | None]:
+    """The plan of some elements at a moment; None for one that no task is linked to."""
+    states = {name: codes.tolist() for name, codes in plan.elements.at(now_s).items()}
+    lines, days = plan.elements, plan.elements.late_days(now_s).tolist()
+    rows = np.array([plan.element_row.get(element, -1) for element in elements], np.int64)
+    texts = (
+        {
+            name: texts_of(np.where((rows >= 0) & line.known[rows], moments[rows], NEVER))
+            for name, line, moments in (
+                ("start", lines.planned, lines.planned.start),
+                ("finish", lines.planned, lines.planned.finish),
+                ("actual_start", lines.actual, lines.actual.start),
+                ("actual_finish", lines.actual, lines.actual.finish),
+                ("forecast_finish", lines.forecast, lines.forecast.finish),
+            )
+        }
+        if len(plan.element_ids)
+        else {}
     )
-
-
-def _text(value: Any) -> str | None:
-    return None if int(value) >= NEVER else f"{np.datetime64(int(value), 's')}Z"
+    found: list[ElementPlanView | None] = []
+    for place, row in enumerate(rows.tolist()):
+        tasks = plan.tasks_of(row) if row >= 0 else []
+        if not tasks:
+            found.append(None)
+            continue
+        late = days[row]
+        found.append(
+            ElementPlanView(
+                planned=CODES[states["planned"][row]],
+                actual=CODES[states["actual"][row]],
+                forecast=CODES[states["forecast"][row]],
+                start=texts["start"][place],
+                finish=texts["finish"][place],
+                actual_start=texts["actual_start"][place],
+                actual_finish=texts["actual_finish"][place],
+                forecast_finish=texts["forecast_finish"][place],
+                days_late=None if late != late else round(late, 2),
+                tasks=[LinkedTask(*task) for task in tasks],
+            )
+        )
+    return found
 
 
 def _utc(plan: Plan, column: pa.ChunkedArray) -> Any:

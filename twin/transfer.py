@@ -6,6 +6,8 @@
 | `points.parquet` | the catalogue, by id |
 | `readings.parquet`, `states.parquet` | by (ts, point); points by the id of `points.parquet` |
 | `events.parquet`, `elements.parquet`, `psets.parquet`, `bindings.parquet` | for other tools; import takes the events |
+| `tasks.parquet`, `element_tasks.parquet` | the live plan, for other tools |
+| `plan/` | every revision of the plan; import takes it into a twin that has none |
 """
 
 from collections import defaultdict
@@ -18,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from twin.lookup import first, number
+from twin.plan_transfer import export_plan, import_plan
 from twin.store import Store
 from wire.catalogue import Point
 from wire.errors import InputError
@@ -34,6 +37,8 @@ _TABLES = {
     "elements": "SELECT * FROM elements",
     "psets": "SELECT * FROM psets",
     "bindings": "SELECT * FROM bindings ORDER BY point",
+    "tasks": "SELECT * FROM tasks",
+    "element_tasks": "SELECT * FROM element_tasks",
 }
 _DAY_US = 86_400_000_000
 _FIX = "give a folder that `aid4 twin export` wrote"
@@ -59,6 +64,7 @@ def export_to(store: Store, folder: Path) -> Export:
             path = folder / f"{name}.parquet"
             cursor.execute(f"COPY ({select}) TO {_quoted(path)} (FORMAT parquet, COMPRESSION zstd)").fetchall()
             rows[name] = pq.read_metadata(path).num_rows
+        rows["schedules"] = export_plan(cursor, folder)
     made = Export(_FORMAT, _VERSION, store.site, rows)
     (folder / "export.json").write_bytes(msgspec.json.format(msgspec.json.encode(made)))
     return made
@@ -71,6 +77,7 @@ def import_from(store: Store, folder: Path) -> dict[str, int]:
     store.writer.run(store.points.load)
     added = {kind: _take_rows(store, kind, folder / f"{kind}.parquet", ids) for kind in ("readings", "states")}
     added["events"] = store.writer.run(lambda connection: _take_events(connection, folder / "events.parquet", ids))
+    added["schedules"] = store.writer.run(lambda connection: import_plan(connection, folder))
     return added
 
 

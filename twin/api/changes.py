@@ -16,7 +16,7 @@ from wire.limits import PAGE_ITEMS_DEFAULT, UPLOAD_BYTES_MAX, UPLOADS_KEPT_MAX
 
 __all__ = ["OPERATIONS"]
 
-_SUFFIXES = (".ifc", ".ifczip")
+_SUFFIXES = (".ifc", ".ifczip", ".xer", ".xml", ".csv")
 
 
 class ChangeBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -90,8 +90,8 @@ async def upload(call: Call[UploadQuery, None]) -> Upload:
     name = PurePosixPath(call.query.name.replace("\\", "/")).name
     suffix = PurePosixPath(name).suffix.lower()
     if suffix not in _SUFFIXES:
-        fix = f"send a file ending in {' or '.join(_SUFFIXES)}"
-        raise ProblemError(f"{name[:80]!r} is no model", field="name", fix=fix)
+        fix = f"send a file ending in one of {', '.join(_SUFFIXES)}"
+        raise ProblemError(f"{name[:80]!r} is no model, schedule or list of links", field="name", fix=fix)
     folder = call.twin.uploads
     folder.mkdir(parents=True, exist_ok=True)
     digest, size = hashlib.sha256(), 0
@@ -137,5 +137,13 @@ OPERATIONS = [
     Operation("GET", "/changes/{id}", show_change, "one change", answer=Change),
     Operation("POST", "/changes/{id}/activate", activate, "make a change true", answer=Change),
     Operation("POST", "/changes/{id}/revert", revert, "undo a change", answer=Change),
-    Operation("POST", "/uploads", upload, "send a model file", UploadQuery, answer=Upload, status=201),
+    Operation(
+        "POST",
+        "/uploads",
+        upload,
+        "send a model, a schedule or a list of links",
+        UploadQuery,
+        answer=Upload,
+        status=201,
+    ),
 ]

@@ -13,7 +13,7 @@ from twin.api.schedule import moments
 from twin.core import Twin
 from twin.directory import PointView
 from twin.errors import NotFoundError
-from twin.plan_views import ElementPlanView, LinkedTask, element_view
+from twin.plan_views import ElementPlanView, LinkedTask, element_views
 from wire.limits import PAGE_ITEMS_DEFAULT
 
 __all__ = ["OPERATIONS"]
@@ -137,8 +137,7 @@ def _plans(twin: Twin, elements: list[str], query: MomentQuery) -> list[ElementP
     plan = twin.plan.at(known_us)
     if plan is None:
         return [None] * len(elements)
-    states, late_days = plan.elements.at(at_us // 1_000_000), plan.elements.late_days(at_us // 1_000_000)
-    return [element_view(plan, element, states, late_days) for element in elements]
+    return element_views(plan, elements, at_us // 1_000_000)
 
 
 async def show_element(call: Call[MomentQuery, None]) -> ElementDetail:

@@ -10,6 +10,7 @@ from twin.api.operation import Call, Limit, Offset, Operation, Search, Time, mic
 from twin.core import Twin
 from twin.errors import NotFoundError
 from twin.plan import CODES, Plan
+from twin.plan_table import TASK_CLASSES
 from twin.plan_views import (
     Coverage,
     Curve,
@@ -228,7 +229,7 @@ def _task(twin: Twin, name: str, at_us: int, known_us: int | None) -> TaskDetail
         duration_h=row["duration_h"],
         calendar=row["calendar"],
         parent=row["parent"],
-        lifecycle_class=("installation", "commissioning", "hand-over")[plan.classes[place]],
+        lifecycle_class=TASK_CLASSES[plan.classes[place]],
         links_in=_links(plan, task, "successor", "predecessor"),
         links_out=_links(plan, task, "predecessor", "successor"),
         codes={one["type"]: one["text"] or one["value"] for one in codes},

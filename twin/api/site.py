@@ -143,7 +143,7 @@ async def show_site(call: Call[NoQuery, None]) -> SiteView:
 
 
 def _schedule(twin: Twin) -> SiteSchedule | None:
-    plan, refused = twin.plan.live, twin.plan.refused
+    plan, refused = twin.plan.live, twin.plan.unusable or twin.plan.refused
     if plan is None:
         return SiteSchedule(None, "", "", "", 0, refused) if refused else None
     stored = plan.stored
