@@ -13,9 +13,11 @@ from bim.campus.hall import Hall
 from bim.campus.layout import Building, Layout, Room, load_layout
 from bim.campus.model import Model, Spot
 from bim.campus.panels import build_panels
+from bim.campus.plan import Dated, elements_of, write_plan
+from bim.campus.plan_table import load_plan, without_empty
 from bim.campus.services import fit_out
 from bim.campus.solids import Box, Frame
-from bim.campus.step import Enum
+from bim.campus.step import Enum, Ref
 
 __all__ = ["Authored", "author_site", "write_site"]
 
@@ -44,7 +46,7 @@ def author_site(folder: Path, *, seed: int, data_date: date) -> Authored:
     layout = load_layout(folder)
     park = _Park(layout, Model(layout.place, seed))
     park.build()
-    tasks = 0
+    tasks = park.plan(folder, data_date)
     park.model.finish()
     model = park.model
     return Authored(model.file.text(f"{layout.place.name}.ifc", _STAMP), model.elements, model.sensors, tasks)
@@ -74,6 +76,20 @@ class _Park:
         place_devices(self.model, self.layout, self._spaces, self._rects)
         self._systems()
 
+    def plan(self, folder: Path, data_date: date) -> int:
+        """The work schedule, when the folder has one; returns how many tasks it has."""
+        found = load_plan(folder, self.layout)
+        if found is None:
+            return 0
+        rooms: dict[tuple[str, int], list[Ref]] = {}
+        for spot in self._spaces.values():
+            rooms.setdefault((spot.building, spot.storey), []).append(spot.ref)
+        plan, tasks = found
+        made = elements_of(tasks, self.model.built, rooms)
+        empty = {task.code for task in tasks if task.work.trades and not made[task.code]}
+        dated = Dated(plan, without_empty(tasks, empty), data_date)
+        return write_plan(self.model, self.layout, dated, made)
+
     def _building(self, building: Building) -> None:
         model, path = self.model, f"building/{building.code}"
         spot = model.spatial(
@@ -86,7 +102,7 @@ class _Park:
         for number, storey in enumerate(building.storeys):
             here = model.spatial(
                 "IfcBuildingStorey", f"{path}/{number}", storey.name, spot, Frame((0.0, 0.0, storey.elevation_m)),
-                long_name=f"{building.name}, {storey.name}", tail=(storey.elevation_m,), storey=number,
+                tail=(storey.elevation_m,), storey=number,
             )  # fmt: skip
             spots.append(here)
             for room in storey.rooms:
