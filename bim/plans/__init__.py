@@ -1,0 +1,14 @@
+"""Storey plans: every storey of a model cut 1.2 m above its floor and drawn as SVG.
+
+| file | what |
+|---|---|
+| `classes` | what an IFC class is drawn as, and whether it is cut or seen from above |
+| `section` | triangles → polygons: the cut at a height, the outline from above |
+| `storeys` | floors of the storeys, and which elements stand on them |
+| `drawing` | the shapes of one storey |
+| `svg` | shapes → SVG text |
+"""
+
+from bim.plans.plans import storey_plans
+
+__all__ = ["storey_plans"]

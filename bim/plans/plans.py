@@ -1,0 +1,55 @@
+"""All storeys of a model as SVG files."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from bim.plans.drawing import draw
+from bim.plans.storeys import MeshRow, find_floors
+from bim.plans.svg import names_of, svg_of
+
+__all__ = ["storey_plans"]
+
+
+def storey_plans(
+    meshes: Sequence[MeshRow],
+    elements: pa.Table,
+    out_dir: Path,
+    *,
+    origin_m: Sequence[float] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[dict[str, Any]]:
+    """Write plan-000.svg, … of the lowest storey first; rows of storey, file and bounds_m of those that show something.
+
+    meshes: of bim/tiles/meshes.py, in model metres; elements: columns of bim/tables.py. origin_m: what coordinates are
+    relative to, by default that of the meshes.
+    """
+    given = getattr(meshes, "origin_m", (0.0, 0.0, 0.0)) if origin_m is None else origin_m
+    origin = (float(given[0]), float(given[1]))
+    low, high = _heights(meshes)
+    names = names_of(elements.select(["id", "name", "long_name"]).to_pylist())
+    floors = find_floors(meshes, low, high, elements)
+    plans: list[dict[str, Any]] = []
+    for done, floor in enumerate(floors):
+        shapes = draw(meshes, floor)
+        if shapes:
+            text, bounds = svg_of(shapes, names, floor.name, origin)
+            file = f"plan-{len(plans):03}.svg"
+            (out_dir / file).write_text(text, encoding="utf-8")
+            plans.append({"storey": floor.storey, "file": file, "bounds_m": list(bounds)})
+        if progress is not None:
+            progress(done + 1, len(floors))
+    return plans
+
+
+def _heights(meshes: Sequence[MeshRow]) -> tuple[Any, Any]:
+    """Lowest and highest z of each mesh; NaN for one without vertices, which then compares with nothing."""
+    spans = np.full((len(meshes), 2), np.nan)
+    for at, mesh in enumerate(meshes):
+        if len(mesh.vertices):
+            z = mesh.vertices[:, 2]
+            spans[at] = z.min(), z.max()
+    return spans[:, 0], spans[:, 1]

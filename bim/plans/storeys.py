@@ -1,0 +1,102 @@
+"""The storeys of a model: where their floors lie, where they are cut, and which elements stand on them."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from bim.plans.classes import look_of
+
+__all__ = ["Floor", "MeshRow", "find_floors"]
+
+_CUT_M = 1.2  # above the floor: through doors and most windows, above most furniture
+_LOW_SHARE = 0.6  # of a storey lower than that cut asks for: cut there
+_SETTLES_M = 0.6  # a stated elevation farther from where its rooms and doors stand is not believed
+_SAYS_FLOOR = ("IfcSpace", "IfcDoor", "IfcDoorStandardCase", "IfcWall", "IfcWallStandardCase", "IfcColumn")
+_LANDING_M = 0.5  # a stair whose top is that near the floor arrives there
+_DEPTH_MAX = 32
+
+
+class MeshRow(Protocol):
+    """What a plan needs of an element's mesh; see bim/tiles/meshes.py."""
+
+    global_id: str
+    type: str
+    storey: str | None
+    vertices: npt.NDArray[np.float64]
+    triangles: npt.NDArray[np.int32]
+
+
+@dataclass(slots=True)
+class Floor:
+    """One storey. `rows` are the meshes that stand on it, `passing` others of its building: what the
+    cut goes through, and the stairs that arrive."""
+
+    storey: str
+    name: str
+    floor_m: float
+    cut_m: float
+    top_m: float  # floor of the storey above, inf for the highest
+    rows: list[int] = field(default_factory=list)
+    passing: list[int] = field(default_factory=list)
+
+
+def find_floors(
+    meshes: Sequence[MeshRow], low_m: npt.NDArray[np.float64], high_m: npt.NDArray[np.float64], elements: pa.Table
+) -> list[Floor]:
+    """Floors of all storeys, lowest first; low_m and high_m are the lowest and highest z of each mesh."""
+    names = ["id", "type", "name", "parent", "storey", "elevation_m", "z_m"]
+    rows = {row["id"]: row for row in elements.select(names).to_pylist()}
+    storeys = {row["id"]: row for row in rows.values() if row["type"] == "IfcBuildingStorey"}
+    kinds = [(one.storey, one.type, one.global_id) for one in meshes]
+    standing: dict[str, list[int]] = defaultdict(list)
+    for at, (storey, _, _) in enumerate(kinds):
+        if storey in storeys:
+            standing[str(storey)].append(at)
+    level = {
+        storey: _level(row, [low_m[at] for at in standing[storey] if kinds[at][1] in _SAYS_FLOOR])
+        for storey, row in storeys.items()
+    }
+    houses = {storey: _house(storey, rows) for storey in storeys}
+    owners = [houses.get(str(storey)) or _house(global_id, rows) for storey, _, global_id in kinds]
+    stair = np.array([look is not None and look.way == "tread" for look in map(look_of, (k[1] for k in kinds))], bool)
+    floors = []
+    for storey, row in storeys.items():
+        floor = level[storey]
+        if floor is None:
+            continue
+        above = [one for other, one in level.items() if one is not None and houses[other] == houses[storey]]
+        top = min((one for one in above if one > floor + 0.3), default=np.inf)
+        cut = floor + min(_CUT_M, _LOW_SHARE * (top - floor))
+        arriving = stair & (np.abs(high_m - floor) < _LANDING_M)
+        through = np.flatnonzero(((low_m < cut) & (high_m > cut)) | arriving).tolist()
+        own = set(standing[storey])
+        passing = [at for at in through if at not in own and owners[at] == houses[storey]]
+        floors.append(Floor(storey, row["name"], floor, float(cut), float(top), standing[storey], passing))
+    return sorted(floors, key=lambda one: (one.floor_m, one.storey))
+
+
+def _level(row: dict[str, Any], standing: list[float]) -> float | None:
+    """Stated, unless rooms, doors and walls stand somewhere else; None for a storey of which nothing is known."""
+    stated = row["z_m"] if row["z_m"] is not None else row["elevation_m"]
+    if not standing:
+        return None if stated is None else float(stated)
+    seen = float(np.median(standing))
+    return seen if stated is None or abs(float(stated) - seen) > _SETTLES_M else float(stated)
+
+
+def _house(element: str, rows: dict[str, dict[str, Any]]) -> str | None:
+    """The building that holds an element, or the site where there is none."""
+    here: str | None = element
+    for _ in range(_DEPTH_MAX):
+        row = rows.get(here or "")
+        if row is None:
+            return None
+        if row["type"] in ("IfcBuilding", "IfcSite"):
+            return str(row["id"])
+        here = row["parent"] or row["storey"]
+    return None
