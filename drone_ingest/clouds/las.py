@@ -1,0 +1,186 @@
+"""LAS, LAZ and COPC: points in chunks, decompressed by lazrs, coordinates in the file's own system.
+
+A cut or broken file gives every point before the break: after an error the chunk is read again in smaller steps.
+Heads are checked first (`las_head`), for the decompressor trusts what it is told.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from drone_ingest.clouds.columns import points_batch
+from drone_ingest.clouds.las_head import LasHead, read_head
+from drone_ingest.damage import Notes
+from drone_ingest.door import Progress
+from drone_ingest.found import Cloud
+from drone_ingest.limits import DroneLimits
+from wire.errors import InputError
+
+__all__ = ["read_las"]
+
+_STEPS = (10_000, 100, 1)  # points at once while looking for the last whole one
+_LASZIP_BYTES_MIN = 34
+_CHUNKS_ROOM = 8  # bytes that the shortest chunk of a table takes
+
+
+def read_las(path: Path, limits: DroneLimits, progress: Progress) -> Cloud:
+    """The head of a cloud, its points on demand; raises InputError."""
+    head = read_head(path, limits)
+    notes = Notes(limits.warnings)
+    for doubt in head.doubts:
+        notes.damage(path.stat().st_size, "byte", doubt)
+    names = [name for name in ("intensity", "red", "green", "blue", "gps_time_s", "point_source_id", "classification")
+             if name in (head.dtype.names or ())]  # fmt: skip
+    kind = "copc" if head.copc else "laz" if head.laszip is not None else "las"
+    return Cloud(
+        kind=kind, file=path.name, notes=notes, points=head.points, bounds=head.bounds, crs=head.crs,
+        height_datum=head.height_datum, columns=["x", "y", "z", *names, "return_number"],
+        gps_epoch_s=1e9 if head.gps_adjusted and "gps_time_s" in names else None,
+        chunks=lambda: _chunks(path, head, notes, limits.chunk_points),
+    )  # fmt: skip
+
+
+def _chunks(path: Path, head: LasHead, notes: Notes, chunk_points: int) -> Iterator[pa.RecordBatch]:
+    with path.open("rb") as file:
+        records = (
+            _raw(file, head, notes, chunk_points) if head.laszip is None else _packed(file, head, notes, chunk_points)
+        )
+        for rows in records:
+            if len(rows):
+                yield _batch(rows, head)
+
+
+def _batch(rows: NDArray[Any], head: LasHead) -> pa.RecordBatch:
+    columns: dict[str, NDArray[Any]] = {
+        name: rows[name] * scale + offset for name, scale, offset in zip("xyz", head.scale, head.offset, strict=True)
+    }
+    for name in rows.dtype.names or ():
+        if name not in columns:
+            columns[name] = rows[name]
+    old = head.format < 6
+    columns["return_number"] = rows["flags"] & (0x07 if old else 0x0F)
+    if old:
+        columns["classification"] = rows["classification"] & 0x1F
+    return points_batch(columns)
+
+
+def _raw(file: BinaryIO, head: LasHead, notes: Notes, chunk_points: int) -> Iterator[NDArray[Any]]:
+    file.seek(head.data_at)
+    left = head.points
+    while left:
+        data = file.read(min(left, chunk_points) * head.dtype.itemsize)
+        rows = np.frombuffer(data, head.dtype, len(data) // head.dtype.itemsize)
+        if not len(rows):
+            if not notes.damages:
+                notes.damage(
+                    head.data_at + (head.points - left) * head.dtype.itemsize, "byte", "the points are cut", left
+                )
+            return
+        yield rows
+        left -= len(rows)
+
+
+def _packed(file: BinaryIO, head: LasHead, notes: Notes, chunk_points: int) -> Iterator[NDArray[Any]]:
+    problem = _table_problem(file, head)
+    if problem:
+        notes.damage(head.data_at, "byte", problem)
+        if head.copc or head.format >= 6:
+            return  # chunks of unequal size cannot be found without their table
+    done = 0
+    decompressor = _decompressor(file, head)
+    while done < head.points:
+        rows = np.zeros(min(head.points - done, chunk_points), head.dtype)
+        error = _fill(decompressor, rows)
+        if error is None:
+            yield rows
+            done += len(rows)
+            continue
+        whole = _up_to_break(file, head, done, len(rows))
+        yield whole
+        done += len(whole)
+        notes.damage(
+            min(file.tell(), _size(file)), "byte", f"the points break off after {done}: {error}", head.points - done
+        )
+        return
+
+
+def _up_to_break(file: BinaryIO, head: LasHead, done: int, wanted: int) -> NDArray[Any]:
+    """Points `done` to the last that decompresses, at most `wanted`."""
+    parts: list[NDArray[Any]] = []
+    for step in _STEPS:
+        decompressor = _decompressor(file, head)
+        skip = done + sum(len(part) for part in parts)
+        while skip:
+            rest = np.zeros(min(skip, 1_000_000), head.dtype)
+            if _fill(decompressor, rest) is not None:
+                return _joined(parts, head)
+            skip -= len(rest)
+        while (left := wanted - sum(len(part) for part in parts)) > 0:
+            rows = np.zeros(min(step, left), head.dtype)
+            if _fill(decompressor, rows) is not None:
+                break
+            parts.append(rows)
+    return _joined(parts, head)
+
+
+def _joined(parts: list[NDArray[Any]], head: LasHead) -> NDArray[Any]:
+    return np.concatenate(parts) if parts else np.empty(0, head.dtype)
+
+
+def _decompressor(file: BinaryIO, head: LasHead) -> Any:
+    import lazrs  # only where a cloud is compressed
+
+    file.seek(head.data_at)
+    try:
+        return lazrs.LasZipDecompressor(file, head.laszip)
+    except BaseException as error:
+        raise InputError(
+            f"its compression cannot be read: {_words(error)}", field="laszip", fix="save it again"
+        ) from error
+
+
+def _fill(decompressor: Any, rows: NDArray[Any]) -> str | None:
+    """Decompress into `rows`; what went wrong, or None."""
+    try:
+        decompressor.decompress_many(rows.view(np.uint8))
+    except BaseException as error:  # noqa: BLE001 - a panic of Rust is no Exception; _words lets others go on
+        return _words(error)
+    return None
+
+
+def _words(error: BaseException) -> str:
+    """A decompressor of Rust panics with an exception that is no Exception; anything else of that kind goes on."""
+    if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+        raise error
+    return str(error).partition("\n")[0][:200]
+
+
+def _table_problem(file: BinaryIO, head: LasHead) -> str | None:
+    """Why the table of chunks cannot be believed; the decompressor would reserve memory for whatever it says."""
+    assert head.laszip is not None
+    if len(head.laszip) < _LASZIP_BYTES_MIN:
+        raise InputError("the record of its compressor is cut", field="laszip", fix="save it again")
+    size = _size(file)
+    file.seek(head.data_at)
+    at = int.from_bytes(file.read(8), "little", signed=True)
+    if at == -1:
+        file.seek(-8, 2)
+        at = int.from_bytes(file.read(8), "little", signed=True)
+    if not head.data_at + 8 <= at <= size - 8:
+        return "the table of chunks is missing: the file is cut"
+    file.seek(at)
+    chunks = int.from_bytes(file.read(8)[4:], "little")
+    if chunks > max(head.points, 1) or chunks * _CHUNKS_ROOM > size * 8:
+        return f"the table of chunks promises {chunks} of them"
+    return None
+
+
+def _size(file: BinaryIO) -> int:
+    here = file.tell()
+    size = file.seek(0, 2)
+    file.seek(here)
+    return size

@@ -1,0 +1,1 @@
+"""Flight logs: one file a format, each `read_*(path, limits, progress) -> Flight`."""
