@@ -4,12 +4,12 @@ import { App } from "./app";
 import { endSearch, startSearch } from "./components/browse";
 import { dialogOpen, openDialog } from "./components/dialogs";
 import { useCatalogue } from "./i18n";
-import { loadCatalogue, site } from "./state/catalogue";
+import { site } from "./state/catalogue";
 import { followInterest } from "./state/interest";
 import { followKeys } from "./state/keys";
-import { link, openLink } from "./state/link";
+import { openLink } from "./state/link";
+import { followCatalogue } from "./state/refresh";
 import { followAddress } from "./state/route";
-import { loadSchedule } from "./state/schedule";
 import { keepSettings, language } from "./state/settings";
 import { fitSpan, nowMs, tick, twinNow } from "./state/time";
 import "./styles/index.css";
@@ -23,13 +23,7 @@ effect(() => {
   document.title = `${site.value?.title || site.value?.name || "AID4"} · AID4`;
 });
 
-// the catalogue is loaded at the start and again whenever the twin comes back
-effect(() => {
-  const { phase } = link.value;
-  untracked(() => {
-    if (phase === "open" || !site.value) void loadCatalogue().then(loadSchedule);
-  });
-});
+followCatalogue();
 let fitted = false;
 effect(() => {
   const first = site.value?.time.first;

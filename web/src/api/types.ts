@@ -12,6 +12,7 @@ export interface Site {
   languages: string[];
   counts: Record<"points" | "bound_points" | "elements" | "spaces" | "storeys" | "devices" | "nodes" | "readings", number>;
   model: { file: string; schema: string; sha256: string } | null;
+  schedule?: { revision: number | null; problem: string | null } | null;
   time: { first: string | null; last: string | null; now: string };
   version: string;
 }

@@ -50,8 +50,8 @@ effect(() => {
 
 effect(() => {
   if (!tree.value || openedFirst) return;
-  openedFirst = true;
-  if (!tree.value.roots.length) tab.value = "devices";
+  tab.value = tree.value.roots.length ? "spaces" : "devices";
+  openedFirst = tree.value.roots.length > 0; // a model may still come
   open.value = firstOpen(tree.value.roots, tree.value.devices.map((one) => one.node));
 });
 

@@ -123,7 +123,7 @@ function Plan({ plan }: { plan: ElementPlan }) {
           <div key={set}>
             <dt>{t(PLAN_TEXT[set])}</dt>
             <dd>
-              <PlanMark state={plan[set]} />
+              <PlanMark state={plan[set]} real={set === "actual"} />
             </dd>
           </div>
         ))}

@@ -9,7 +9,7 @@ import { t } from "../i18n";
 import { highlight } from "../state/highlight";
 import { scene, setScene } from "../state/route";
 import { theme } from "../state/settings";
-import { followTiles, tiles } from "../state/tiles";
+import { askTiles, followTiles, tiles } from "../state/tiles";
 import "../styles/model.css";
 
 import { followModelKeys } from "./keys";
@@ -34,7 +34,7 @@ export default function ModelView() {
         {t("model.noneFix")}
       </Empty>
     );
-  if (now.phase === "failed") return <Failed problem={now.problem} retry={() => followTiles()} />;
+  if (now.phase === "failed") return <Failed problem={now.problem} retry={() => void askTiles()} />;
   if (now.phase !== "ready") return <BuildingNote share={now.phase === "building" ? now.share : null} />;
   return <Opened key={now.set.sha256} />;
 }

@@ -11,6 +11,7 @@ import { PLAN_STATES } from "./shader";
 export interface Paints {
   paper: string;
   ink: string;
+  lines: number;
   dark: number;
   light: number;
   quiet: number;
@@ -26,6 +27,7 @@ export function paintsOf(element: Element): Paints {
   return {
     paper: css(of("--paper")),
     ink: css(of("--history")),
+    lines: of("--model-lines"),
     dark: of("--model-dark"),
     light: of("--model-light"),
     quiet: of("--model-quiet"),

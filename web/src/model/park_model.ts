@@ -64,6 +64,7 @@ export class ParkModel {
     const part = (rgb: number): [number, number, number] => [(rgb >> 16) / 255, ((rgb >> 8) & 255) / 255, (rgb & 255) / 255];
     planVectors(paints, this.uniforms.planColours.value);
     this.uniforms.accent.value.set(...part(paints.accent));
+    this.uniforms.ink.value.set(...part(paints.lines));
     this.uniforms.cutColour.value.set(...part(paints.dark));
     this.stage.paper(paints.paper, paints.ink);
   }

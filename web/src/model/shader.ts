@@ -19,6 +19,7 @@ export interface SharedUniforms {
   selected: IUniform<number>;
   hovered: IUniform<number>;
   accent: IUniform<Vector3>;
+  ink: IUniform<Vector3>;
   cutColour: IUniform<Vector3>;
   /** 1: what is not highlighted steps back */
   dimOthers: IUniform<number>;
@@ -31,7 +32,7 @@ uniform int firstFeature;
 uniform float byPlan, plannedOnly, days, dimOthers, blended;
 uniform vec4 planColours[5];
 uniform int selected, hovered;
-uniform vec3 accent;
+uniform vec3 accent, ink;
 in float feature;
 flat out vec4 shade;
 out vec3 place;
@@ -64,15 +65,19 @@ void main() {
   if (row == selected) { rgb = mix(rgb, accent, 0.7); alpha = max(alpha, 0.6); }
   else if (row == hovered) { rgb = mix(rgb, accent, 0.3); }
   shade = vec4(rgb, alpha);
-  bool solid = alpha > 0.99;
+#ifdef EDGE
+  shade = vec4(mix(rgb, ink, 0.55), row == selected ? 1.0 : alpha > 0.99 ? 0.5 : alpha * 0.5);
+  bool skip = alpha <= 0.0;
+#else
+  bool skip = alpha <= 0.0 || (alpha > 0.99) == (blended > 0.5);  // of the two passes one draws a feature
+#endif
   vec4 world = modelMatrix * vec4(position, 1.0);
   place = world.xyz;
 #ifdef HAS_NORMAL
   turned = normalize(mat3(modelMatrix) * normal);
 #endif
   gl_Position = projectionMatrix * viewMatrix * world;
-  // of the two passes only one draws a feature
-  if (alpha <= 0.0 || solid == (blended > 0.5)) gl_Position = vec4(2.0, 2.0, 2.0, 1.0);
+  if (skip) gl_Position = vec4(2.0, 2.0, 2.0, 1.0);
 }
 `;
 
@@ -87,6 +92,10 @@ layout(location = 0) out vec4 colour;
 
 void main() {
   if (dot(section.xyz, place) > section.w) discard;
+#ifdef EDGE
+  colour = shade;
+  return;
+#endif
 #ifdef HAS_NORMAL
   vec3 n = normalize(turned);
 #else
@@ -101,20 +110,23 @@ void main() {
 }
 `;
 
-/** The two materials of one tile primitive: what is solid, and what is seen through. */
-export function tileMaterials(shared: SharedUniforms, firstFeature: number, hasNormal: boolean): { solid: ShaderMaterial; clear: ShaderMaterial } {
-  const make = (blended: 0 | 1) =>
+/** The materials of one tile: what is solid, what is seen through, and the lines where surfaces bend. */
+export function tileMaterials(shared: SharedUniforms, firstFeature: number, hasNormal: boolean): Record<"solid" | "clear" | "edge", ShaderMaterial> {
+  const make = (blended: 0 | 1, edge = false) =>
     new ShaderMaterial({
       glslVersion: GLSL3,
       vertexShader: VERTEX,
       fragmentShader: FRAGMENT,
       uniforms: { ...shared, firstFeature: { value: firstFeature }, blended: { value: blended } },
-      defines: hasNormal ? { HAS_NORMAL: "" } : {},
+      defines: edge ? { EDGE: "" } : hasNormal ? { HAS_NORMAL: "" } : {},
       side: DoubleSide,
-      transparent: blended === 1,
-      depthWrite: blended === 0,
+      transparent: edge || blended === 1,
+      depthWrite: !edge && blended === 0,
+      polygonOffset: !edge,
+      polygonOffsetFactor: 1,
+      polygonOffsetUnits: 1,
     });
-  return { solid: make(0), clear: make(1) };
+  return { solid: make(0), clear: make(1), edge: make(0, true) };
 }
 
 export function sharedUniforms(colours: unknown, dates: unknown): SharedUniforms {
@@ -129,6 +141,7 @@ export function sharedUniforms(colours: unknown, dates: unknown): SharedUniforms
     selected: { value: -1 },
     hovered: { value: -1 },
     accent: { value: new Vector3(0.1, 0.4, 0.8) },
+    ink: { value: new Vector3(0, 0, 0) },
     cutColour: { value: new Vector3(0.3, 0.3, 0.3) },
     dimOthers: { value: 0 },
   };

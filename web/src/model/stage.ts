@@ -3,6 +3,8 @@ import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
 import type { TileSet } from "../api/model_types";
 
 const FIELD_DEG = 40;
+/** Below 1: a box is seldom as deep as it is wide, and some of its corners may leave the picture. */
+const FIT = 0.82;
 const FLIGHT_MS = 600;
 /** From the south-east, a third above: how people know a site from its brochure. */
 const FIRST_LOOK = new Vector3(0.75, 0.62, 1).normalize();
@@ -74,7 +76,7 @@ export class Stage {
     const middle = box.getCenter(new Vector3());
     const radius = Math.max(0.5, box.getSize(new Vector3()).length() / 2);
     const narrow = Math.min(1, this.camera.aspect);
-    const away = (radius / Math.sin((FIELD_DEG * Math.PI) / 360) / narrow) * 1.02;
+    const away = (radius / Math.sin((FIELD_DEG * Math.PI) / 360) / narrow) * FIT;
     const side = from ?? this.camera.position.clone().sub(this.controls.target).normalize();
     this.flyTo(middle.clone().addScaledVector(side, away), middle, animate);
     this.camera.near = Math.max(0.05, away / 2_000);

@@ -1,12 +1,14 @@
-import { Box3, Group, Matrix4, Mesh, Ray, Vector3, type BufferGeometry, type Intersection } from "three";
+import { Box3, DoubleSide, Group, LineSegments, Matrix4, Mesh, Ray, Vector3, type BufferGeometry, type Intersection, type Object3D } from "three";
 import { GLTFLoader } from "three/examples/jsm/loaders/GLTFLoader.js";
 import { MeshoptDecoder } from "three/examples/jsm/libs/meshopt_decoder.module.js";
-import { DoubleSide } from "three";
 import { MeshBVH } from "three-mesh-bvh";
 import type { Tile, TileSet } from "../api/model_types";
+import { edgesOf } from "./edges";
 import { tileMaterials, type SharedUniforms } from "./shader";
 
 const PARALLEL = 3;
+/** Lines of larger tiles would cost more to find than they show. */
+const EDGE_TRIANGLES_MAX = 150_000;
 
 /** One primitive of a tile; its picking tree is made the first time a ray comes near. */
 interface Part {
@@ -62,13 +64,14 @@ function dressed(source: Group, tile: Tile, shared: SharedUniforms): LoadedTile 
     geometry.deleteAttribute("_feature_id_0");
     geometry.deleteAttribute("color");
     const materials = tileMaterials(shared, tile.first_feature, geometry.hasAttribute("normal"));
-    for (const [at, material] of [materials.solid, materials.clear].entries()) {
-      const mesh = new Mesh(geometry, material);
+    const drawn: Object3D[] = [new Mesh(geometry, materials.solid), new Mesh(geometry, materials.clear)];
+    if (tile.triangles <= EDGE_TRIANGLES_MAX) drawn.push(edgesOf(geometry, materials.edge));
+    drawn.forEach((mesh, at) => {
       mesh.matrixAutoUpdate = false;
       mesh.matrix.copy(object.matrixWorld);
       mesh.renderOrder = at;
       group.add(mesh);
-    }
+    });
     geometry.computeBoundingBox();
     const box = geometry.boundingBox!.clone().applyMatrix4(object.matrixWorld);
     parts.push({ geometry, toWorld: object.matrixWorld.clone(), fromWorld: object.matrixWorld.clone().invert(), box, first: tile.first_feature, tree: null });
@@ -108,5 +111,9 @@ function worldHit(part: Part, hit: Intersection, ray: Ray): Hit {
 
 export function dispose({ group, parts }: LoadedTile): void {
   for (const { geometry } of parts) geometry.dispose();
-  group.traverse((object) => object instanceof Mesh && (object.material as { dispose(): void }).dispose());
+  group.traverse((object) => {
+    if (!(object instanceof Mesh || object instanceof LineSegments)) return;
+    (object.geometry as BufferGeometry).dispose();
+    (object.material as { dispose(): void }).dispose();
+  });
 }

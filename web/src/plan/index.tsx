@@ -9,7 +9,7 @@ import { t } from "../i18n";
 import { places } from "../state/catalogue";
 import { highlight } from "../state/highlight";
 import { go, scene, setScene } from "../state/route";
-import { followTiles, tiles } from "../state/tiles";
+import { askTiles, followTiles, tiles } from "../state/tiles";
 import "../styles/model.css";
 import "../styles/plan.css";
 import { followGestures, sheetKeys } from "./gestures";
@@ -29,7 +29,7 @@ export default function PlanView() {
         {t("sheet.noneFix")}
       </Empty>
     );
-  if (now.phase === "failed") return <Failed problem={now.problem} retry={() => followTiles()} />;
+  if (now.phase === "failed") return <Failed problem={now.problem} retry={() => void askTiles()} />;
   if (now.phase !== "ready") return <BuildingNote share={now.phase === "building" ? now.share : null} />;
   return <Drawn set={now.set} base={now.base} />;
 }

@@ -9,7 +9,9 @@ const STATES: readonly PlanState[] = ["finished", "in_progress", "not_started", 
 
 /** Elements and tasks by state at the instant shown: what was agreed beside what is. */
 export function Counts({ page }: { page: SchedulePage }) {
-  const real = future.value ? "forecast" : "actual";
+  // where nobody reports, what is expected stands for what is
+  const reported = STATES.slice(0, 3).some((state) => page.tasks_counts.actual[state] > 0);
+  const real = future.value || !reported ? "forecast" : "actual";
   const { coverage } = page;
   return (
     <section class="plan-counts" aria-label={t("schedule.now")}>

@@ -32,7 +32,8 @@ export function treeOf(tasks: readonly Task[], now: number): Node[] {
   const summaries = new Map(tasks.filter((task) => task.is_summary && task.wbs).map((task) => [task.wbs, task.id]));
   const nodes = new Map<string, Node>();
   const roots: Node[] = [];
-  for (const task of tasks) nodes.set(task.id, { key: task.id, name: task.name, task, children: [], dates: datesOf(task, now), critical: task.critical });
+  const shared = sharedCodes(tasks);
+  for (const task of tasks) nodes.set(task.id, { key: task.id, name: task.name || task.code || "–", task, children: [], dates: datesOf(task, now), critical: task.critical });
   const groupOf = (wbs: string, depth: number): Node | null => {
     if (!wbs || depth > DEPTH_MAX) return null;
     const summary = summaries.get(wbs);
@@ -49,10 +50,22 @@ export function treeOf(tasks: readonly Task[], now: number): Node[] {
   for (const task of tasks) {
     const own = task.wbs;
     const numbered = summaries.size > 0 && (task.is_summary || !summaries.has(own));
-    hang(nodes.get(task.id)!, numbered ? nearest(upper(own), summaries, nodes) : groupOf(own, 0));
+    hang(nodes.get(task.id)!, numbered ? nearest(upper(own), summaries, nodes) : groupOf(shared.has(own) ? own : upper(own), 0));
   }
   for (const root of roots) sum(root, 0);
   return roots;
+}
+
+/** Codes that stand for a part: of several tasks, or above other codes. */
+function sharedCodes(tasks: readonly Task[]): ReadonlySet<string> {
+  const seen = new Set<string>();
+  const shared = new Set<string>();
+  for (const { wbs } of tasks) {
+    if (seen.has(wbs)) shared.add(wbs);
+    seen.add(wbs);
+    for (let above = upper(wbs); above; above = upper(above)) shared.add(above);
+  }
+  return shared;
 }
 
 const NO_DATES: TaskDates = { planned: [null, null], actual: [null, null], real: [null, null] };

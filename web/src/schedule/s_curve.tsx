@@ -11,6 +11,7 @@ import { theme } from "../state/settings";
 import { at, seek } from "../state/time";
 
 const HEIGHT_PX = 220;
+const FONT = "12px system-ui, sans-serif";
 const SETS = [
   { name: "planned", text: "plan.planned", dash: [6, 4], width: 1.5 },
   { name: "actual", text: "plan.actual", dash: [], width: 2.5 },
@@ -98,7 +99,7 @@ function mount(host: HTMLDivElement, curve: SchedulePage["s_curve"]): () => void
   };
 }
 
-const axis = (colours: Colours): uPlot.Axis => ({ stroke: colours.text, size: 48, grid: { stroke: colours.grid, width: 1 }, ticks: { show: false } });
+const axis = (colours: Colours): uPlot.Axis => ({ stroke: colours.text, font: FONT, size: 48, grid: { stroke: colours.grid, width: 1 }, ticks: { show: false } });
 
 function markAt({ ctx, bbox, valToPos }: uPlot, colours: Colours): void {
   const x = valToPos(at.peek() / 1000, "x", true);
@@ -106,6 +107,7 @@ function markAt({ ctx, bbox, valToPos }: uPlot, colours: Colours): void {
   ctx.save();
   ctx.strokeStyle = colours.at;
   ctx.lineWidth = 2 * devicePixelRatio;
+  ctx.setLineDash([]);
   ctx.beginPath();
   ctx.moveTo(x, bbox.top);
   ctx.lineTo(x, bbox.top + bbox.height);

@@ -49,21 +49,21 @@ function Body({ task, choose }: { task: TaskDetail; choose: (task: string) => vo
           {task.percent !== null && <span>{format.percent(task.percent / 100)}</span>}
         </p>
       </header>
-      <table class="task-dates">
-        <tbody>
-          {(["planned", "actual", "forecast"] as const).map((set) => (
-            <tr key={set}>
-              <th>{t(PLAN_TEXT[set])}</th>
-              <td class="num">
-                {day(task[`${set}_start`])} – {day(task[`${set}_finish`])}
-              </td>
-              <td>
-                <PlanMark state={task[set]} />
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      <dl class="task-dates">
+        {(["planned", "actual", "forecast"] as const).map((set) => (
+          <div key={set}>
+            <dt>{t(PLAN_TEXT[set])}</dt>
+            <dd>
+              <PlanMark state={task[set]} real={set === "actual"} />
+              {task[`${set}_start`] && (
+                <span class="num muted">
+                  {day(task[`${set}_start`])} – {day(task[`${set}_finish`])}
+                </span>
+              )}
+            </dd>
+          </div>
+        ))}
+      </dl>
       {task.float_h !== null && (
         <p class="muted">
           {t("task.float")} <span class="num">{t("count.days", { n: Math.round(task.float_h / 8) })}</span>

@@ -18,10 +18,11 @@ export async function* elementDates(signal: AbortSignal): AsyncGenerator<[string
   }
 }
 
-/** What was not reported by now has not happened: expectation begins now, whatever the plan says. */
+/** As with tasks: what was not reported by now has not happened, unless nobody reports of it at all. */
 export function datesOf(plan: ElementPlan, now: number): ElementDates {
+  const earliest = plan.actual === "unknown" ? -Infinity : now;
   const ms = (iso: string | null | undefined) => (iso ? Date.parse(iso) : null);
-  const later = (at: number | null) => (at === null ? null : Math.max(at, now));
+  const later = (at: number | null) => (at === null ? null : Math.max(at, earliest));
   const [start, finish] = [ms(plan.start), ms(plan.finish)];
   return [start, finish, ms(plan.actual_start) ?? later(start), ms(plan.actual_finish) ?? later(ms(plan.forecast_finish) ?? finish)];
 }

@@ -49,13 +49,17 @@ export interface TaskDates {
   real: [number | null, number | null];
 }
 
-/** What was not reported by now has not happened: expectation begins now, whatever the file says. */
+/**
+ * What was not reported by now has not happened: expectation begins now, whatever the file says. A task of which nobody
+ * reports (`actual` unknown) is expected as the file says.
+ */
 export function datesOf(task: Task, now: number): TaskDates {
+  const earliest = task.actual === "unknown" ? -Infinity : now;
   const planned: TaskDates["planned"] = [time(task.planned_start), time(task.planned_finish)];
   const actual: TaskDates["actual"] = [time(task.actual_start), time(task.actual_finish)];
   const later = (iso: string | null, fallback: number | null) => {
     const ms = time(iso) ?? fallback;
-    return ms === null ? null : Math.max(ms, now);
+    return ms === null ? null : Math.max(ms, earliest);
   };
   const start = actual[0] ?? later(task.forecast_start, planned[0]);
   const finish = actual[1] ?? later(task.forecast_finish, planned[1]);

@@ -1,8 +1,9 @@
-import { signal } from "@preact/signals";
+import { effect, signal, untracked } from "@preact/signals";
 import { isAbort, TwinError } from "../api/http";
 import type { TileSet } from "../api/model_types";
 import * as queries from "../api/queries";
 import type { Problem } from "../api/types";
+import { site } from "./catalogue";
 
 /** The geometry of the live model: there, being made, or not at all. */
 export type Tiles =
@@ -16,8 +17,19 @@ export const tiles = signal<Tiles>({ phase: "loading" });
 
 const ASK_AGAIN_MS = 1_000;
 
-/** Ask until the set is there; returns what stops the asking. The same set stays the same object. */
+/** Follow the set of the live model while a view shows it; also again when another model becomes live. */
 export function followTiles(): () => void {
+  let stopAsking = () => {};
+  const stop = effect(() => {
+    site.value?.model?.sha256;
+    stopAsking();
+    stopAsking = untracked(askTiles);
+  });
+  return () => (stop(), stopAsking());
+}
+
+/** Ask until the set is there; returns what stops the asking. The same set stays the same object. */
+export function askTiles(): () => void {
   const abort = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
   const ask = async () => {
