@@ -10,6 +10,7 @@ import msgspec
 from bim.bind_rules import BindRule, read_rules
 from bim.binding import bind as bind_points
 from bim.campus.cli import sample
+from bim.bcf.cli import bcf
 from bim.checks.cli import check
 from bim.command_options import AS_JSON, MODEL, opened, reader_bounds
 from bim.info_cli import info
@@ -28,6 +29,7 @@ def bim() -> None:
     """Look into a building model and bind points to it."""
 
 
+bim.add_command(bcf)
 bim.add_command(check)
 bim.add_command(info)
 bim.add_command(sample)
