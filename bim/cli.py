@@ -7,19 +7,21 @@ from pathlib import Path
 import click
 import msgspec
 
+from bim.bcf.cli import bcf
 from bim.bind_rules import BindRule, read_rules
 from bim.binding import bind as bind_points
 from bim.campus.cli import sample
-from bim.bcf.cli import bcf
 from bim.checks.cli import check
 from bim.command_options import AS_JSON, MODEL, opened, reader_bounds
+from bim.geo.cli import calibrate, locate
 from bim.info_cli import info
 from bim.model_index import ModelIndex
+from bim.plans.cli import plan
 from bim.points_file import read_points
 from bim.schedule.cli import schedule, state
 from bim.tiles.cli import tiles
 from bim.tree import lines_of, tree_of
-from wire.errors import ConfigError, UserError
+from wire.errors import ConfigError
 
 __all__ = ["bim"]
 
@@ -29,9 +31,12 @@ def bim() -> None:
     """Look into a building model and bind points to it."""
 
 
+bim.add_command(calibrate)
 bim.add_command(bcf)
 bim.add_command(check)
 bim.add_command(info)
+bim.add_command(locate)
+bim.add_command(plan)
 bim.add_command(sample)
 bim.add_command(schedule)
 bim.add_command(state)

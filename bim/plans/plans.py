@@ -39,7 +39,7 @@ def storey_plans(
             text, bounds = svg_of(shapes, names, floor.name, origin)
             file = f"plan-{len(plans):03}.svg"
             (out_dir / file).write_text(text, encoding="utf-8")
-            plans.append({"storey": floor.storey, "file": file, "bounds_m": list(bounds)})
+            plans.append({"storey": floor.storey, "file": file, "bounds_m": [round(one, 3) for one in bounds]})
         if progress is not None:
             progress(done + 1, len(floors))
     return plans
