@@ -7,15 +7,15 @@ import type { Sheet } from "./sheet";
 const IN_PROGRESS = 2;
 const FINISHED = 3;
 
-/** What was reported up to now, what is expected after: against what was planned. */
+/** What was reported up to now, what is expected after or where nobody reports: against what was planned. */
 export function planStates({ global_id, planned, actual, forecast }: ElementStates, future: boolean): Map<string, PlanShade> {
-  const real = future ? forecast : actual;
   return new Map(
     global_id.map((id, i): [string, PlanShade] => {
-      if (!planned[i] && !real[i]) return [id, "unlinked"];
-      if (real[i] === FINISHED) return [id, "finished"];
+      const real = future || !actual[i] ? forecast[i] : actual[i];
+      if (!planned[i] && !real) return [id, "unlinked"];
+      if (real === FINISHED) return [id, "finished"];
       if (planned[i] === FINISHED) return [id, "late"];
-      return [id, real[i] === IN_PROGRESS ? "progress" : "ahead"];
+      return [id, real === IN_PROGRESS ? "progress" : "ahead"];
     }),
   );
 }

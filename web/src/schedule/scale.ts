@@ -36,7 +36,7 @@ function dayTicks(scale: Scale, step: number, zone: string): Tick[] {
   const shift = step % 7 ? 0 : (((Math.round(start / DAY_MS) - 4) % 7) + 7) % 7;
   for (let at = start - shift * DAY_MS; at < scale.to; at += step * DAY_MS) {
     const ms = midnight(at + DAY_MS / 2, zone);
-    if (ms >= scale.from) ticks.push({ x: xOf(scale, ms), text: format.dayMonth(ms, zone), major: false });
+    if (ms >= scale.from && ms < scale.to) ticks.push({ x: xOf(scale, ms), text: format.dayMonth(ms, zone), major: false });
   }
   return ticks;
 }

@@ -29,14 +29,15 @@ export function inkOn(rgb: number): string {
   return 0.2126 * part(16) + 0.7152 * part(8) + 0.0722 * part(0) > 0.3 ? "#000000" : "#ffffff";
 }
 
-/** Ends of a scale that people read: rounded outwards to a step of 1, 2 or 5. */
+/** Ends of a scale that people read: rounded outwards to a step of 1, 2 or 5. What hardly differs does not get all colours. */
 export function niceRange(min: number, max: number): [number, number] {
-  const wide = Math.max(max - min, Math.abs(max) * 0.02, 1e-6);
+  const middle = (min + max) / 2;
+  const wide = Math.max(max - min, Math.abs(middle) * 0.02, 1e-6);
   const raw = 10 ** Math.floor(Math.log10(wide / 4));
   const step = [1, 2, 5, 10].map((n) => n * raw).find((s) => wide / s <= 8) ?? raw * 10;
-  const low = Math.floor(min / step + 1e-9) * step;
-  const high = Math.ceil(max / step - 1e-9) * step;
-  return [tidy(low), tidy(high === low ? low + step : high)];
+  const low = Math.floor(Math.min(min, middle - wide / 2) / step + 1e-9) * step;
+  const high = Math.ceil(Math.max(max, middle + wide / 2) / step - 1e-9) * step;
+  return [tidy(low), tidy(high)];
 }
 
 const tidy = (v: number) => Number(v.toPrecision(10));
