@@ -26,6 +26,7 @@ from twin.model import Model
 from twin.model_change import ModelChange
 from twin.models import Models, file_sha256
 from twin.node_views import NodeStatus, node_statuses
+from twin.place import Locator
 from twin.plan_actuals import ActualsChange
 from twin.plan_book import PlanBook
 from twin.plan_changes import LinksChange, PlanFiles, ScheduleChange
@@ -68,6 +69,7 @@ class Twin:
         self._points_version = -1
         self._turn = threading.Lock()
         self.models = Models(store)
+        self.locator = Locator()
         self.plan = PlanBook(store, self.models)
         self.model = Model()
         self.bindings = Bindings()

@@ -144,7 +144,8 @@ class Models:
         table = cursor.sql(
             f"SELECT {names} FROM model_elements WHERE revision = {revision} ORDER BY step"  # noqa: S608  (names of ours, a number)
         ).to_arrow_table()
-        info = ModelInfo(revision, *row[:3], georeference=stated)
+        file, schema, sha256 = row[:3]
+        info = ModelInfo(revision, file, schema, sha256, stated)
         return Model(info, table.cast(ELEMENTS), read_aliases(cursor, revision))
 
 

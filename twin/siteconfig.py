@@ -12,6 +12,13 @@ bounds = [18.15, 48.95, 18.17, 48.97] # west, south, east, north in degrees
 latitude_deg = 48.96
 longitude_deg = 18.16
 
+[georeference]                        # what the model leaves open; see docs/georeference.md
+vertical_datum = "EPSG:8357"
+geoid_height_m = 43.6
+
+[calibration]                         # control points replace what the model says
+file = "control.csv"
+
 [model]
 file = "campus.ifc"                   # beside this file; files = ["architecture.ifc", "electrical.ifc"] for several
 
@@ -43,6 +50,7 @@ from bim.bind_rules import BindRule, read_rules
 from bim.federation.merge import PARTS_MAX
 from bim.federation.open import PartFile
 from bim.federation.parts import PartPlace
+from bim.geo.settings import CalibrationSettings, GeoreferenceSettings, Origin
 from twin.plan_lifecycle import LifecycleRules
 from twin.retention import Policies
 from wire.errors import ConfigError, UserError
@@ -77,14 +85,6 @@ class ModelFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.part or [ModelPart(file) for file in self.files or [self.file]]
 
 
-class Origin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the model's origin lies, for a model that does not say it itself. WGS 84; height above the ellipsoid."""
-
-    latitude_deg: Annotated[float, Meta(ge=-90, le=90)]
-    longitude_deg: Annotated[float, Meta(ge=-180, le=180)]
-    height_m: Annotated[float, Meta(ge=-500, le=9_000)] = 0.0
-
-
 class SchedulePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The site's work schedule, how its tasks are linked to elements, and how it is read; see docs/schedule.md."""
 
@@ -111,6 +111,8 @@ class SiteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     crs: Annotated[str, Meta(pattern="^EPSG:[0-9]{4,6}$")] | None = None
     bounds: tuple[float, float, float, float] | None = None
     origin: Origin | None = None
+    georeference: GeoreferenceSettings = GeoreferenceSettings()
+    calibration: CalibrationSettings | None = None
     model: ModelFile | None = None
     schedule: SchedulePlan | None = None
     retention: Policies = msgspec.field(default_factory=Policies)

@@ -13,6 +13,7 @@ from twin.api.schedule import moments
 from twin.core import Twin
 from twin.directory import PointView
 from twin.errors import NotFoundError
+from twin.place import ElementPlace
 from twin.plan_views import ElementPlanView, LinkedTask, element_views
 from wire.limits import PAGE_ITEMS_DEFAULT
 
@@ -77,6 +78,7 @@ class ElementDetail(msgspec.Struct):
     description: str
     properties: dict[str, dict[str, Any]]
     quantities: dict[str, dict[str, Any]]
+    place: ElementPlace | None
     parent: str | None
     children: list[str]
     points: list[PointView]
@@ -148,6 +150,7 @@ async def show_element(call: Call[MomentQuery, None]) -> ElementDetail:
         raise NotFoundError(f"no element {element[:60]!r}", field="id", fix="GET /api/v1/elements?q=… finds elements")
     element = row["id"]  # it may have been asked for by the name that an earlier revision gave it
     psets = await asyncio.to_thread(twin.models.properties, element)
+    place = await asyncio.to_thread(twin.locator.place, twin.model, twin.site, element)
     [plan] = await asyncio.to_thread(_plans, twin, [element], call.query)
     points = [twin.directory.by_id[i] for i in twin.bindings.points_of(element) if i in twin.directory.by_id]
     shown = ("id", "type", "name", "long_name", "storey", "space", "tag", "predefined", "type_name", "description")
@@ -155,6 +158,7 @@ async def show_element(call: Call[MomentQuery, None]) -> ElementDetail:
         **{name: row[name] for name in shown},
         properties=psets["property"],
         quantities=psets["quantity"],
+        place=place,
         parent=row["parent"],
         children=twin.model.children.get(element, []),
         points=points,

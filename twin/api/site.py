@@ -6,9 +6,11 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from bim.geo.frame import FrameFacts
 from twin.api.operation import Call, NoQuery, Operation, Time, micros
 from twin.core import Twin
 from twin.node_views import NodeStatus
+from twin.place import NoFrame
 from twin.times import iso
 from wire.limits import PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX
 
@@ -56,12 +58,14 @@ class Span(msgspec.Struct):
 
 
 class SiteView(msgspec.Struct):
-    """The site in short."""
+    """The site in short. `bounds`: west, south, east, north in degrees, of the model where the site says none."""
 
     name: str
     title: str
     crs: str | None
     bounds: tuple[float, float, float, float] | None
+    frame: FrameFacts | None
+    frame_missing: NoFrame | None
     time_zone: str
     languages: list[str]
     counts: Counts
@@ -117,12 +121,15 @@ async def show_site(call: Call[NoQuery, None]) -> SiteView:
     counts, span = await asyncio.to_thread(lambda: (twin.store.counts(), twin.store.time_span()))
     views = twin.directory.views
     info = twin.model.info
+    located = await asyncio.to_thread(twin.locator.located, twin.model, twin.site)
     first, last = span if span else (None, None)
     return SiteView(
         name=twin.site.name,
         title=twin.site.title or twin.site.name,
-        crs=twin.site.crs,
-        bounds=twin.site.bounds,
+        crs=twin.site.crs or (located.facts.crs if located.facts else None),
+        bounds=twin.site.bounds or located.bounds,
+        frame=located.facts,
+        frame_missing=located.missing,
         time_zone=twin.site.time_zone,
         languages=twin.site.languages,
         counts=Counts(
