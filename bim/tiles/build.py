@@ -4,6 +4,7 @@
 file. `cached_tiles` keeps one folder for each content hash.
 """
 
+import hashlib
 import os
 import shutil
 import signal
@@ -11,20 +12,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
+import pyarrow as pa
 
 from bim.errors import SPLIT, ModelError
 from bim.model_file import check_path, sha256_of
 from bim.open import environment, refusal
-from bim.tiles.limits import Job, TileLimits
+from bim.tables import ELEMENTS, write_table
+from bim.tiles.limits import Job, TileLimits, TilePart
 from bim.tiles.meshes import MESHES_FILE
 from bim.tiles.progress import Step, read_progress
 from bim.tiles.tileset import FEATURES_FILE, TILESET_FILE, VERSION, TileSet
 
-__all__ = ["build_tiles", "cached_tiles", "load_tileset"]
+__all__ = ["build_federated_tiles", "build_tiles", "cached_tiles", "load_tileset", "tiles_key"]
 
 _LOOK_S = 0.1  # how often a bar moves
 _KEPT = ("plan-*.svg", "t*.glb", MESHES_FILE, FEATURES_FILE, TILESET_FILE)  # in the order they are taken over
@@ -38,20 +41,41 @@ def build_tiles(
     progress: Callable[[Step], None] | None = None,
     plans: bool = True,
 ) -> TileSet:
-    """Build tiles, feature table, meshes and (unless told not to) storey plans of one model into `out_dir`.
+    """Build tiles, feature table, meshes and (unless told not to) storey plans of one file into `out_dir`.
 
     A tile set that is there already is replaced only on success. Raises ModelError with file, reason and fix,
     whatever the file does to the child.
     """
-    limits = limits or TileLimits()
-    bounds = limits.of_model()
+    return _build(model, out_dir, Job(limits=limits or TileLimits(), plans=plans), progress)
+
+
+def build_federated_tiles(
+    parts: Sequence[TilePart],
+    elements: pa.Table,
+    sha256: str,
+    out_dir: Path,
+    *,
+    limits: TileLimits | None = None,
+    progress: Callable[[Step], None] | None = None,
+) -> TileSet:
+    """The same of a model of several files; `elements` (bim/tables.py) says which of them are in it, and where."""
+    with tempfile.TemporaryDirectory(prefix="aid4-elements-") as folder:
+        table = Path(folder) / "elements.arrow"
+        write_table(elements.select(ELEMENTS.names).cast(ELEMENTS), table)
+        files = [msgspec.structs.replace(part, path=str(Path(part.path).resolve())) for part in parts]
+        job = Job(limits=limits or TileLimits(), parts=files, elements=str(table.resolve()), sha256=sha256)
+        return _build(Path(parts[0].path), out_dir, job, progress)
+
+
+def _build(model: Path, out_dir: Path, job: Job, progress: Callable[[Step], None] | None) -> TileSet:
+    bounds = job.limits.of_model()
     path = check_path(model, bounds)
     out_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".building-", dir=out_dir) as work:
         work_dir = Path(work)
-        code, timed_out = _run(path, work_dir, Job(limits=limits, plans=plans), progress or (lambda _step: None))
+        code, timed_out = _run(path, work_dir, job, progress or (lambda _step: None))
         if timed_out:
-            problem = f"building its tiles takes more than {limits.wall_s:g} s"
+            problem = f"building its tiles takes more than {job.limits.wall_s:g} s"
             raise ModelError("time", problem, file=str(model), fix=SPLIT)
         if code != 0:
             raise refusal(code, work_dir, str(model), bounds)
@@ -69,13 +93,19 @@ def cached_tiles(
     limits: TileLimits | None = None,
     progress: Callable[[Step], None] | None = None,
 ) -> tuple[Path, TileSet]:
-    """The folder of a model's tiles below `cache_dir`, named by its content hash; built when it is not there."""
+    """The folder of a model's tiles below `cache_dir`, named by what they are made of; built when it is not there."""
     digest = sha256_of(check_path(model, (limits or TileLimits()).of_model()))
-    folder = cache_dir / digest
+    folder = cache_dir / tiles_key(digest, limits)
     known = load_tileset(folder)
     if known is None:
         known = build_tiles(model, folder, limits=limits, progress=progress)
     return folder, known
+
+
+def tiles_key(sha256: str, limits: TileLimits | None = None) -> str:
+    """What identifies tiles for good: the model's hash, the form of the files and the bounds they were cut by."""
+    made_of = [sha256, str(VERSION), msgspec.json.encode(limits or TileLimits()).decode()]
+    return hashlib.sha256("\n".join(made_of).encode()).hexdigest()
 
 
 def load_tileset(folder: Path) -> TileSet | None:

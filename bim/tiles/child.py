@@ -11,16 +11,19 @@ import time
 from pathlib import Path
 
 import msgspec
+import numpy as np
+import pyarrow as pa
 
 from bim.child import bound_this_process, memory_bytes, open_model, refuse, too_little_memory
 from bim.damage import text
 from bim.errors import SPLIT, ModelError
 from bim.limits import MIB
 from bim.model_file import check_path, plain_model, sha256_of
+from bim.tables import ELEMENTS, read_table
 from bim.tiles.kernels import Cascade
-from bim.tiles.limits import Job
-from bim.tiles.pack import Pack
-from bim.tiles.places import Places, read_places
+from bim.tiles.limits import Job, TileLimits, TilePart
+from bim.tiles.pack import MadePart, Pack
+from bim.tiles.places import Places, places_of, read_places
 from bim.tiles.progress import Progress
 from bim.tiles.spool import Spool
 from bim.tiles.tileset import TILESET_FILE, Lost, Storey, TileSet
@@ -51,39 +54,66 @@ def main(arguments: list[str]) -> int:
 
 
 def build_into(file: str, out_dir: Path, job: Job) -> TileSet:
-    """Make meshes and tiles of one model; raises ModelError."""
-    limits = job.limits
+    """Make meshes and tiles of one model, of one file or several; raises ModelError."""
     started = time.monotonic()
-    path = check_path(file, limits.of_model())
-    plain = plain_model(path, out_dir, limits.of_model())
-    model, warnings = open_model(plain, file, limits.of_model())
-    places = read_places(model)
-    if len(places.entities) > limits.elements:
-        problem = f"{len(places.entities)} elements with a representation; the bound is {limits.elements}"
-        raise ModelError("too_big", problem, file=file, fix=SPLIT)
-    progress = Progress(out_dir)
-    spool = Spool(out_dir / "meshes.spool")
-    cascade = Cascade(model, places.entities, spool, out_dir, limits, progress.meshes)
-    cascade.run(started + limits.wall_s)
-    pack = Pack(out_dir, places, cascade.found, limits, progress.tiles)
-    pack.write(spool, job.plans)
+    elements = read_table(Path(job.elements), ELEMENTS) if job.parts else None
+    wanted = job.parts or [TilePart(path=file, source="", matrix=[])]
+    progress = Progress(out_dir, len(wanted))
+    parts = []
+    for number, one in enumerate(wanted):
+        progress.part = number
+        parts.append(_meshes(one, number, elements, out_dir, job.limits, started + job.limits.wall_s, progress))
+    pack = Pack(out_dir, parts, job.limits, progress.tiles)
+    pack.write(job.plans)
     return TileSet(
-        sha256=sha256_of(path),
-        schema=plain.text.schema,
+        sha256=job.sha256 or sha256_of(Path(file)),
+        schema=" + ".join(dict.fromkeys(part.schema for part in parts)),
         origin_m=pack.origin_m,
         bounds_m=pack.bounds_m,
         features=pack.features,
-        represented=len(places.entities) + len(places.unnamed),
-        meshes=len(cascade.found),
+        represented=sum(len(part.places.entities) + len(part.places.unnamed) for part in parts),
+        meshes=sum(len(part.found) for part in parts),
         not_drawn=pack.not_drawn,
-        storeys=[Storey(*storey) for storey in places.storeys],
+        storeys=[Storey(*storey) for storey in parts[0].places.storeys],
         tiles=pack.tiles,
         plans=pack.plans,
-        lost=_lost(places, cascade),
-        kernels={name: count for name, count in pack.kernels.items() if count},
-        warnings=[text(warning) for warning in (*plain.warnings, *warnings, *cascade.warnings, *pack.warnings)],
+        lost=[lost for part in parts for lost in part.lost],
+        kernels=pack.kernels,
+        warnings=[*(text(warning) for part in parts for warning in part.warnings), *pack.warnings],
         build_s=round(time.monotonic() - started, 3),
         memory_mib=_memory_mib(),
+    )
+
+
+def _meshes(
+    part: TilePart,
+    number: int,
+    elements: pa.Table | None,
+    out_dir: Path,
+    limits: TileLimits,
+    deadline: float,
+    progress: Progress,
+) -> MadePart:
+    """The meshes of one file."""
+    work_dir = out_dir / f"part-{number}"
+    work_dir.mkdir()
+    path = check_path(part.path, limits.of_model())
+    plain = plain_model(path, work_dir, limits.of_model())
+    model, complaints = open_model(plain, part.path, limits.of_model())
+    places = read_places(model) if elements is None else places_of(elements, part.source, model)
+    if len(places.entities) > limits.elements:
+        problem = f"{len(places.entities)} elements with a representation; the bound is {limits.elements}"
+        raise ModelError("too_big", problem, file=part.path, fix=SPLIT)
+    cascade = Cascade(model, places.entities, Spool(work_dir / "spool"), work_dir, limits, progress.meshes)
+    cascade.run(deadline)
+    return MadePart(
+        schema=plain.text.schema,
+        places=places,
+        spool=cascade.spool,
+        found=cascade.found,
+        lost=_lost(places, cascade),
+        matrix=np.array(part.matrix).reshape(4, 4) if part.matrix else None,
+        warnings=[*plain.warnings, *complaints, *cascade.warnings],
     )
 
 

@@ -46,9 +46,7 @@ def progress_bar(label: str) -> Iterator[Callable[[Step], None]]:
     with click.progressbar(length=1000, label=label, file=sys.stderr) as bar:  # both stages are halves of one bar
 
         def tell(step: Step) -> None:
-            share = step.done / step.total if step.total else 1.0
-            done = {"open": 0.0, "meshes": share / 2, "tiles": 0.5 + share / 2}.get(step.stage, 0.0)
-            bar.update(max(0, round(1000 * done) - bar.pos))
+            bar.update(max(0, round(1000 * step.share) - bar.pos))
 
         yield tell
 

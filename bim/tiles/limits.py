@@ -4,7 +4,7 @@ import msgspec
 
 from bim.limits import GIB, MIB, ModelLimits
 
-__all__ = ["Job", "TileLimits"]
+__all__ = ["Job", "TileLimits", "TilePart"]
 
 
 class TileLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,8 +41,19 @@ class TileLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         )
 
 
+class TilePart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One file of a model of several; `source` is its name in the column of elements.arrow."""
+
+    path: str
+    source: str
+    matrix: list[float]  # row by row: takes its points to the model
+
+
 class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the parent asks of the child."""
 
     limits: TileLimits
     plans: bool = True  # storey plans beside the tiles
+    parts: list[TilePart] = []  # of a model of several files
+    elements: str = ""  # path of their elements.arrow: who is in the model, and where
+    sha256: str = ""  # of the model of several files

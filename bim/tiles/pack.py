@@ -4,6 +4,8 @@ import importlib
 import importlib.util
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +17,17 @@ from numpy.typing import NDArray
 from bim.damage import text
 from bim.tables import write_table
 from bim.tiles.cells import Cell, divide
-from bim.tiles.glb import Surface, glb_of
+from bim.tiles.glb import glb_of
 from bim.tiles.kernels import Found
 from bim.tiles.limits import TileLimits
 from bim.tiles.measure import measure
 from bim.tiles.meshes import MESHES_FILE, ElementMesh, MeshWriter, load_meshes
 from bim.tiles.places import Places, Product
 from bim.tiles.spool import Mesh, Spool, SpoolReader
-from bim.tiles.tileset import FEATURES_FILE, Plan, Tile
+from bim.tiles.surfaces import surfaces_of
+from bim.tiles.tileset import FEATURES_FILE, Lost, Plan, Tile
 
-__all__ = ["FEATURES", "Pack"]
+__all__ = ["FEATURES", "MadePart", "Pack"]
 
 # row = feature; bounds relative to the origin, model axes, metres
 FEATURES = pa.schema(
@@ -40,31 +43,49 @@ FEATURES = pa.schema(
         pa.field("color", pa.uint32(), nullable=False),  # of most triangles: 0xRRGGBBAA (sRGB)
     ]
 )
-_SPACE_ALPHA_MAX = 0x40  # a room is a tint, whatever its file says
+
+
+@dataclass(frozen=True, slots=True)
+class MadePart:
+    """Meshes of one file; `matrix` takes its points to the model, None when they are there."""
+
+    schema: str
+    places: Places
+    spool: Spool
+    found: dict[int, Found]
+    lost: list[Lost]
+    matrix: NDArray[np.float64] | None
+    warnings: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """One element with a mesh."""
+
+    product: Product
+    found: Found
+    part: int
 
 
 class Pack:
     """Writes the files into one folder; what became of it stands in the attributes."""
 
     def __init__(
-        self,
-        out_dir: Path,
-        places: Places,
-        found: dict[int, Found],
-        limits: TileLimits,
-        tell: Callable[[int, int], None],
+        self, out_dir: Path, parts: list[MadePart], limits: TileLimits, tell: Callable[[int, int], None]
     ) -> None:
-        self._out_dir, self._limits, self._tell = out_dir, limits, tell
-        self._elements = places.elements
-        self._products = [places.products[step] for step in found]
-        self._found = list(found.values())
-        self._bounds = np.array([one.entry.bounds_m for one in self._found]).reshape(-1, 2, 3)
+        self._out_dir, self._parts, self._limits, self._tell = out_dir, parts, limits, tell
+        self._made = [
+            _Made(part.places.products[step], one, number)
+            for number, part in enumerate(parts)
+            for step, one in part.found.items()
+        ]
+        self._bounds = np.concatenate([_bounds(part) for part in parts])
         self._origin = _origin(self._bounds)
-        self._storeys = [storey[0] for storey in places.storeys]
+        self._storeys = [storey[0] for storey in parts[0].places.storeys]
         self._columns: dict[str, list[NDArray[Any]]] = {name: [] for name in ("tile", "area_m2", "volume_m3", "color")}
-        self.kernels = dict(Counter(one.kernel for one in self._found))
-        self.not_drawn = dict(Counter(product.type for product in self._products if not product.drawn))
-        self.features = sum(product.drawn for product in self._products)
+        self.kernels = dict(Counter(one.found.kernel for one in self._made))
+        self.not_drawn = dict(Counter(one.product.type for one in self._made if not one.product.drawn))
+        self.features = sum(one.product.drawn for one in self._made)
         self.tiles: list[Tile] = []
         self.plans: list[Plan] = []
         self.warnings: list[str] = []
@@ -78,33 +99,33 @@ class Pack:
     @property
     def bounds_m(self) -> tuple[float, ...]:
         """Of all that is drawn, relative to the origin."""
-        return _extent(self._bounds[[product.drawn for product in self._products]], self._origin)
+        return _extent(self._bounds[[one.product.drawn for one in self._made]], self._origin)
 
-    def write(self, spool: Spool, plans: bool) -> None:
+    def write(self, plans: bool) -> None:
         """Write everything but tileset.json."""
         order: list[int] = []
         done = 0
-        with spool.reader() as reader, MeshWriter(self._out_dir / MESHES_FILE, self._origin) as writer:
+        with ExitStack() as stack, MeshWriter(self._out_dir / MESHES_FILE, self._origin) as writer:
+            readers = [stack.enter_context(part.spool.reader()) for part in self._parts]
             for cell in self._cells():
                 order += cell.rows.tolist()
-                meshes = self._meshes(reader, cell.rows.tolist(), writer)
+                meshes = self._meshes(readers, cell.rows.tolist(), writer)
                 self._write_tile(cell, meshes)
                 done += len(cell.rows)
-                self._tell(done, len(self._found))
-            for row, product in enumerate(self._products):
-                if not product.drawn:
-                    self._meshes(reader, [row], writer)
-        spool.path.unlink()
+                self._tell(done, len(self._made))
+            for row, one in enumerate(self._made):
+                if not one.product.drawn:
+                    self._meshes(readers, [row], writer)
         self._write_features(order)
         if plans:
             self._write_plans()
 
     def _cells(self) -> list[Cell]:
-        drawn = np.flatnonzero([product.drawn for product in self._products])
+        drawn = np.flatnonzero([one.product.drawn for one in self._made])
         number = {global_id: at for at, global_id in enumerate(self._storeys)}
-        storey = np.array([number.get(self._products[row].storey or "", -1) for row in drawn], np.int64)
+        storey = np.array([number.get(self._made[row].product.storey or "", -1) for row in drawn], np.int64)
         centers = self._bounds[drawn].mean(axis=1)[:, :2] - self._origin[:2]
-        triangles = np.array([self._found[row].entry.triangles for row in drawn], np.int64)
+        triangles = np.array([self._made[row].found.entry.triangles for row in drawn], np.int64)
         cells = divide(
             storey,
             centers,
@@ -115,19 +136,23 @@ class Pack:
         )
         return [Cell(cell.storey, cell.cell, drawn[cell.rows]) for cell in cells]
 
-    def _meshes(self, reader: SpoolReader, rows: list[int], writer: MeshWriter) -> list[Mesh]:
-        """Meshes of some elements, which also go to meshes.arrow."""
-        meshes = [reader.mesh(self._found[row].entry) for row in rows]
-        for row, mesh in zip(rows, meshes, strict=True):
-            product = self._products[row]
-            element = ElementMesh(product.global_id, product.type, product.storey, *mesh)
-            writer.write(element, self._found[row].kernel)
+    def _meshes(self, readers: list[SpoolReader], rows: list[int], writer: MeshWriter) -> list[Mesh]:
+        """Meshes of some elements in model coordinates, which also go to meshes.arrow."""
+        meshes = []
+        for row in rows:
+            product, found, part = self._made[row].product, self._made[row].found, self._made[row].part
+            mesh, matrix = readers[part].mesh(found.entry), self._parts[part].matrix
+            if matrix is not None:
+                mesh = mesh._replace(vertices=mesh.vertices @ matrix[:3, :3].T + matrix[:3, 3])
+                self._bounds[row] = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
+            meshes.append(mesh)
+            writer.write(ElementMesh(product.global_id, product.type, product.storey, *mesh), found.kernel)
         return meshes
 
     def _write_tile(self, cell: Cell, meshes: list[Mesh]) -> None:
-        products = [self._products[row] for row in cell.rows.tolist()]
+        products = [self._made[row].product for row in cell.rows.tolist()]
         number = len(self.tiles)
-        data = glb_of(_surfaces(meshes, products, self._origin), len(meshes))
+        data = glb_of(surfaces_of(meshes, products, self._origin), len(meshes))
         file = f"t{number:03d}.glb"
         (self._out_dir / file).write_bytes(data)
         area, volume = _measured(meshes)
@@ -152,14 +177,14 @@ class Pack:
         )
 
     def _write_features(self, order: list[int]) -> None:
-        products = [self._products[row] for row in order]
+        products = [self._made[row].product for row in order]
         bounds = (self._bounds[order] - self._origin).astype(np.float32).reshape(-1, 6)
         measured = {name: np.concatenate(parts) if parts else np.zeros(0) for name, parts in self._columns.items()}
         columns = {
             "global_id": [product.global_id for product in products],
             "type": [product.type for product in products],
             "storey": [product.storey for product in products],
-            "kernel": [self._found[row].kernel for row in order],
+            "kernel": [self._made[row].found.kernel for row in order],
             **{name: bounds[:, at] for at, name in enumerate(FEATURES.names[4:10])},
             **measured,
         }
@@ -173,10 +198,20 @@ class Pack:
             return
         try:
             module = importlib.import_module("bim.plans")
-            drawn = module.storey_plans(load_meshes(self._out_dir), self._elements, self._out_dir)
+            drawn = module.storey_plans(load_meshes(self._out_dir), self._parts[0].places.elements, self._out_dir)
             self.plans = msgspec.convert(drawn, list[Plan])
         except Exception as error:  # noqa: BLE001  (geometry of any file passes through here)
             self.warnings.append(text(f"no storey plans: {type(error).__name__}: {error}"))
+
+
+def _bounds(part: MadePart) -> NDArray[np.float64]:
+    """Bounds (n, 2, 3) of a part's elements in model coordinates; of a turned part a little too wide at first."""
+    own = np.array([one.entry.bounds_m for one in part.found.values()]).reshape(-1, 2, 3)
+    if part.matrix is None:
+        return own
+    which = np.array(list(np.ndindex(2, 2, 2)))
+    corners = own[:, which, np.arange(3)] @ part.matrix[:3, :3].T + part.matrix[:3, 3]
+    return np.stack([corners.min(axis=1), corners.max(axis=1)], axis=1)
 
 
 def _origin(bounds: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -188,48 +223,6 @@ def _extent(bounds: NDArray[np.float64], origin: NDArray[np.float64]) -> tuple[f
     if not len(bounds):
         return (0.0,) * 6
     return (*(bounds[:, 0].min(axis=0) - origin).tolist(), *(bounds[:, 1].max(axis=0) - origin).tolist())
-
-
-def _surfaces(meshes: list[Mesh], products: list[Product], origin: NDArray[np.float64]) -> list[Surface]:
-    """Opaque and blended triangles of a tile; an element of several colours has a vertex for each of them."""
-    parts: dict[bool, list[tuple[int, NDArray[np.float64], NDArray[np.int32], int]]] = {False: [], True: []}
-    for feature, (mesh, product) in enumerate(zip(meshes, products, strict=True)):
-        for color, vertices, triangles in _by_color(mesh):
-            shown = _tint(color) if product.type == "IfcSpace" else color
-            parts[shown & 0xFF < 0xFF].append((feature, vertices, triangles, shown))
-    return [_surface(found, origin, blended) for blended, found in parts.items() if found]
-
-
-def _by_color(mesh: Mesh) -> list[tuple[int, NDArray[np.float64], NDArray[np.int32]]]:
-    first = int(mesh.colors[0])
-    if (mesh.colors == first).all():
-        return [(first, mesh.vertices, mesh.triangles)]
-    found = []
-    for color in np.unique(mesh.colors).tolist():
-        rows, triangles = np.unique(mesh.triangles[mesh.colors == color], return_inverse=True)
-        found.append((color, mesh.vertices[rows], triangles.reshape(-1, 3).astype(np.int32)))
-    return found
-
-
-def _surface(
-    parts: list[tuple[int, NDArray[np.float64], NDArray[np.int32], int]], origin: NDArray[np.float64], blended: bool
-) -> Surface:
-    counts = [len(vertices) for _, vertices, _, _ in parts]
-    starts = np.cumsum([0, *counts[:-1]])
-    local = np.concatenate([vertices for _, vertices, _, _ in parts]) - origin
-    triangles = [part[2] + start for part, start in zip(parts, starts, strict=True)]
-    colors = np.repeat(np.array([part[3] for part in parts], ">u4"), counts)  # first byte first: red
-    return Surface(
-        vertices=np.column_stack([local[:, 0], local[:, 2], -local[:, 1]]),
-        triangles=np.concatenate(triangles).astype(np.uint32),
-        features=np.repeat(np.array([part[0] for part in parts], np.uint16), counts),
-        colors=colors.view(np.uint8).reshape(-1, 4),
-        blended=blended,
-    )
-
-
-def _tint(color: int) -> int:
-    return color & 0xFFFFFF00 | min(color & 0xFF, _SPACE_ALPHA_MAX)
 
 
 def _main_color(mesh: Mesh) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from bim.damage import READ_ERRORS, text
 from bim.project_units import read_units
@@ -14,7 +15,7 @@ from bim.relations import read_relations
 from bim.spatial import Containment
 from bim.tables import ELEMENTS
 
-__all__ = ["Places", "Product", "read_places"]
+__all__ = ["Places", "Product", "places_of", "read_places"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +59,26 @@ def read_places(model: Any) -> Places:
         parent = ids[place.parent][0] if place.parent in ids else None
         rows.append(_row(step, global_id, one, storey, space, parent, length_m))
     places.elements = pa.Table.from_pylist(rows, schema=ELEMENTS)
-    places.storeys = sorted(
-        ((row["id"], row["name"], row["elevation_m"]) for row in rows if row["type"] == "IfcBuildingStorey"),
-        key=lambda storey: (storey[2] is None, storey[2] or 0.0, storey[1]),
-    )
+    places.storeys = _storeys(rows)
     return places
+
+
+def places_of(elements: pa.Table, source: str, model: Any) -> Places:
+    """The same of one part of a model of several files, as their table has it."""
+    places = Places(elements=elements)
+    for row in elements.filter(pc.equal(elements["source"], source)).to_pylist():
+        if row["has_shape"]:
+            drawn = row["category"] != "opening" and row["type"] != "IfcVirtualElement"
+            places.entities[row["step"]] = model.by_id(row["step"])
+            places.products[row["step"]] = Product(row["id"], row["type"], row["storey"], drawn)
+    places.storeys = _storeys(elements.filter(pc.equal(elements["type"], "IfcBuildingStorey")).to_pylist())
+    return places
+
+
+def _storeys(rows: list[dict[str, Any]]) -> list[tuple[str, str, float | None]]:
+    """Lowest first, those of unknown height last."""
+    storeys = [(row["id"], row["name"], row["elevation_m"]) for row in rows if row["type"] == "IfcBuildingStorey"]
+    return sorted(storeys, key=lambda storey: (storey[2] is None, storey[2] or 0.0, storey[1]))
 
 
 def _ids(model: Any, places: Places) -> dict[int, tuple[str, Any]]:

@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -14,27 +15,34 @@ _EVERY_S = 0.2  # a bar moves that often
 class Step(msgspec.Struct, frozen=True):
     """What is being done, and how much of it."""
 
-    stage: str  # open | meshes | tiles
+    stage: Literal["open", "meshes", "tiles"]
     done: int
     total: int
 
+    @property
+    def share(self) -> float:
+        """How much of the whole build is done, 0 to 1: meshes are about half of it."""
+        done = self.done / self.total if self.total else 1.0
+        return {"open": 0.0, "meshes": done / 2, "tiles": 0.5 + done / 2}[self.stage]
+
 
 class Progress:
-    """Writes the file, not too often."""
+    """Writes the file, not too often; `part` of `parts` files is worked on."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, parts: int = 1) -> None:
         self._path = folder / PROGRESS_FILE
         self._told = 0.0
+        self.part, self._parts = 0, parts
 
     def meshes(self, done: int, total: int) -> None:
-        """So many elements have their mesh."""
-        self._tell("meshes", done, total)
+        """So many elements of this file have their mesh; files count alike, however large."""
+        self._tell("meshes", self.part * total + done, self._parts * total)
 
     def tiles(self, done: int, total: int) -> None:
         """So many elements are packed."""
         self._tell("tiles", done, total)
 
-    def _tell(self, stage: str, done: int, total: int) -> None:
+    def _tell(self, stage: Literal["meshes", "tiles"], done: int, total: int) -> None:
         now = time.monotonic()
         if now - self._told < _EVERY_S and done < total:
             return

@@ -10,7 +10,7 @@ import pytest
 
 from bim.errors import ModelError
 from bim.limits import MIB
-from bim.tiles import Step, TileLimits, build_tiles, cached_tiles, load_meshes, load_tileset
+from bim.tiles import Step, TileLimits, build_tiles, cached_tiles, load_meshes, load_tileset, tiles_key
 
 
 @pytest.fixture
@@ -77,7 +77,8 @@ def test_the_same_file_gives_the_same_tiles(small, tmp_path):
 
 def test_tiles_are_kept_by_content(small, tmp_path):
     folder, first = cached_tiles(small, tmp_path)
-    assert folder.name == first.sha256
+    assert folder.name == tiles_key(first.sha256)
+    assert folder.name != tiles_key(first.sha256, TileLimits(cell_m=32.0))
     stamp = (folder / "tileset.json").stat().st_mtime_ns
     copy = tmp_path / "renamed.ifc"
     copy.write_bytes(small.read_bytes())
