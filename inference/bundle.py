@@ -24,7 +24,7 @@ _FIX = "build the model again with `aid4 model train` of this version"
 class AlarmPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """How scores (−log10 p of an episode) become alarms; see `inference.alarm`."""
 
-    budget_per_day: float = 1.0
+    budget_per_day: float = 0.5
     block_rows: int = 16
     row_s: float = 60.0
 

@@ -28,7 +28,7 @@ def model() -> None:
 @click.option(
     "--budget",
     type=click.FloatRange(min=1e-4, max=1e4),
-    default=1.0,
+    default=0.5,
     show_default=True,
     help="csv: false-alarm episodes allowed per stream-day.",
 )

@@ -18,7 +18,7 @@ __all__ = ["Drift"]
 _PASSES_AT, _STAKE_MAX = 4.0, 8.0  # decades
 _LOG_HALF = float(np.log10(0.5))
 _BET_MAX = 2.0  # decades a single block can win: one spike is an alarm, not a regime
-_RELEARN_ROWS = (512, 2_048)  # a shift must last so long; anomalies of public sets last up to 400 rows
+_RELEARN_ROWS = (1_024, 4_096)  # a shift must last so long: what passes within hours is an alarm, not a regime
 _TAIL_SHARE = 0.25
 
 Bools = NDArray[np.bool_]

@@ -26,7 +26,7 @@ __all__ = ["BLOCK_ROWS", "Fitted", "fit"]
 BLOCK_ROWS = 16  # rows of one block: alarms closer than that are one episode
 _FOLDS = 3
 _PURGE_ROWS = 16  # between what is learned and what is scored: neighbours know each other
-_ROW_TAIL, _BLOCK_TAIL = 0.05, 0.25  # shares of normal scores above which the tail is a straight line
+_ROW_TAIL, _BLOCK_TAIL = 0.05, 0.5  # shares of normal scores above which the tail is a straight line
 
 
 @dataclass(frozen=True)

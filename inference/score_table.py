@@ -48,7 +48,7 @@ def score_readings(readings: Readings, train_rows: int, budget_per_day: float) -
 def score_rows(bundle: Bundle, values: Floats) -> TableScores:
     """Score (rows, channels) that begin with the rows the bundle learned from."""
     learned = bundle.manifest.trained_rows
-    known: NDArray[np.bool_] = np.isfinite(values).any(axis=1)
+    known = np.asarray(np.isfinite(values).any(axis=1))
     found = run_bundle(bundle, values, learned)
     score = np.where(known, found["score"][:, 0], 0.0)
     score[:learned] = 0.0
