@@ -13,9 +13,12 @@ import msgspec
 from bim.command_options import AS_JSON, limits_of, opened, reader_bounds
 from bim.federation.merge import Federation
 from bim.federation.open import FederatedModel, PartFile, read_federation
+from bim.geo.site import Geography, frame_of
+from bim.georeference import Georeference
 from bim.summary import ModelSummary
 from bim.tiles.cli import progress_bar
 from bim.tiles.shapes import Shapes, try_shapes
+from wire.errors import InputError
 
 __all__ = ["info"]
 
@@ -89,7 +92,7 @@ def _info(summary: ModelSummary, shapes: Shapes | None = None) -> dict[str, Any]
     every = [*(shapes.lost if shapes else ()), *summary.lost]  # one row an element; nameless ones by their reason
     lost = {one.global_id or one.reason: (one.global_id, one.reason) for one in every}
     complaints = dict.fromkeys((*summary.warnings, *(shapes.warnings if shapes else ())))
-    origin = {"eastings_m": place.eastings_m, "northings_m": place.northings_m, "height_m": place.height_m}
+    frame, missing = _frame(summary)
     return {
         "file": summary.file,
         "schema": summary.schema,
@@ -102,15 +105,37 @@ def _info(summary: ModelSummary, shapes: Shapes | None = None) -> dict[str, Any]
         "spaces": counts.spaces,
         "storeys": counts.storeys,
         "crs": place.crs.name if place.crs else None,
-        "origin": origin if place.eastings_m is not None else None,
-        "true_north_deg": place.true_north_deg,
+        "origin": _origin(place),
+        "true_north_deg": frame["true_north_deg"] if frame and place.true_north_deg is None else place.true_north_deg,
         "georeference": msgspec.to_builtins(place),
+        "frame": frame,
+        "frame_missing": missing,
         "counts": msgspec.to_builtins(counts),
         "units": msgspec.to_builtins(summary.units),
         "warnings": list(complaints),
         "read_s": summary.read_s,
         "memory_mib": summary.memory_mib,
     }
+
+
+def _origin(place: Georeference) -> dict[str, float | None] | None:
+    """Of the model on the map, or of its site on Earth; None where the file states neither."""
+    if place.eastings_m is not None:
+        return {"eastings_m": place.eastings_m, "northings_m": place.northings_m, "height_m": place.height_m}
+    if place.latitude_deg is not None:
+        return {"latitude_deg": place.latitude_deg, "longitude_deg": place.longitude_deg, "height_m": place.height_m}
+    site = place.site
+    if site is None or site.latitude_deg is None:
+        return None
+    return {"latitude_deg": site.latitude_deg, "longitude_deg": site.longitude_deg, "height_m": site.elevation_m}
+
+
+def _frame(summary: ModelSummary) -> tuple[dict[str, Any] | None, dict[str, str] | None]:
+    """Where the model lies on Earth as far as the file alone says it, or why that is not known."""
+    try:
+        return msgspec.to_builtins(frame_of(summary.georeference, Geography()).facts()), None
+    except InputError as refusal:
+        return None, refusal.as_problem()
 
 
 @contextmanager
