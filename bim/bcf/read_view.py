@@ -79,8 +79,9 @@ def _number(element: Element, tag: str, default: float | None = None) -> float:
     text = element.findtext(tag)
     if text is None and default is not None:
         return default
-    value = float((text or "").strip()[:64])
-    if not math.isfinite(value):
+    plain = (text or "").strip()[:64]
+    value = float(plain)
+    if not math.isfinite(value) or "_" in plain:
         raise ValueError(f"{tag} is no number")
     return value
 
