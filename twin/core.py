@@ -38,6 +38,7 @@ from twin.sql import SqlDesk
 from twin.sql_tables import SqlTables
 from twin.state import StateTable
 from twin.store import Store
+from twin.tiles import Tiles
 from twin.times import iso
 from wire.errors import Aid4Error
 
@@ -83,6 +84,9 @@ class Twin:
             directory=lambda: self.directory,
             rebind=self._bind,
             refresh=self.refresh,
+        )
+        self.tiles = Tiles(
+            store, model=lambda: self.model, uploads=self.uploads, site_folder=lambda: self.site.folder
         )
         files = PlanFiles(self.uploads, lambda: self.site.folder)
         schedule = ScheduleChange(self.plan, files, self.refresh)
@@ -162,6 +166,7 @@ class Twin:
     async def bring_model(self, *files: Path | PartFile, by: str = "start") -> Change | None:
         """Make these files the live model unless they are; the change, or None when nothing was to do."""
         parts = [file if isinstance(file, PartFile) else PartFile(file) for file in files]
+        self.tiles.know(part.path for part in parts)
         hashes = await asyncio.to_thread(lambda: [(file_sha256(part.path), part.place) for part in parts])
         if self.model.info is not None and self.model.info.sha256 == combined_sha256(hashes):
             return None

@@ -100,7 +100,11 @@ async def serve(config: TwinConfig) -> AsyncIterator[Served]:
 
 
 def _works(twin: Twin, ingest: Ingest | None) -> list[tuple[str, Coroutine[None, None, None]]]:
-    works = [("twin.directory", twin.follow()), ("twin.live", twin.live.run())]
+    works = [
+        ("twin.directory", twin.follow()),
+        ("twin.live", twin.live.run()),
+        ("twin.tiles", twin.tiles.run()),
+    ]
     return [*works, ("twin.ingest", ingest.run())] if ingest else works
 
 

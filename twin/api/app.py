@@ -24,6 +24,7 @@ from twin.api import (
     session,
     site,
     state,
+    tiles,
 )
 from twin.api.auth import Guard, Token
 from twin.api.errors import answer_error
@@ -44,6 +45,7 @@ OPERATIONS: list[Operation] = [
     *state.OPERATIONS,
     *history.OPERATIONS,
     *elements.OPERATIONS,
+    *tiles.OPERATIONS,
     *schedule.OPERATIONS,
     *changes.OPERATIONS,
     *query.OPERATIONS,
