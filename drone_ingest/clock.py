@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from drone_ingest.damage import Notes
 from drone_ingest.found import Clock
+from wire.limits import TIMESTAMP_US_MAX, TIMESTAMP_US_MIN
 
 __all__ = ["gps_us", "iso_utc", "last_before", "note_drift", "note_steps", "robust_clock", "robust_span"]
 
@@ -35,8 +36,10 @@ def robust_clock(source: str, log_us: NDArray[np.int64], utc_us: NDArray[np.int6
     return Clock(source=source, offset_us=offset, spread_us=spread, samples=int(known.sum()))
 
 
-def iso_utc(us: int) -> str:
-    """Microseconds since 1970 as ISO 8601 in UTC."""
+def iso_utc(us: int | None) -> str | None:
+    """Microseconds since 1970 as ISO 8601 in UTC; None for none, and for times that no flight of ours can have."""
+    if us is None or not TIMESTAMP_US_MIN <= us <= TIMESTAMP_US_MAX:
+        return None
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 

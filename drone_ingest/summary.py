@@ -57,7 +57,7 @@ def _places(positions: pa.Table) -> dict[str, Any]:
 def _flight(flight: Flight) -> dict[str, Any]:
     span = flight.span_s
     return {
-        "start_utc": None if flight.start_us is None else iso_utc(flight.start_us),
+        "start_utc": iso_utc(flight.start_us),
         "duration_s": None if span is None else round(span[1] - span[0], 6),
         **_places(flight.positions),
         "clock": msgspec.to_builtins(flight.clock),
@@ -71,7 +71,7 @@ def _photo(photo: Photo) -> dict[str, Any]:
     at = photo.position["ts"][0].cast(pa.int64()).as_py() if len(photo.position) else None
     row = photo.position.to_pylist()[0] if len(photo.position) else {}
     return {
-        "start_utc": None if at is None else iso_utc(at),
+        "start_utc": iso_utc(at),
         "duration_s": 0.0,
         **_places(photo.position),
         "taken": photo.taken or None,
@@ -98,7 +98,7 @@ def _remote_ids(heard: RemoteIds) -> dict[str, Any]:
 
 def _cloud(cloud: Cloud) -> dict[str, Any]:
     return {
-        "start_utc": None if cloud.start_us is None else iso_utc(cloud.start_us),
+        "start_utc": iso_utc(cloud.start_us),
         "duration_s": cloud.duration_s,
         "positions": cloud.points,
         "bounds": cloud.bounds,

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from drone_ingest.clock import robust_span
 from drone_ingest.found import Cloud
 
 __all__ = ["COLUMNS", "color16", "points_batch", "survey"]
@@ -19,6 +20,7 @@ COLUMNS: dict[str, pa.DataType] = {
 }  # fmt: skip
 _GPS_EPOCH_US = 315_964_800_000_000
 _LEAP_US = 18_000_000
+_GPS_S_MAX = 1e11  # gps_time: seconds of a week, or since 1980, with or without 10⁹ taken off
 
 
 def points_batch(columns: Mapping[str, NDArray[Any]]) -> pa.RecordBatch:
@@ -48,7 +50,8 @@ def survey(
     """
     said, promised = cloud.bounds, cloud.points
     low, high = np.full(3, np.inf), np.full(3, -np.inf)
-    first_s, last_s, count, strange = np.inf, -np.inf, 0, 0
+    count, strange = 0, 0
+    spans: list[int] = []
     for batch in cloud.chunks():
         xyz = np.stack([batch[name].to_numpy() for name in "xyz"])
         finite = np.isfinite(xyz).all(axis=0)
@@ -59,9 +62,9 @@ def survey(
             low, high = np.minimum(low, xyz.min(axis=1)), np.maximum(high, xyz.max(axis=1))
         if "gps_time_s" in batch.schema.names:
             times = batch["gps_time_s"].to_numpy()
-            times = times[np.isfinite(times)]
-            if len(times):
-                first_s, last_s = min(first_s, float(times.min())), max(last_s, float(times.max()))
+            span = robust_span([(times[np.abs(np.nan_to_num(times, nan=np.inf)) < _GPS_S_MAX] * 1e6).astype(np.int64)])
+            if span is not None:
+                spans += span[:2]
         if sink is not None:
             sink(batch)
         if progress is not None:
@@ -74,10 +77,11 @@ def survey(
         cloud.notes.warn(f"its head promises {promised} points")
     if said is not None and cloud.bounds is not None and _beyond(said, cloud.bounds):
         cloud.notes.warn("points lie outside the bounds that its head gives: damaged, or a wrong head")
-    if np.isfinite(first_s) and (first_s or last_s):
-        cloud.duration_s = last_s - first_s
+    whole = robust_span([np.array(spans, np.int64)])
+    if whole is not None and any(spans):
+        cloud.duration_s = (whole[1] - whole[0]) / 1e6
         if cloud.start_us is None and cloud.gps_epoch_s is not None:
-            cloud.start_us = round((first_s + cloud.gps_epoch_s) * 1e6) + _GPS_EPOCH_US - _LEAP_US
+            cloud.start_us = whole[0] + round(cloud.gps_epoch_s * 1e6) + _GPS_EPOCH_US - _LEAP_US
     return cloud
 
 

@@ -1,7 +1,7 @@
 """LAS, LAZ and COPC: points in chunks, decompressed by lazrs, coordinates in the file's own system.
 
-A cut or broken file gives every point before the break: after an error the chunk is read again in smaller steps.
-Heads are checked first (`las_head`), for the decompressor trusts what it is told.
+A cut or broken file gives every point before the break: after an error the rest is tried again in smaller steps.
+Heads are checked first (`las_head`), and the decompressor runs in a child process, for it trusts what it is told.
 """
 
 from collections.abc import Iterator
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from drone_ingest.clouds.columns import points_batch
 from drone_ingest.clouds.las_head import LasHead, read_head
+from drone_ingest.clouds.laz_child import Job
+from drone_ingest.clouds.laz_parent import LazChild
 from drone_ingest.damage import Notes
 from drone_ingest.door import Progress
 from drone_ingest.found import Cloud
@@ -22,7 +24,7 @@ from wire.errors import InputError
 
 __all__ = ["read_las"]
 
-_STEPS = (10_000, 100, 1)  # points at once while looking for the last whole one
+_STEPS = (50_000, 500, 1)  # points at once; the smaller ones only while looking for the last whole point
 _LASZIP_BYTES_MIN = 34
 _CHUNKS_ROOM = 8  # bytes that the shortest chunk of a table takes
 
@@ -55,9 +57,10 @@ def _chunks(path: Path, head: LasHead, notes: Notes, chunk_points: int) -> Itera
 
 
 def _batch(rows: NDArray[Any], head: LasHead) -> pa.RecordBatch:
-    columns: dict[str, NDArray[Any]] = {
-        name: rows[name] * scale + offset for name, scale, offset in zip("xyz", head.scale, head.offset, strict=True)
-    }
+    columns: dict[str, NDArray[Any]] = {}
+    with np.errstate(over="ignore", invalid="ignore"):  # a broken head may have scales of 1e300
+        for name, scale, offset in zip("xyz", head.scale, head.offset, strict=True):
+            columns[name] = rows[name] * scale + offset
     for name in rows.dtype.names or ():
         if name not in columns:
             columns[name] = rows[name]
@@ -90,73 +93,17 @@ def _packed(file: BinaryIO, head: LasHead, notes: Notes, chunk_points: int) -> I
         notes.damage(head.data_at, "byte", problem)
         if head.copc or head.format >= 6:
             return  # chunks of unequal size cannot be found without their table
-    done = 0
-    decompressor = _decompressor(file, head)
-    while done < head.points:
-        rows = np.zeros(min(head.points - done, chunk_points), head.dtype)
-        error = _fill(decompressor, rows)
-        if error is None:
-            yield rows
-            done += len(rows)
-            continue
-        whole = _up_to_break(file, head, done, len(rows))
-        yield whole
-        done += len(whole)
-        notes.damage(
-            min(file.tell(), _size(file)), "byte", f"the points break off after {done}: {error}", head.points - done
-        )
-        return
-
-
-def _up_to_break(file: BinaryIO, head: LasHead, done: int, wanted: int) -> NDArray[Any]:
-    """Points `done` to the last that decompresses, at most `wanted`."""
-    parts: list[NDArray[Any]] = []
+    done, words = 0, ""
     for step in _STEPS:
-        decompressor = _decompressor(file, head)
-        skip = done + sum(len(part) for part in parts)
-        while skip:
-            rest = np.zeros(min(skip, 1_000_000), head.dtype)
-            if _fill(decompressor, rest) is not None:
-                return _joined(parts, head)
-            skip -= len(rest)
-        while (left := wanted - sum(len(part) for part in parts)) > 0:
-            rows = np.zeros(min(step, left), head.dtype)
-            if _fill(decompressor, rows) is not None:
-                break
-            parts.append(rows)
-    return _joined(parts, head)
-
-
-def _joined(parts: list[NDArray[Any]], head: LasHead) -> NDArray[Any]:
-    return np.concatenate(parts) if parts else np.empty(0, head.dtype)
-
-
-def _decompressor(file: BinaryIO, head: LasHead) -> Any:
-    import lazrs  # only where a cloud is compressed
-
-    file.seek(head.data_at)
-    try:
-        return lazrs.LasZipDecompressor(file, head.laszip)
-    except BaseException as error:
-        raise InputError(
-            f"its compression cannot be read: {_words(error)}", field="laszip", fix="save it again"
-        ) from error
-
-
-def _fill(decompressor: Any, rows: NDArray[Any]) -> str | None:
-    """Decompress into `rows`; what went wrong, or None."""
-    try:
-        decompressor.decompress_many(rows.view(np.uint8))
-    except BaseException as error:  # noqa: BLE001 - a panic of Rust is no Exception; _words lets others go on
-        return _words(error)
-    return None
-
-
-def _words(error: BaseException) -> str:
-    """A decompressor of Rust panics with an exception that is no Exception; anything else of that kind goes on."""
-    if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
-        raise error
-    return str(error).partition("\n")[0][:200]
+        job = Job(file.name, head.data_at, head.laszip or b"", head.dtype.itemsize, head.points, done, step)
+        with LazChild(job, chunk_points) as child:
+            for data in child.records():
+                yield np.frombuffer(data, head.dtype)
+                done += len(data) // head.dtype.itemsize
+        if done >= head.points:
+            return
+        words = child.words
+    notes.damage(head.data_at, "byte", f"the points break off after {done} ({words}); they begin", head.points - done)
 
 
 def _table_problem(file: BinaryIO, head: LasHead) -> str | None:

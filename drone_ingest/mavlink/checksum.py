@@ -39,8 +39,8 @@ def _by_columns(
     crc: NDArray[np.uint16] = np.full(len(heads), 0xFFFF, np.uint16)
     for column in columns:
         crc = crc >> 8 ^ _TABLE[(crc ^ column) & 0xFF]
-    last: NDArray[np.uint16] = _TABLE[(crc ^ extra) & 0xFF]
-    return last ^ crc >> 8
+    whole: NDArray[np.uint16] = np.bitwise_xor(crc >> 8, _TABLE[(crc ^ extra) & 0xFF], dtype=np.uint16)
+    return whole
 
 
 def _one_by_one(

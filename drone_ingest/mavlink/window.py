@@ -7,6 +7,7 @@ text ends at its first zero byte. Truncated payloads of MAVLink 2 are filled wit
 
 import functools
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,7 +19,7 @@ from drone_ingest.mavlink.checksum import checksums_hold
 from drone_ingest.mavlink.dialect import Field, Layout, dialect
 from drone_ingest.mavlink.frames import V1, Extras, scan
 
-__all__ = ["Heads", "Marks", "Window", "decode_window", "extras_of"]
+__all__ = ["Accept", "Heads", "Marks", "Window", "decode_window", "extras_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,9 @@ class Heads:
         return Heads(*(getattr(self, name)[rows] for name in self.__slots__))
 
 
+Accept = Callable[[bytes, Heads], NDArray[np.bool_]]
+
+
 @dataclass(slots=True)
 class Window:
     """What one window gave: batches by message name; byte places are relative to the window."""
@@ -76,10 +80,18 @@ def extras_of(name: str) -> Extras:
 
 
 def decode_window(
-    window: bytes, *, name: str, prefix: int, final: bool, tries: int, marks: Marks | None = None
+    window: bytes,
+    *,
+    name: str,
+    prefix: int,
+    final: bool,
+    tries: int,
+    marks: Marks | None = None,
+    accept: Accept | None = None,
 ) -> Window:
     """Decode the records of `window`; see `frames.scan`. `marks` are the times of receipt where no
-    prefix has them; without either `_t_us` is 0."""
+    prefix has them; without either `_t_us` is 0. `accept` says which
+    of the checked frames are taken (signatures)."""
     extras = extras_of(name)
     found = scan(window, prefix, extras, final=final, tries=tries)
     result = Window(used=found.used, gaps=found.gaps, tried=found.tried)
@@ -97,6 +109,8 @@ def decode_window(
     )
     result.bad = found.offsets[known & ~right]
     heads = heads.take(right)
+    if accept is not None:
+        heads = heads.take(accept(window, heads))
     stamps = np.zeros(len(heads.at), np.int64)
     if prefix:
         stamps = _stamps(data, heads.at - prefix)

@@ -9,6 +9,7 @@ __all__ = ["MESSAGE_BYTES", "Message", "astm_messages", "dji_message"]
 
 MESSAGE_BYTES = 25
 _PACK = 0xF
+_INT64_MAX = (1 << 63) - 1
 _PACK_MAX = 9
 _EPOCH_2019_US = 1_546_300_800_000_000
 _H_ACCURACY_M = (None, 18_520.0, 7_408.0, 3_704.0, 1_852.0, 926.0, 555.6, 185.2, 92.6, 30.0, 10.0, 3.0, 1.0)
@@ -128,8 +129,12 @@ def dji_message(data: bytes) -> Message:
     if version == 1:
         _, _, yaw, home_lon, home_lat, *_ = rest
     else:
-        yaw, fields["gps_ms"], operator_lat, operator_lon, home_lon, home_lat, *_ = rest
-        fields |= {"operator_lat_deg": _radians(operator_lat), "operator_lon_deg": _radians(operator_lon)}
+        yaw, gps_ms, operator_lat, operator_lon, home_lon, home_lat, *_ = rest
+        fields |= {
+            "gps_ms": min(gps_ms, _INT64_MAX),
+            "operator_lat_deg": _radians(operator_lat),
+            "operator_lon_deg": _radians(operator_lon),
+        }
     return "dji", {**fields, "yaw_raw": yaw, "home_lat_deg": _radians(home_lat), "home_lon_deg": _radians(home_lon)}
 
 

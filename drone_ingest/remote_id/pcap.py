@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from drone_ingest.damage import Notes
+from wire.limits import TIMESTAMP_US_MAX
 
 __all__ = ["Packet", "packets"]
 
@@ -56,7 +57,7 @@ def _classic(file: BinaryIO, order: str, per_us: int, notes: Notes) -> Iterator[
             )
             return
         seconds, fraction = struct.unpack_from(order + "II", head)
-        yield Packet(seconds * 1_000_000 + fraction // per_us, link, data, at)
+        yield Packet(_believed(seconds * 1_000_000 + fraction // per_us), link, data, at)
         at += 16 + length
 
 
@@ -112,7 +113,13 @@ def _packet(kind: int, body: bytes, order: str, interfaces: list[tuple[int, int]
     if len(body) < 24:
         return None
     number, high, low, captured = struct.unpack_from(order + "IIII", body)
+    ticks_1970 = high << 32 | low
     if number >= len(interfaces) or captured > len(body) - 24:
         return None
     link, ticks = interfaces[number]
-    return Packet((high << 32 | low) * 1_000_000 // ticks, link, body[20 : 20 + captured], at)
+    return Packet(_believed(ticks_1970 * 1_000_000 // ticks), link, body[20 : 20 + captured], at)
+
+
+def _believed(t_us: int) -> int | None:
+    """A time that a capture can have, else None."""
+    return t_us if 0 < t_us < TIMESTAMP_US_MAX else None
