@@ -68,7 +68,7 @@ class PlanBook:
         self._links_of = _MadeOf(-1, 0)
         self._former: OrderedDict[tuple[Any, ...], Plan | None] = OrderedDict()
         self._turn = threading.Lock()
-        self._row_of_point: NDArray[np.int64] = np.empty(0, np.int64)
+        self._rows: tuple[Plan | None, NDArray[np.int64]] = (None, np.empty(0, np.int64))
 
     def refresh(self, model: Model, bindings: Bindings, site: SiteConfig) -> None:
         """After a change of model, bindings, site or plan: links follow, the live plan is made anew if need be."""
@@ -80,7 +80,7 @@ class PlanBook:
                 self._former.clear()
                 self.live = self._make_live()
                 self._key = key if self._write_tasks(self.live) else ()
-            self._row_of_point = self._rows_of_points()
+            self._rows = (self.live, self._rows_of_points(self.live))
 
     def at(self, known_us: int | None = None) -> Plan | None:
         """The plan as it was known at a moment, None when there was none."""
@@ -123,7 +123,9 @@ class PlanBook:
         codes = np.full(len(points), COMMISSIONED, np.int8)
         if plan is None:
             return codes
-        rows = self._row_of_point if plan is self.live else self._rows_of_points(plan)
+        held, rows = self._rows
+        if held is not plan:
+            rows = self._rows_of_points(plan)
         row = (
             np.where(points < len(rows), rows.take(points, mode="clip"), -1) if len(rows) else np.full(len(points), -1)
         )
@@ -236,9 +238,8 @@ class PlanBook:
         connection.execute("DELETE FROM meta WHERE key = ?", [_LINKS_OF]).fetchall()
         connection.execute("INSERT INTO meta VALUES (?, ?)", [_LINKS_OF, msgspec.json.encode(made_of).decode()])
 
-    def _rows_of_points(self, plan: Plan | None = None) -> NDArray[np.int64]:
+    def _rows_of_points(self, plan: Plan | None) -> NDArray[np.int64]:
         """Row of the element whose tasks decide each point's life, by id of the point; −1 for none."""
-        plan = plan or self.live
         if plan is None:
             return np.empty(0, np.int64)
         top = max(self._bindings.by_point, default=0)

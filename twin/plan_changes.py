@@ -191,6 +191,7 @@ class LinksChange:
         return Preview(kept, preview.diff, problems)
 
     def _shown(self, body: dict[str, Any], **inputs: Any) -> Preview:
+        self._book.store.forget_old()
         diff, problems = links_preview(self._book, **inputs)
         return Preview(body, diff, problems)
 

@@ -53,7 +53,12 @@ def main(arguments: list[str]) -> int:
         options = msgspec.json.decode(arguments[3], type=Options)
     bounds = options.reader
     bound_this_process(
-        ModelLimits(memory_bytes=bounds.memory_bytes, cpu_s=bounds.cpu_s, output_bytes=bounds.output_bytes)
+        ModelLimits(
+            memory_bytes=bounds.memory_bytes,
+            cpu_s=bounds.cpu_s,
+            output_bytes=bounds.output_bytes,
+            unpacked_bytes=bounds.output_bytes,
+        )
     )
     try:
         read = _read_into(file, out_dir, options)

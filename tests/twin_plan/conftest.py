@@ -91,7 +91,7 @@ def running(data_dir: Path, site: dict[str, Any]) -> Iterator[Running]:
             model, plan = await served.model, await served.plan
             box["twin"] = Running(served.twin, served.url, plan, model)
             ready.set()
-            while not stop.is_set():  # noqa: ASYNC110  (an event of another thread)
+            while not stop.is_set():
                 await asyncio.sleep(0.01)
 
     def work() -> None:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-import xml.etree.ElementTree as ElementTree
+import xml.etree.ElementTree as ET
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -43,7 +43,7 @@ def site(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run
 def expected(folder: Path) -> dict[str, list[tuple[datetime, datetime]]]:
     """Element -> start and finish of its tasks in UTC, read with nothing of ours."""
     tasks: dict[tuple[str, str], list[tuple[datetime, datetime]]] = defaultdict(list)
-    root = ElementTree.parse(folder / "planning_msproject.xml").getroot()  # noqa: S314  (a file that we know)
+    root = ET.parse(folder / "planning_msproject.xml").getroot()
     for task in root.iterfind("p:Tasks/p:Task", _NS):
         if task.findtext("p:IsNull", "0", _NS) == "1" or not task.findtext("p:Name", "", _NS):
             continue
@@ -141,7 +141,7 @@ def test_an_element_names_its_tasks_and_how_they_were_linked(site: Running, expe
 
 
 def test_a_task_shows_its_neighbours_and_elements(site: Running, folder: Path) -> None:
-    root = ElementTree.parse(folder / "planning_msproject.xml").getroot()  # noqa: S314  (a file that we know)
+    root = ET.parse(folder / "planning_msproject.xml").getroot()
     before: dict[str, set[str]] = defaultdict(set)
     for task in root.iterfind("p:Tasks/p:Task", _NS):
         for link in task.iterfind("p:PredecessorLink", _NS):
