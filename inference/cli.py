@@ -74,3 +74,27 @@ def score(
         for note in report.notes:
             click.echo(f"{report.file}: {note}", err=True)
     click.echo(f"{len(reports)} files, {sum(report.rows for report in reports):,} rows scored below {out}")
+
+
+@model.command()
+@click.option("--set", "only", multiple=True, metavar="NAME", help="Only this set (nab, skab, ...); may be repeated.")
+@click.option(
+    "--budget",
+    type=click.FloatRange(min=1e-4, max=1e4),
+    default=0.5,
+    show_default=True,
+    help="False-alarm episodes allowed per stream-day.",
+)
+@click.argument("folder", type=click.Path(path_type=Path))
+@_AS_JSON
+def evaluate(only: tuple[str, ...], budget: float, folder: Path, as_json: bool) -> None:
+    """Measure the detectors on labelled recordings: NAB, VUS-PR, AUC-PR, points, events, false alarms."""
+    from inference.evaluate.report import evaluate as measure
+    from inference.evaluate.tables import lines_of
+
+    def tell(name: str) -> None:
+        if not as_json and sys.stderr.isatty():
+            click.echo(f"measuring {name}", err=True)
+
+    report = measure(folder, only=only, budget_per_day=budget, tell=tell)
+    click.echo(msgspec.json.encode(report).decode() if as_json else "\n".join(lines_of(report)))
