@@ -1,5 +1,6 @@
 // A real Chromium with the page in it. Any console error and any request to another host fails the check.
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
 
 const ARGS = [
@@ -14,8 +15,10 @@ const ARGS = [
 export const WIDE = { width: 1440, height: 900 };
 export const PHONE = { width: 390, height: 844 };
 
-export async function launch(base) {
-  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGS });
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+export async function launch(base, more = []) {
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: [...ARGS, ...more] });
   const faults = [];
 
   /** A page in a context of its own. `allowed` matches console errors that the check provokes. */
@@ -74,4 +77,52 @@ export async function textWhen(page, selector, wanted, ms = 8_000) {
     await page.waitForTimeout(50);
   }
   throw new Error(`${selector} never showed what was waited for; last: ${JSON.stringify(text)}`);
+}
+
+/** What is serious to people with other eyes or hands. */
+export async function axeFindings(page) {
+  await page.evaluate(axe);
+  return page.evaluate(async () =>
+    (await axe.run(document, { resultTypes: ["violations"] })).violations
+      .filter((one) => ["serious", "critical"].includes(one.impact))
+      .map((one) => [one.id, one.nodes.length, one.nodes[0].html.slice(0, 160), one.nodes[0].failureSummary]),
+  );
+}
+
+/** Controls that a finger would miss. */
+export const smallTargets = (page) =>
+  page.evaluate(() => {
+    const controls = document.querySelectorAll("button, select, input:not([type=radio]), [role=treeitem], .view-link, summary");
+    return [...controls].flatMap((element) => {
+      const box = element.getBoundingClientRect();
+      const hidden = !box.width || !element.checkVisibility() || element.closest("[data-roomy]");
+      return hidden || (box.height >= 43.5 && box.width >= 43.5) ? [] : [`${element.outerHTML.slice(0, 90)} ${box.width}x${box.height}`];
+    });
+  });
+
+/** What is drawn in the middle of an element: the share of pixels that are not its paper, and a print of them all. */
+export async function inkOf(page, selector) {
+  const box = await page.locator(selector).boundingBox();
+  const clip = { x: box.x + box.width * 0.15, y: box.y + box.height * 0.15, width: box.width * 0.7, height: box.height * 0.7 };
+  const corner = { x: box.x + 2, y: box.y + box.height * 0.5, width: 2, height: 2 };
+  const [shot, paper] = [await page.screenshot({ clip }), await page.screenshot({ clip: corner })].map((png) => `data:image/png;base64,${png.toString("base64")}`);
+  return page.evaluate(
+    async ([picture, edge]) => {
+      const pixels = async (url) => {
+        const image = Object.assign(new Image(), { src: url });
+        await image.decode();
+        const canvas = new OffscreenCanvas(image.width, image.height).getContext("2d");
+        canvas.drawImage(image, 0, 0);
+        return canvas.getImageData(0, 0, image.width, image.height).data;
+      };
+      const [data, [r, g, b]] = [await pixels(picture), await pixels(edge)];
+      let [ink, hash] = [0, 0];
+      for (let i = 0; i < data.length; i += 4) {
+        if (Math.abs(data[i] - r) + Math.abs(data[i + 1] - g) + Math.abs(data[i + 2] - b) > 12) ink++;
+        hash = (Math.imul(hash, 31) + (data[i] << 16) + (data[i + 1] << 8) + data[i + 2]) | 0;
+      }
+      return { share: ink / (data.length / 4), hash };
+    },
+    [shot, paper],
+  );
 }

@@ -1,8 +1,7 @@
 // What a person can rely on, each checked in a real browser against a real twin (tests/web/lab_twin.py).
 import { createInterface } from "node:readline/promises";
-import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
-import { expect, PHONE, picture, textWhen, WIDE } from "./browser.mjs";
+import { axeFindings, expect, PHONE, picture, smallTargets, textWhen, WIDE } from "./browser.mjs";
 
 const number = (text) => Number(text.replace(/[^\d.-]/g, ""));
 const hourAgo = (hours) => new Date(Date.now() - hours * 3_600_000).toISOString();
@@ -296,8 +295,6 @@ const VIEWS = [
   ["nodes", "/nodes"],
   ["browse", "/browse"],
 ];
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
 const everywhere = (language, theme, size) => async ({ open }) => {
   for (const [name, path] of VIEWS) {
     const page = await open(path, { language, theme, size });
@@ -310,29 +307,15 @@ const everywhere = (language, theme, size) => async ({ open }) => {
     const raw = await page.evaluate(() => /\b(condition|time|view|column|age|count)\.[a-z]\w+/.exec(document.body.innerText)?.[0]);
     expect(!raw, `${where}: no text without a translation`, raw);
     expect((await page.evaluate(() => document.documentElement.lang)) === language, `${where}: the document says its language`);
-    await page.evaluate(axe);
-    const serious = await page.evaluate(async () =>
-      (await axe.run(document, { resultTypes: ["violations"] })).violations
-        .filter((one) => ["serious", "critical"].includes(one.impact))
-        .map((one) => [one.id, one.nodes.length, one.nodes[0].html.slice(0, 160), one.nodes[0].failureSummary]),
-    );
+    const serious = await axeFindings(page);
     expect(!serious.length, `${where}: axe finds nothing serious`, serious);
     if (size.width < 500) {
-      const small = await page.evaluate(smallTargets);
+      const small = await smallTargets(page);
       expect(!small.length, `${where}: a finger can hit every control`, small);
     }
     await page.context().close();
   }
 };
-
-function smallTargets() {
-  const controls = document.querySelectorAll("button, select, input:not([type=radio]), [role=treeitem], .view-link, summary");
-  return [...controls].flatMap((element) => {
-    const box = element.getBoundingClientRect();
-    const hidden = !box.width || !element.checkVisibility();
-    return hidden || (box.height >= 43.5 && box.width >= 43.5) ? [] : [`${element.outerHTML.slice(0, 90)} ${box.width}x${box.height}`];
-  });
-}
 
 export const looks_right_en_light_wide = everywhere("en", "light", WIDE);
 export const looks_right_zh_dark_wide = everywhere("zh-TW", "dark", WIDE);

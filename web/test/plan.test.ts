@@ -30,6 +30,11 @@ describe("the rows of the Gantt chart", () => {
     expect(rows.map((row) => [row.name, row.depth])).toEqual([["P", 0], ["S", 1], ["Task a", 2], ["Task b", 2], ["T", 1], ["Task c", 2], ["Task d", 2]]);
   });
 
+  test("hang by the codes of tasks where there is no work breakdown", () => {
+    const rows = rowsOf(treeOf([task("S", "", { is_summary: true }), task("S.roads", ""), task("x", "")], NOW), new Set(), null);
+    expect(rows.map((row) => [row.key, row.depth])).toEqual([["S", 0], ["S.roads", 1], ["x", 0]]);
+  });
+
   test("stay flat when codes are mere numbers of tasks", () => {
     expect(rowsOf(treeOf([task("a", "5626"), task("b", "5631"), task("c", "")], NOW), new Set(), null).every((row) => row.depth === 0)).toBe(true);
   });
@@ -80,7 +85,7 @@ test("dates stand on the chart where the site's calendar has them, across the ch
   const ticks = ticksOf(scale, ZONE);
   expect(ticks[0]).toMatchObject({ x: 0, text: "Oct 20" });
   expect(ticks.at(-1)).toMatchObject({ x: xOf(scale, Date.parse("2026-10-31T23:00:00Z")), text: "Nov 1" });
-  const years = ticksOf({ from: Date.parse("2025-03-01T00:00:00Z"), to: Date.parse("2028-03-01T00:00:00Z"), px_per_day: 0.3 }, ZONE);
+  const years = ticksOf({ from: Date.parse("2025-03-01T00:00:00Z"), to: Date.parse("2028-03-01T00:00:00Z"), px_per_day: 0.2 }, ZONE);
   expect(years.map((tick) => tick.text)).toEqual(["2026", "2027", "2028"]);
 });
 

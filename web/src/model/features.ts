@@ -57,3 +57,12 @@ export function sizeOf({ boxes }: Features, row: number): number {
   const side = (i: number) => boxes[row * 6 + i + 3]! - boxes[row * 6 + i]!;
   return Math.max(side(0), side(1), side(2));
 }
+
+/** The box of what people built, without the land around it: the scene's axes, as [min, max] corners. */
+export function builtBox({ boxes, storeys, count }: Features): { min: [number, number, number]; max: [number, number, number] } | null {
+  const rows = Array.from({ length: count }, (_, row) => row).filter((row) => storeys[row] !== null);
+  if (!rows.length) return null;
+  const low = (i: number) => rows.reduce((least, row) => Math.min(least, boxes[row * 6 + i]!), Infinity);
+  const high = (i: number) => rows.reduce((most, row) => Math.max(most, boxes[row * 6 + i]!), -Infinity);
+  return { min: [low(0), low(2), -high(4)], max: [high(3), high(5), -low(1)] };
+}

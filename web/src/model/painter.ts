@@ -75,8 +75,3 @@ export function paintValues(texture: ColourTexture, features: Features, paints: 
 export function paintConditions(texture: ColourTexture, features: Features, paints: Paints, conditions: ReadonlyMap<string, Condition>): void {
   paintOver(texture, features, paints, (id) => (conditions.has(id) ? paints.condition[conditions.get(id)!] : null), 0.1);
 }
-
-/** The plan decides in the shader; here only what can be seen at all. */
-export function paintPlan(texture: ColourTexture, features: Features, paints: Paints): void {
-  for (let row = 0; row < features.count; row++) texture.set(row, paints.quiet, base(features.types[row]!, 1));
-}

@@ -1,8 +1,9 @@
+import { signal } from "@preact/signals";
 import { Box3, Vector3 } from "three";
 import type { TileSet } from "../api/model_types";
 import type { ElementDates } from "../state/element_dates";
 import { ColourTexture, DatesTexture } from "./feature_textures";
-import { loadFeatures, type Features } from "./features";
+import { builtBox, loadFeatures, type Features } from "./features";
 import { planVectors, type Paints } from "./painter";
 import type { PlanShade } from "../components/legend_rows";
 import { planShade, sharedUniforms, type SharedUniforms } from "./shader";
@@ -29,6 +30,8 @@ export class ParkModel {
   readonly stage: Stage;
   readonly tiles: LoadedTile[] = [];
   readonly uniforms: SharedUniforms;
+  /** counts the pages of dates that were taken in */
+  readonly dated = signal(0);
   private byPlan = false;
 
   private constructor(
@@ -41,7 +44,7 @@ export class ParkModel {
     this.stage = new Stage(host);
     this.uniforms = sharedUniforms(colours.texture, dates.texture);
     this.stage.onBefore = () => void colours.flush();
-    this.stage.home(set, false);
+    this.stage.home(this.built(), false);
   }
 
   /** The features first, then tile after tile; `progress` hears how many are there. Raises when there is no WebGL. */
@@ -74,6 +77,7 @@ export class ParkModel {
       const row = this.features.rowOf.get(id);
       if (row !== undefined) this.dates.set(row, dates);
     }
+    this.dated.value++;
     this.stage.draw();
   }
 
@@ -175,7 +179,7 @@ export class ParkModel {
   }
 
   home(): void {
-    this.stage.home(this.set);
+    this.stage.home(this.built());
   }
 
   row(id: string | null): number {
@@ -194,6 +198,12 @@ export class ParkModel {
     this.colours.texture.dispose();
     this.dates.texture.dispose();
     this.stage.dispose();
+  }
+
+  /** The buildings; where nothing belongs to a storey, everything. */
+  private built(): Box3 {
+    const box = builtBox(this.features);
+    return box ? new Box3(new Vector3(...box.min), new Vector3(...box.max)) : boxOf(this.set);
   }
 
   private boxOf(row: number): Box3 {

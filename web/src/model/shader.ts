@@ -55,8 +55,9 @@ void main() {
   float alpha = float(flags & 254) / 254.0;
   vec3 rgb = own.rgb;
   if (byPlan > 0.5 && alpha > 0.0) {
-    vec4 plan = planColours[planState(texelFetch(dates, texel, 0))];
-    rgb = plan.rgb;
+    int state = planState(texelFetch(dates, texel, 0));
+    vec4 plan = planColours[state];
+    if (state != 0) rgb = plan.rgb;  // what is finished looks as it is
     alpha *= plan.a;
   }
   if (dimOthers > 0.5) {

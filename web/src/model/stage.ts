@@ -66,9 +66,9 @@ export class Stage {
     this.draw();
   }
 
-  /** The whole set from the first look. */
-  home(set: TileSet, animate = true): void {
-    this.frameBox(boxOf(set), animate, FIRST_LOOK);
+  /** A box from the first look. */
+  home(box: Box3, animate = true): void {
+    this.frameBox(box, animate, FIRST_LOOK);
   }
 
   /** Move so that a box fills the picture, from where one looks now or from a given side. */

@@ -10,7 +10,7 @@ import { theme } from "../state/settings";
 import { conditionsByPlace, valuesByPlace } from "../state/shading";
 import { at } from "../state/time";
 import { cell, frames } from "../state/values";
-import { paintConditions, paintMaterial, paintPlan, paintsOf, paintValues } from "./painter";
+import { paintConditions, paintMaterial, paintsOf, paintValues } from "./painter";
 import type { ParkModel } from "./park_model";
 import type { PlanShade } from "../components/legend_rows";
 
@@ -106,8 +106,7 @@ function repaint(model: ParkModel, legend: Signal<LegendState>): void {
     const conditions = conditionsByPlace(points, read, at.peek());
     paintConditions(colours, features, paints, conditions);
     next.conditions = tally([...conditions].filter(([id]) => model.row(id) >= 0).map(([, condition]) => condition));
-  } else if (shade === "plan") paintPlan(colours, features, paints);
-  else paintMaterial(colours, features, paints);
+  } else paintMaterial(colours, features, paints); // the plan's colours come from the shader
   legend.value = next;
   model.stage.draw();
 }
@@ -121,6 +120,7 @@ function followPlan(model: ParkModel, legend: Signal<LegendState>): () => void {
     legend.value = { ...legend.peek(), plan: model.planCounts() };
   };
   const stop = effect(() => {
+    model.dated.value;
     model.showPlan(true, at.value, legend.peek().plannedOnly.value);
     untracked(() => void (timer ??= setTimeout(count, COUNT_MS_MIN)));
   });

@@ -3,6 +3,7 @@ import type { SchedulePage } from "../api/plan_types";
 import { t } from "../i18n";
 import { PLAN_TEXT, STATE_TEXT } from "../i18n/plan";
 import * as format from "../i18n/format";
+import { openLate } from "./late_list";
 import { future } from "../state/time";
 
 const STATES: readonly PlanState[] = ["finished", "in_progress", "not_started", "unknown"];
@@ -13,6 +14,7 @@ export function Counts({ page }: { page: SchedulePage }) {
   const reported = STATES.slice(0, 3).some((state) => page.tasks_counts.actual[state] > 0);
   const real = future.value || !reported ? "forecast" : "actual";
   const { coverage } = page;
+  const late = openLate(page).length;
   return (
     <section class="plan-counts" aria-label={t("schedule.now")}>
       <Stack name={t("schedule.elements")} rows={[["planned", page.counts.planned], [real, page.counts[real]]]} known={coverage.linked} />
@@ -20,8 +22,8 @@ export function Counts({ page }: { page: SchedulePage }) {
       <div class="figure">
         <span class="figure-name">{t("schedule.late")}</span>
         <span class="figure-value">
-          <span class="number" data-late={page.late.length > 0 || undefined}>
-            {format.number(page.late_total ?? page.late.length)}
+          <span class="number" data-late={late > 0 || undefined}>
+            {format.number(late)}
           </span>
         </span>
         <span class="figure-of">{t("schedule.lateOf", { n: page.schedule?.tasks ?? 0 })}</span>

@@ -11,6 +11,7 @@ import { Icon } from "../components/icon";
 
 const OVERSCAN = 6;
 const HEAD_PX = 30;
+const LABEL_PX = 40;
 
 interface GanttProps {
   rows: readonly GanttRow[];
@@ -108,7 +109,7 @@ function Head({ scale }: { scale: Scale }) {
     <div class="gantt-head" role="presentation">
       <div class="gantt-corner">{t("gantt.task")}</div>
       <div class="gantt-dates" title={t("gantt.seek")} onClick={(event) => seek(msAt(scale, event.clientX - event.currentTarget.getBoundingClientRect().left))}>
-        {ticks.map((tick) => (
+        {ticks.filter((tick) => tick.x < widthOf(scale) - LABEL_PX).map((tick) => (
           <span key={tick.x} data-major={tick.major || undefined} style={{ insetInlineStart: `${tick.x}px` }}>
             {tick.text}
           </span>

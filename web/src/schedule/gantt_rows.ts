@@ -29,7 +29,7 @@ const DEPTH_MAX = 12;
  * tasks that share the code of the part they belong to, which then is a row without a task.
  */
 export function treeOf(tasks: readonly Task[], now: number): Node[] {
-  const summaries = new Map(tasks.filter((task) => task.is_summary && task.wbs).map((task) => [task.wbs, task.id]));
+  const summaries = new Map(tasks.filter((task) => task.is_summary && codeOf(task)).map((task) => [codeOf(task), task.id]));
   const nodes = new Map<string, Node>();
   const roots: Node[] = [];
   const shared = sharedCodes(tasks);
@@ -48,7 +48,7 @@ export function treeOf(tasks: readonly Task[], now: number): Node[] {
   };
   const hang = (node: Node, parent: Node | null) => (parent && parent !== node ? parent.children : roots).push(node);
   for (const task of tasks) {
-    const own = task.wbs;
+    const own = codeOf(task);
     const numbered = summaries.size > 0 && (task.is_summary || !summaries.has(own));
     hang(nodes.get(task.id)!, numbered ? nearest(upper(own), summaries, nodes) : groupOf(shared.has(own) ? own : upper(own), 0));
   }
@@ -60,13 +60,16 @@ export function treeOf(tasks: readonly Task[], now: number): Node[] {
 function sharedCodes(tasks: readonly Task[]): ReadonlySet<string> {
   const seen = new Set<string>();
   const shared = new Set<string>();
-  for (const { wbs } of tasks) {
+  for (const wbs of tasks.map(codeOf)) {
     if (seen.has(wbs)) shared.add(wbs);
     seen.add(wbs);
     for (let above = upper(wbs); above; above = upper(above)) shared.add(above);
   }
   return shared;
 }
+
+/** Files without a work breakdown often say it in the codes of their tasks: S holds S.roads. */
+const codeOf = ({ wbs, code }: Task) => wbs || code;
 
 const NO_DATES: TaskDates = { planned: [null, null], actual: [null, null], real: [null, null] };
 const upper = (wbs: string) => wbs.slice(0, Math.max(0, wbs.lastIndexOf(".")));

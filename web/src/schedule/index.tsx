@@ -1,4 +1,4 @@
-import { useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { SchedulePage, Task } from "../api/plan_types";
 import { ChangeDialog } from "../components/change_dialog";
 import { Icon } from "../components/icon";
@@ -27,6 +27,8 @@ const DAY_MS = 86_400_000;
 const MARGIN_SHARE = 0.02;
 const ZOOM = 1.6;
 const PX_PER_DAY_MAX = 80;
+const NAMES_PX = 300;
+const SCROLLBAR_PX = 16;
 
 /** The 4D board: the plan as bars, what was done against it, what is late at the instant shown. */
 export default function ScheduleView() {
@@ -118,11 +120,13 @@ function Chart({ selected, choose }: { selected: string | null; choose: (task: s
   const [zoom, setZoom] = useState(1);
   const instant = useSettled(at.value, 500);
   const rows = useMemo(() => rowsOf(tree, closed, wantedTask(text, only, instant)), [tree, closed, text, only, only === "late" ? instant : 0]);
-  const scale = useMemo(() => scaleOf(zoom), [zoom, horizon.value]);
+  const frame = useRef<HTMLElement>(null);
+  const room = useRoom(frame);
+  const scale = useMemo(() => scaleOf(zoom, room), [zoom, room, horizon.value]);
   const toggle = (key: string) => setClosed((old) => (old.has(key) ? new Set([...old].filter((one) => one !== key)) : new Set(old).add(key)));
   const press = (row: GanttRow) => (row.task ? choose(row.key) : toggle(row.key));
   return (
-    <section class="panel flush gantt-panel" aria-label={t("gantt.label")}>
+    <section class="panel flush gantt-panel" ref={frame} aria-label={t("gantt.label")}>
       <header class="gantt-tools">
         <div class="field">
           <Icon name="search" />
@@ -148,12 +152,23 @@ function Chart({ selected, choose }: { selected: string | null; choose: (task: s
   );
 }
 
-/** The whole plan in the room beside the names, times the zoom. */
-function scaleOf(zoom: number): Scale {
+/** The pixels beside the names. */
+function useRoom(frame: { current: HTMLElement | null }): number {
+  const [room, setRoom] = useState(600);
+  useEffect(() => {
+    const measure = () => setRoom(frame.current!.clientWidth - (frame.current!.querySelector<HTMLElement>(".gantt-corner")?.offsetWidth ?? NAMES_PX) - SCROLLBAR_PX);
+    const watch = new ResizeObserver(measure);
+    watch.observe(frame.current!);
+    return () => watch.disconnect();
+  }, []);
+  return room;
+}
+
+/** The whole plan in that room, times the zoom. */
+function scaleOf(zoom: number, room: number): Scale {
   const { from, to } = horizon.value ?? { from: 0, to: DAY_MS };
   const margin = (to - from) * MARGIN_SHARE;
-  const room = Math.max(280, Math.min(1_480, innerWidth - (innerWidth < 900 ? 24 : 370)) - (innerWidth < 900 ? 150 : 300));
-  const fit = room / ((to - from + 2 * margin) / DAY_MS);
+  const fit = Math.max(160, room) / ((to - from + 2 * margin) / DAY_MS);
   return { from: from - margin, to: to + margin, px_per_day: Math.min(Math.max(fit, PX_PER_DAY_MAX), fit * zoom) };
 }
 

@@ -1,4 +1,4 @@
-import type { SchedulePage } from "../api/plan_types";
+import type { LateTask, SchedulePage } from "../api/plan_types";
 import { Icon } from "../components/icon";
 import { t } from "../i18n";
 import * as format from "../i18n/format";
@@ -6,9 +6,13 @@ import { zone } from "../state/catalogue";
 
 const ROWS_MAX = 100;
 
+/** What is late and not done; what was finished late is only counted. */
+export const openLate = (page: SchedulePage): LateTask[] => page.late.filter((one) => one.why !== "finished_late");
+
 /** The tasks behind their plan at the instant shown, the worst first. */
 export function LateList({ page, choose }: { page: SchedulePage; choose: (task: string) => void }) {
-  const { late } = page;
+  const late = openLate(page);
+  const past = (page.late_total ?? page.late.length) - late.length;
   const day = (iso: string | null) => (iso ? format.day(Date.parse(iso), zone.value) : "–");
   return (
     <section class="panel late-list">
@@ -56,6 +60,7 @@ export function LateList({ page, choose }: { page: SchedulePage; choose: (task: 
           <Icon name="ok" /> {t("schedule.onTime")}
         </p>
       )}
+      {past > 0 && <p class="muted past-late">{t("schedule.finishedLate", { n: past })}</p>}
     </section>
   );
 }

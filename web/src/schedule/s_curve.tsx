@@ -52,14 +52,17 @@ export function SCurve({ curve }: { curve: SchedulePage["s_curve"] }) {
   );
 }
 
-/** A set's share at the instant shown, between the two nearest points of the curve. */
+/** A set's share at the instant shown, between the two nearest points of the curve; after the last report, that one. */
 function share(curve: SchedulePage["s_curve"], name: "planned" | "actual" | "forecast"): string {
   const shown = at.value;
   const times = curve.times.map((iso) => Date.parse(iso));
   const after = times.findIndex((ms) => ms >= shown);
   const i = after < 0 ? times.length - 1 : after;
   const [b, a] = [curve[name][i] ?? null, curve[name][Math.max(0, i - 1)] ?? null];
-  if (b === null || a === null || after < 0) return b === null ? "–" : format.percent(b);
+  if (b === null || a === null || after < 0) {
+    const last = curve[name].slice(0, i + 1).findLast((one) => one !== null);
+    return last == null ? "–" : format.percent(last);
+  }
   const wide = times[i]! - times[Math.max(0, i - 1)]!;
   return format.percent(wide ? a + ((b - a) * (shown - times[Math.max(0, i - 1)]!)) / wide : b);
 }
