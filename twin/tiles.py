@@ -5,6 +5,7 @@ revert shows them at once; a model that was refused never becomes live and chang
 """
 
 import asyncio
+import contextlib
 import gzip
 import re
 import shutil
@@ -55,12 +56,15 @@ class Failed(msgspec.Struct, frozen=True):
     fix: str
 
 
+_BEGUN = Building(Step("open", 0, 1))
+
+
 class _StopError(Exception):
-    """The twin stops; so does the build."""
+    """The twin stops, or another model is live; so this build is for nobody."""
 
 
 class Tiles:
-    """Follows the live model; `current` is None when there is no model."""
+    """Follows the live model."""
 
     def __init__(
         self, store: Store, *, model: Callable[[], Model], uploads: Path, site_folder: Callable[[], str]
@@ -69,13 +73,19 @@ class Tiles:
         self._folder = store.data_dir / "tiles"
         self._paths: dict[Path, None] = {}
         self._settled: ModelInfo | None = None
-        self.current: Ready | Building | Failed | None = None
+        self._state: Ready | Building | Failed = _BEGUN
 
     def know(self, paths: Iterable[Path]) -> None:
         """Files that a model was brought from."""
         self._paths |= dict.fromkeys(paths)
-        if isinstance(self.current, Failed):
+        if isinstance(self._state, Failed):
             self._settled = None
+
+    @property
+    def current(self) -> Ready | Building | Failed | None:
+        """Tiles of the model that is live now; None when there is no model."""
+        info = self._model().info
+        return None if info is None else self._state if info == self._settled else _BEGUN
 
     def file(self, key: str, name: str) -> Path | None:
         """A file of a tile set that may be served; None for anything else."""
@@ -88,32 +98,29 @@ class Tiles:
         """Keep up with the live model until cancelled."""
         while True:
             info = self._model().info
-            if info != self._settled:
-                await self._settle(info)
-                self._settled = info
+            if info is not None and info != self._settled:
+                self._state, self._settled = _BEGUN, info
+                with contextlib.suppress(_StopError):
+                    self._state = await self._settle(info)
             await asyncio.sleep(_LOOK_S)
 
-    async def _settle(self, info: ModelInfo | None) -> None:
-        if info is None:
-            self.current = None
-            return
-        self.current = Building(Step("open", 0, 1))
+    async def _settle(self, info: ModelInfo) -> Ready | Failed:
         try:
-            self.current = await self._in_thread(info)
+            return await self._in_thread(info)
         except UserError as refusal:
-            self.current = Failed(refusal.problem, refusal.fix)
-            _log.warning("the live model has no tiles", model=info.file, problem=refusal.problem)
+            problem, fix = refusal.problem, refusal.fix
         except OSError as error:
-            self.current = Failed(f"its tiles cannot be kept: {error.strerror}", "make room on the disk of the twin")
-            _log.warning("the live model has no tiles", model=info.file, problem=str(error))
+            problem, fix = f"its tiles cannot be kept: {error.strerror}", "make room on the disk of the twin"
+        _log.warning("the live model has no tiles", model=info.file, problem=problem)
+        return Failed(problem, fix)
 
     async def _in_thread(self, info: ModelInfo) -> Ready:
         stopping = threading.Event()
 
         def tell(step: Step) -> None:
-            if stopping.is_set():
+            if stopping.is_set() or self._model().info != info:
                 raise _StopError
-            self.current = Building(step)
+            self._state = Building(step)
 
         work = asyncio.create_task(asyncio.to_thread(self._ready, info, self._model(), tell), name="twin.tiles.build")
         try:
