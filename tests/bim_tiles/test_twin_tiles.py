@@ -155,7 +155,7 @@ async def test_a_model_whose_file_is_gone_says_so(tmp_path, small):
         async with asyncio.timeout(20):
             while (answer := await client.get("/tiles")).status_code == 202:
                 await asyncio.sleep(0.05)
-        assert answer.status_code == 503
+        assert answer.status_code == 409
         assert "upload it" in answer.json()["fix"]
 
 

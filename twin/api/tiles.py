@@ -44,7 +44,7 @@ async def show_tiles(call: Call[NoQuery, None]) -> Response:
     if current is None:
         raise ProblemError("there is no model", status=404, fix="POST /api/v1/changes with a model")
     if isinstance(current, Failed):
-        raise ProblemError(f"the live model has no tiles: {current.problem}", status=503, fix=current.fix)
+        raise ProblemError(f"the live model has no tiles: {current.problem}", status=409, fix=current.fix)
     if isinstance(current, Building):
         step = current.step
         detail = f"{step.stage} {step.done} of {step.total}"
