@@ -17,6 +17,7 @@ _ROOM_M = 0.1  # above the lowest point of a space: over skirtings, under window
 _SILL_M = 0.3  # what starts that much below the floor stands on the floor below
 _SHEET_M, _SHEET_M2 = 0.25, 4.0  # flatter and larger than any furniture
 _HOLLOW = 0.5  # large and cut through less than half: not a thing that stands there, but things around a room
+_LYING_M = 0.4  # lower than any window that stands
 _LEAF_M = 0.25  # parts of one door or window that near are one
 _WALL_M = 0.8  # deeper than any wall: what fills more is no opening, but several
 
@@ -78,6 +79,8 @@ def _opening(mesh: MeshRow, floor: Floor, low: float, high: float) -> list[Geome
     """A door or a window: the block it fills, and what the plane cuts of frame, leaf and glass."""
     if high < floor.floor_m or low >= min(floor.top_m, floor.cut_m + 2.0):
         return []
+    if high - low < _LYING_M:
+        return [outline(mesh.vertices, mesh.triangles)]  # a skylight or a hatch
     height = floor.cut_m if low < floor.cut_m < high else (low + high) / 2  # a high window is seen all the same
     cut = section(mesh.vertices, mesh.triangles, height)
     whole = cut if not cut.is_empty else outline(mesh.vertices, mesh.triangles)
