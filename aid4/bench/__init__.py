@@ -2,6 +2,7 @@
 
 import importlib
 import json
+from pathlib import Path
 from typing import Any
 
 import click
@@ -61,6 +62,21 @@ def query_command(scale: float, days: int, as_json: bool) -> None:
 def sql_command(seconds: float, as_json: bool) -> None:
     """How long readings wait for their commit while users send the worst SQL they can think of."""
     _show(_call("aid4.bench.hostile_sql", "hostile_sql", seconds=seconds, quiet=as_json), as_json)
+
+
+@bench.command("logs")
+@click.option("--seed", default=7, show_default=True, help="One seed, one set of logs.")
+@click.option("--megabytes", default=8.0, show_default=True, help="Size of each made log.")
+@click.option("--repeats", default=3, show_default=True, help="Interleaved repeats; medians are printed.")
+@click.option("--file", "files", multiple=True, type=click.Path(exists=True, path_type=Path), help="Real logs instead.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def logs_command(seed: int, megabytes: float, repeats: int, files: tuple[Path, ...], as_json: bool) -> None:
+    """MB a second of flight logs and points a second of clouds into Arrow, against pymavlink, pyulog and lazrs."""
+    arguments = {"seed": seed, "megabytes": megabytes, "repeats": repeats, "files": files}
+    found = _call("aid4.bench.logs", "logs", **arguments)
+    _show(found, as_json)
+    if not found["held"]:
+        raise SystemExit(1)
 
 
 def _call(module: str, function: str, **arguments: Any) -> dict[str, Any]:
