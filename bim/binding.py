@@ -4,14 +4,16 @@ Pure functions over values. Each binding says how it was found and how sure it i
 listed with the reason.
 """
 
+import functools
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
 
 from bim.bind_rules import BindRule, matcher
+from bim.brick.points import BrickPoint
 from bim.model_index import Element, ModelIndex
 from bim.name_rules import RULES, Match, distinct
 
@@ -22,6 +24,7 @@ How = Literal["ifc", "config", "rule", "space"]
 # rules that hold for every site, after those of its config
 _DEFAULT_RULES = ("element_named_like_device", "element_tagged_like_device", "space_named_like_device")
 _SHOWN_MAX = 4  # candidates named in a reason
+_BRICK_SURE = 0.95
 
 
 class PointRef(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +36,9 @@ class PointRef(msgspec.Struct, frozen=True, kw_only=True):
     metric: str
     element_hint: str = ""
     space_hint: str = ""
+    point_class: str = ""
+    unit: str = ""
+    label: str = ""
     position_m: tuple[float, float, float] | None = None
 
     @property
@@ -90,8 +96,14 @@ class _Compiled(msgspec.Struct, frozen=True):
     field: str
 
 
-def bind(points: Iterable[PointRef], model: ModelIndex, rules: Sequence[BindRule] = ()) -> BindingReport:
-    """Bind points to the elements of a model, by the rules of a site in their order."""
+def bind(
+    points: Iterable[PointRef],
+    model: ModelIndex,
+    rules: Sequence[BindRule] = (),
+    brick: Mapping[str, BrickPoint] | None = None,
+) -> BindingReport:
+    """Bind points to the elements of a model, by the rules of a site in their order; `brick` are the points of a Brick
+    file by name."""
     compiled = [_Compiled(rule, matcher(rule), f"bind[{index}]") for index, rule in enumerate(rules)]
     by_rules = _ByRules()
     bindings: list[Binding] = []
@@ -100,7 +112,7 @@ def bind(points: Iterable[PointRef], model: ModelIndex, rules: Sequence[BindRule
     for point in points:
         matching = [one for one in compiled if one.pattern.match(point.key)]
         used.update(one.field for one in matching)
-        found, reasons = _first(point, model, matching, by_rules)
+        found, reasons = _first(point, model, matching, by_rules, brick or {})
         if found is None:
             unbound.append(Unbound(point_id=point.id, reason="; ".join(reasons) or "nothing names its place"))
         else:
@@ -110,13 +122,14 @@ def bind(points: Iterable[PointRef], model: ModelIndex, rules: Sequence[BindRule
 
 
 def _first(
-    point: PointRef, model: ModelIndex, rules: list[_Compiled], by_rules: "_ByRules"
+    point: PointRef, model: ModelIndex, rules: list[_Compiled], by_rules: "_ByRules", brick: Mapping[str, BrickPoint]
 ) -> tuple[_Found | None, list[str]]:
     """The first stage that finds something, and what the stages before it had against it."""
     if any(one.rule.rule == "none" for one in rules):
         return None, ["left unbound by the site's config"]
     reasons: list[str] = []
-    for stage in (_by_model, _by_config, by_rules, _by_position):
+    by_brick = functools.partial(_by_brick, brick)
+    for stage in (_by_model, by_brick, _by_config, by_rules, _by_position):
         result = stage(point, model, rules)
         if isinstance(result, _Found):
             return result, reasons
@@ -153,6 +166,17 @@ def _by_model(point: PointRef, model: ModelIndex, _: list[_Compiled]) -> _Result
         if claiming:
             reasons.append(f"{len(claiming)} elements claim {key}: {_names(claiming)}")
     return "; ".join(reasons) or None
+
+
+def _by_brick(brick: Mapping[str, BrickPoint], point: PointRef, model: ModelIndex, _: list[_Compiled]) -> _Result:
+    """The element that a Brick file names for the point, by its GlobalId."""
+    named = brick.get(point.key) or brick.get(f"{point.device}/{point.metric}")
+    if named is None:
+        return None
+    found = model.find(named.element)
+    if found is None:
+        return f"the Brick file names {named.element}, which the model lacks"
+    return _Found(found, "ifc", _BRICK_SURE, f"Brick {named.how}: {_name(found)}")
 
 
 def _by_config(point: PointRef, model: ModelIndex, rules: list[_Compiled]) -> _Result:

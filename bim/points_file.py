@@ -1,7 +1,7 @@
 """Points from a file a person wrote: CSV or JSON rows with node, device, metric and, as they like, hints.
 
 The answer of `GET /api/v1/points` is read too. Columns: node, device, metric; optional id, element_hint,
-space_hint and x_m, y_m, z_m of the model.
+space_hint, point_class, unit, label and x_m, y_m, z_m of the model.
 """
 
 import csv
@@ -57,5 +57,8 @@ def _point(row: dict[str, Any], index: int, path: Path) -> PointRef:
         metric=str(row["metric"]),
         element_hint=str(row.get("element_hint") or ""),
         space_hint=str(row.get("space_hint") or ""),
+        point_class=str(row.get("point_class") or ""),
+        unit=str(row.get("unit") or ""),
+        label=str(row.get("label") or ""),
         position_m=None if position is None else (position[0], position[1], position[2]),
     )

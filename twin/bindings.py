@@ -12,6 +12,7 @@ import msgspec
 
 from bim.bind_rules import BindRule
 from bim.binding import Binding, How, PointRef, bind
+from bim.brick.points import BrickPoint
 from twin.model import Model
 from twin.points import PointRow
 
@@ -72,9 +73,13 @@ class Bindings:
 
 
 def find_bindings(
-    points: Iterable[PointRow], model: Model, rules: Sequence[BindRule], fixed: Mapping[str, Fixed]
+    points: Iterable[PointRow],
+    model: Model,
+    rules: Sequence[BindRule],
+    fixed: Mapping[str, Fixed],
+    brick: Sequence[BrickPoint] = (),
 ) -> Bindings:
-    """Find every point's place in a model. Pure."""
+    """Find every point's place in a model; `brick` are the points of the site's Brick file. Pure."""
     decided: list[Binding] = []
     searched: list[PointRef] = []
     reasons: dict[int, str] = {}
@@ -86,7 +91,7 @@ def find_bindings(
             decided.append(binding)
         else:
             reasons[point.id] = decision.detail
-    report = bind(searched, model.index, rules)
+    report = bind(searched, model.index, rules, {one.name: one for one in brick})
     reasons |= {one.point_id: one.reason for one in report.unbound}
     return Bindings([*decided, *report.bindings], model, reasons, report.unused)
 

@@ -238,11 +238,12 @@ class Twin:
         return Overrides(found) if found else None
 
     def _bind(self, model: Model) -> Bindings:
-        return find_bindings(self.store.points.all(), model, self.site.rules, self._fixed)
+        return find_bindings(self.store.points.all(), model, self.site.rules, self._fixed, self.site.brick_points)
 
     def _found_for(self, key: str) -> Binding | None:
         point = self.store.points.by_key[key]
-        return find_bindings([point], self.model, self.site.rules, {}).by_point.get(point.id)
+        found = find_bindings([point], self.model, self.site.rules, {}, self.site.brick_points)
+        return found.by_point.get(point.id)
 
     def _write_bindings(self) -> None:
         """Keep the table `bindings` as memory has it: SQL, backups and exports read it there."""

@@ -5,10 +5,15 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from bim.brick.tags import tags_of
 from twin.bindings import Binding, Bindings
 from twin.points import PointRow
+from wire.point_classes import POINT_CLASSES
 
 __all__ = ["BindingView", "Directory", "Limits", "PointView"]
+
+
+_BRICK_CHARS = 100
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -46,6 +51,8 @@ class PointView(msgspec.Struct, frozen=True):
     space: str | None
     binding: BindingView | None
     lifecycle: str = "commissioned"
+    brick: str = ""  # Brick class of the point
+    tags: list[str] = []  # of that class
 
 
 class Directory:
@@ -83,6 +90,12 @@ class Directory:
         }
 
 
+def _brick(point: PointRow) -> str:
+    """What the catalogue says, else the class of the quantity."""
+    stated, rule = point.meta.get("brick"), POINT_CLASSES.get(point.point_class)
+    return stated[:_BRICK_CHARS] if isinstance(stated, str) and stated else rule.brick if rule else ""
+
+
 def _view(point: PointRow, binding: Binding | None, limits: Limits | None) -> PointView:
     return PointView(
         id=point.id,
@@ -101,4 +114,6 @@ def _view(point: PointRow, binding: Binding | None, limits: Limits | None) -> Po
         element=binding.element if binding else None,
         space=binding.space if binding else None,
         binding=BindingView(binding.how, binding.confidence, binding.detail) if binding else None,
+        brick=_brick(point),
+        tags=tags_of(_brick(point)),
     )

@@ -47,6 +47,8 @@ import msgspec
 from msgspec import Meta
 
 from bim.bind_rules import BindRule, read_rules
+from bim.brick.points import BrickPoint
+from bim.brick.read import read_brick
 from bim.federation.merge import PARTS_MAX
 from bim.federation.open import PartFile
 from bim.federation.parts import PartPlace
@@ -58,7 +60,7 @@ from wire.names import check_name
 
 __all__ = ["ModelFile", "Origin", "SchedulePlan", "SiteConfig", "load_site", "site_from_dict"]
 
-_OWN = {"folder", "rules"}  # fields that no file gives
+_OWN = {"folder", "rules", "brick_points"}  # fields that no file gives
 _Text = Annotated[str, Meta(max_length=200)]
 _Tasks = Annotated[list[_Text], Meta(max_length=1_000)]  # ids or codes
 _AT = re.compile(r" - at `\$\.?([^`]*)`")
@@ -117,8 +119,10 @@ class SiteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     schedule: SchedulePlan | None = None
     retention: Policies = msgspec.field(default_factory=Policies)
     bind: Annotated[list[dict[str, Any]], Meta(max_length=5_000)] = []
+    brick: _Text | None = None  # a Brick file (Turtle) beside site.toml whose ref:ifcGlobalID place points
     folder: str = ""
     rules: list[BindRule] = []
+    brick_points: list[BrickPoint] = []
 
     @property
     def model_path(self) -> Path | None:
@@ -164,7 +168,8 @@ def site_from_dict(data: dict[str, object], *, file: str) -> SiteConfig:
     if site.bounds and not _is_box(site.bounds):
         fix = "write [west, south, east, north] in degrees"
         raise ConfigError("bounds are no box on Earth", file=file, field="bounds", fix=fix)
-    return msgspec.structs.replace(site, rules=read_rules(site.bind, file))
+    points = read_brick(Path(site.folder, site.brick)) if site.brick and not site.brick_points else site.brick_points
+    return msgspec.structs.replace(site, rules=read_rules(site.bind, file), brick_points=points)
 
 
 def _is_box(bounds: tuple[float, float, float, float]) -> bool:
