@@ -25,12 +25,23 @@ _SURVEYED = "write crs in site.toml, or export the model with the EPSG code as n
 # south-west systems of old maps and their east-north twins, which building models use
 _EAST_NORTH = {"EPSG:5513": "EPSG:5514", "EPSG:8352": "EPSG:8353", "EPSG:2065": "EPSG:5221", "EPSG:5515": "EPSG:5516"}
 # what people write for a vertical datum, beside its registered name
-_HEIGHTS = {
-    "bpv": 8357, "balt": 8357, "baltic": 8357, "baltic 1957": 8357, "balt po vyrovnaní": 8357,
-    "balt po vyrovnání": 8357, "dhhn": 7837, "dhhn92": 5783, "dhhn2016": 7837, "nap": 5709, "ahd": 5711,
-    "navd88": 5703, "egm96": 5773, "egm2008": 3855, "evrf2007": 5621, "odn": 5701, "newlyn": 5701, "n2000": 3900,
-    "twvd2001": 8904, "twvd 2001": 8904,
-}  # fmt: skip
+_HEIGHTS = [
+    (re.compile(pattern, re.IGNORECASE), f"EPSG:{code}")
+    for pattern, code in (
+        (r"\bbpv\b|\bbalt(ic)?\b.*(\bpo\b|after adj|\b1957\b)|\Abalt(ic)?\Z", 8357),
+        (r"\bdhhn\s*(20)?16\b|\Adhhn\Z", 7837),
+        (r"\bdhhn\s*(19)?92\b", 5783),
+        (r"\bnap\b|amsterdams? peil", 5709),
+        (r"\bahd\b", 5711),
+        (r"\bnavd\s*(19)?88\b", 5703),
+        (r"\begm\s*(19)?96\b", 5773),
+        (r"\begm\s*(20)?08\b", 3855),
+        (r"\bevrf\s*(20)?07\b", 5621),
+        (r"\bodn\b|newlyn", 5701),
+        (r"\bn\s*2000\b", 3900),
+        (r"\btwvd\s*(20)?01\b", 8904),
+    )
+]
 _ELLIPSOIDAL = re.compile(r"ellips|\bwgs\s*_?84\b(?!.*egm)", re.IGNORECASE)
 
 
@@ -106,8 +117,8 @@ def vertical_datum(name: str) -> VerticalDatum:
     plain = " ".join(name.split())[:_NAME_CHARS_MAX]
     if not plain:
         return NO_DATUM
-    found = _code_in(plain) or (f"EPSG:{_HEIGHTS[plain.lower()]}" if plain.lower() in _HEIGHTS else "")
-    for text in (found, plain, f"{plain} height"):
+    called = [code for pattern, code in _HEIGHTS if pattern.search(plain)]
+    for text in (_code_in(plain), plain, f"{plain} height", *called[:1]):
         crs = _by_name(text) if text else None
         if crs is not None and crs.is_vertical:
             return VerticalDatum(_title(crs), known=True)
