@@ -33,7 +33,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What the file is; `version` rises when a reader of today could misread it."""
 
     version: Literal[1] = 1
-    kind: Literal["asset", "streams", "adaptive"]
+    kind: Literal["asset", "streams", "adaptive", "guards"]
     channels: tuple[str, ...]
     center: tuple[float, ...]
     detectors: tuple[str, ...]

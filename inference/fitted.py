@@ -89,11 +89,12 @@ class Fitted:
         )
 
 
-def fit(values: Floats, names: Sequence[str], *, pooled: bool, alarm: AlarmPolicy) -> Fitted:
+def fit(values: Floats, names: Sequence[str], *, pooled: bool, alarm: AlarmPolicy, source: str = "") -> Fitted:
     """Learn from normal rows (rows, channels); NaN is missing. Raises InputError when there is too little."""
     if len(values) < TRAIN_ROWS_MIN:
         raise InputError(
             f"{len(values)} rows to learn from; at least {TRAIN_ROWS_MIN} are needed",
+            file=source,
             field="train-rows",
             fix="give more rows of normal operation",
         )

@@ -8,6 +8,7 @@ would be no score. Separators `,` and `;` are told apart by the header.
 """
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ __all__ = ["Readings", "read_readings"]
 _LABELS = frozenset({"anomaly", "label", "is_anomaly", "changepoint", "outlier", "fault", "anomaly_score"})
 _MISSING = frozenset({"", "nan", "na", "n/a", "null", "none", "inf", "-inf", "+inf", "infinity", "-infinity"})
 _FORMATS = ("%m/%d/%Y %H:%M", "%m/%d/%y %H:%M", "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%Y/%m/%d %H:%M:%S")
+_PLAIN_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?)?")
 _JUDGED_ROWS = 64  # first rows that decide whether a column is one of numbers: never later ones
 
 
@@ -158,13 +160,14 @@ def _seconds(name: str, stamps: list[str]) -> Floats:
     try:
         numbers = np.array(stamps, np.float64)
         if not np.isfinite(numbers).all():
-            raise InputError("a time that is no number", file=name, field=f"line {int(np.isnan(numbers).argmax()) + 2}")
+            line = int((~np.isfinite(numbers)).argmax()) + 2
+            raise InputError("a time that is no number", file=name, field=f"line {line}", fix="give each row a time")
         return numbers
     except ValueError:
         pass
     try:
         cleaned = [text.strip().removesuffix("Z").replace(" ", "T", 1) for text in stamps]
-        if not any("+" in text[10:] or "-" in text[10:] for text in (cleaned[0], cleaned[-1])):
+        if all(_PLAIN_TIME.fullmatch(text) for text in cleaned):
             return np.array(cleaned, "datetime64[us]").astype(np.int64) / 1e6
     except ValueError:
         pass

@@ -41,7 +41,7 @@ def score_readings(readings: Readings, train_rows: int, budget_per_day: float) -
     policy = AlarmPolicy(
         budget_per_day=budget_per_day, block_rows=BLOCK_ROWS, row_s=max(readings.row_s(train_rows), 1e-3)
     )
-    model = fit(readings.values[:train_rows], readings.names, pooled=True, alarm=policy)
+    model = fit(readings.values[:train_rows], readings.names, pooled=True, alarm=policy, source=readings.file)
     return score_rows(Bundle(model.to_bytes(), name=readings.file), readings.values)
 
 
