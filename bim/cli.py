@@ -1,28 +1,19 @@
 """`aid4 bim`: look into a building model, bind points to it, author a park."""
 
-import json
-import tomllib
-from pathlib import Path
-
 import click
 import msgspec
 
 from bim.bcf.cli import bcf
 from bim.bind_cli import bind
-from bim.bind_rules import BindRule, read_rules
-from bim.binding import bind as bind_points
 from bim.campus.cli import sample
 from bim.checks.cli import check
 from bim.command_options import AS_JSON, MODEL, opened, reader_bounds
 from bim.geo.cli import calibrate, locate
 from bim.info_cli import info
-from bim.model_index import ModelIndex
 from bim.plans.cli import plan
-from bim.points_file import read_points
 from bim.schedule.cli import schedule, state
 from bim.tiles.cli import tiles
 from bim.tree import lines_of, tree_of
-from wire.errors import ConfigError
 
 __all__ = ["bim"]
 
@@ -55,5 +46,3 @@ def tree(file: str, elements: bool, memory_mib: int, seconds: float, as_json: bo
     with opened(file, memory_mib, seconds) as (_, tables):
         roots = tree_of(tables["elements"], with_elements=elements)
     click.echo(msgspec.json.encode({"roots": roots}).decode() if as_json else "\n".join(lines_of(roots)))
-
-
