@@ -83,6 +83,7 @@ class Plan:
         rules: PlanRules,
     ) -> None:
         """`links` (table LINKS) name tasks by id; `reports` (table REPORTS) as people named them."""
+        links = links.filter(pc.is_in(links["task"], value_set=stored.schedule.tasks["id"].combine_chunks()))
         self.stored, self.live, self.links, self.clock, self.model = stored, live, links, clock, model
         self.problems: list[str] = []
         reported = self._with_reports(stored, reports)

@@ -37,6 +37,7 @@ FIELDS = (
 _TASK_FIELDS = ("id", "code", "name", "wbs", "project")
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 _CONFIDENCE = 0.7  # a rule is a person's guess about names
+_RULES_MAX = 2_000  # each is tried on every task
 _LINKS_MAX = 5_000_000  # a rule that links everything with everything is a mistake
 
 
@@ -77,6 +78,8 @@ def parse_rules(text: str, file: str) -> list[TaskLinkRule]:
         raise ConfigError(str(error), file=file, fix="mend the TOML") from error
     if not isinstance(tables, list) or not tables:
         raise ConfigError("it has no [[task_link]]", file=file, field="task_link", fix="write [[task_link]]")
+    if len(tables) > _RULES_MAX:
+        raise ConfigError(f"more than {_RULES_MAX} rules", file=file, field="task_link", fix="use patterns and {…}")
     return [_rule(table, number, file) for number, table in enumerate(tables, start=1)]
 
 

@@ -157,7 +157,7 @@ def _page(twin: Twin, at_us: int, known_us: int | None, query: ScheduleQuery) ->
     return SchedulePage(
         at=iso(at_us),
         known_at=iso(known_us),
-        schedule=_info(plan),
+        schedule=_info(plan, twin.plan.problems),
         counts=counts_of(plan.elements, now_s),
         tasks_counts=counts_of(plan.tasks, now_s),
         coverage=coverage_of(plan, twin.plan.missing),
@@ -190,7 +190,7 @@ def _without_plan(twin: Twin, at_us: int, known_us: int | None) -> SchedulePage:
     )
 
 
-def _info(plan: Plan) -> ScheduleInfo:
+def _info(plan: Plan, of_links: list[str]) -> ScheduleInfo:
     about, tasks, stored = plan.schedule.about, plan.schedule.tasks, plan.stored
     starts, ends = plan.tasks.planned.start, plan.tasks.planned.finish
     known = plan.tasks.planned.known
@@ -207,7 +207,7 @@ def _info(plan: Plan) -> ScheduleInfo:
         start=iso(int(starts[known].min()) * 1_000_000) if known.any() else None,
         finish=iso(int(ends[known].max()) * 1_000_000) if known.any() else None,
         sha256=stored.sha256,
-        problems=[*plan.problems, *([stored.problem] if stored.problem else [])],
+        problems=[*plan.problems, *([stored.problem] if stored.problem else []), *of_links],
         warnings=list(about.warnings),
     )
 
