@@ -19,10 +19,16 @@ __all__ = ["turtle"]
 _PREFIXES = {
     "brick": "https://brickschema.org/schema/Brick#",
     "ref": "https://brickschema.org/schema/Brick/ref#",
+    "rec": "https://w3id.org/rec#",
     "rdfs": "http://www.w3.org/2000/01/rdf-schema#",
     "unit": "http://qudt.org/vocab/unit/",
 }
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+# Brick 1.4 leaves places to RealEstateCore and keeps its own names for older tools
+_REAL_ESTATE = {
+    "Site": "Site", "Building": "Building", "Floor": "Level", "Room": "Room", "Zone": "Zone",
+    "Outdoor_Area": "OutdoorSpace",
+}  # fmt: skip
 _WHOLES = ("IfcSite", "IfcBuilding", "IfcBuildingStorey", "IfcSpace")
 _QUDT = {
     "Cel": "DEG_C", "K": "K", "Pa": "PA", "kPa": "KiloPA", "bar": "BAR", "W": "W", "kW": "KiloW", "MW": "MegaW",
@@ -52,7 +58,8 @@ def turtle(
 
 def _element(base: str, row: Mapping[str, Any], known: set[str]) -> Iterator[str]:
     name = f"{row['name']} {row['long_name']}".strip()
-    lines = [f"a brick:{brick_class(row)}"]
+    kind = brick_class(row)
+    lines = [f"a brick:{kind}, rec:{_REAL_ESTATE[kind]}" if kind in _REAL_ESTATE else f"a brick:{kind}"]
     if name:
         lines.append(f"rdfs:label {_text(name)}")
     above = row["parent"] if row["type"] in _WHOLES else row["space"] or row["storey"]

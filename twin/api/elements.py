@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
+from bim.brick.equipment import brick_class
 from twin.api.operation import Call, Limit, NoQuery, Offset, Operation, Search, Time
 from twin.api.schedule import moments
 from twin.core import Twin
@@ -85,6 +86,8 @@ class ElementDetail(msgspec.Struct):
     plan: ElementPlanView | None = None
     tasks: list[LinkedTask] = []
     documents: list[Any] = []
+    brick: str = ""  # Brick class, of the model or of its IFC class
+    source: str = ""  # the file it comes from, where the model has several
 
 
 class TreeNode(msgspec.Struct):
@@ -162,6 +165,8 @@ async def show_element(call: Call[MomentQuery, None]) -> ElementDetail:
         parent=row["parent"],
         children=twin.model.children.get(element, []),
         points=points,
+        brick=brick_class(row),
+        source=row["source"],
         plan=plan,
         tasks=plan.tasks if plan else [],
     )
