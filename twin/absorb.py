@@ -4,6 +4,7 @@ Runs in the writer's thread. Nothing here loops over readings; a record costs a 
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -98,6 +99,7 @@ class Absorber:
     def __init__(self, site: str, reconciler: Reconciler, points: PointTable, state: LiveState) -> None:
         self.site, self.reconciler, self.points, self.state = site, reconciler, points, state
         self.counts: Counter[str] = Counter()
+        self.on_rows: Callable[[Rows], None] = lambda _: None  # what was committed, in the writer's thread
         self._lookups: dict[tuple[str, bytes, int], Lookup] = {}
         self._appended, self._appended_max = 0, APPENDED_MAX
         self._quarantine: quarantine.Kept | None = None
@@ -132,8 +134,11 @@ class Absorber:
             self.points.take(outcome.draft.rows)
         if outcome.rows is not None:
             self.state.update(outcome.rows)
+            self.on_rows(outcome.rows)
         if "states" in outcome.others:
-            self.state.update(text_rows(outcome.others["states"], outcome.recv_us))
+            texts = text_rows(outcome.others["states"], outcome.recv_us)
+            self.state.update(texts)
+            self.on_rows(texts)
         self.counts.update(outcome.counts)
         self.counts.update({f"records_{fate}": n for fate, n in outcome.intake.counts.items()})
 

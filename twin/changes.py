@@ -6,6 +6,7 @@
 | limits | `{"set": [{"point", "low", "high"}], "clear": [point]}` |
 | site | any of title, time_zone, languages, crs, bounds |
 | model | `{"upload": id}` of POST /uploads, or `{"file": name}` in the site's folder |
+| alarms | `{"toml": text}` of an alarms.toml (see `twin.alarms.rules` and `.routes`), or null: the site's own |
 | schedule, links, actuals | see `twin.plan_changes` and `twin.plan_actuals` |
 """
 
@@ -24,7 +25,7 @@ from wire.limits import CHANGES_KEPT_MAX
 
 __all__ = ["Change", "ChangeKind", "ChangeKindName", "Changes", "DiffRow", "Preview", "read_body", "write_audit"]
 
-ChangeKindName = Literal["actuals", "bindings", "limits", "links", "model", "schedule", "site"]
+ChangeKindName = Literal["alarms", "actuals", "bindings", "limits", "links", "model", "schedule", "site"]
 _DIFF_ROWS_MAX = 5_000  # of one preview; a person reads far fewer, and the count of all is told
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bim.federation.open import PartFile
 from bim.federation.parts import combined_sha256
+from twin.alarms.desk import AlarmDesk, AlarmsChange
 from twin.bindings import Binding, Bindings, Fixed, find_bindings
 from twin.change_kinds import BindingsChange, LimitsChange, SiteChange, read_settings
 from twin.changes import Change, Changes
@@ -75,6 +76,9 @@ class Twin:
         self.model = Model()
         self.bindings = Bindings()
         self.directory = Directory([], self.bindings, {})
+        self.alarms = AlarmDesk(
+            store, site=lambda: self.site, directory=lambda: self.directory, nodes=self.nodes, plan=self.plan
+        )
         self.refresh()
         self.model_change = ModelChange(
             self.models,
@@ -98,6 +102,7 @@ class Twin:
                 "links": links,
                 "actuals": ActualsChange(self.plan, self.refresh),
                 "bindings": BindingsChange(self.refresh, lambda: self.directory, lambda: self.model, self._found_for),
+                "alarms": AlarmsChange(self.refresh, self.alarms, lambda: self.directory),
                 "limits": LimitsChange(self.refresh, lambda: self.directory),
                 "site": SiteChange(self.refresh, lambda: self.site),
                 "model": self.model_change,
@@ -107,6 +112,7 @@ class Twin:
         self.commands = Commands(store, self.clock, ingest.command if ingest else None)
         if ingest is not None:
             ingest.on_reply = self.commands.take_reply
+            ingest.absorber.on_rows = self.alarms.service.leave
         self.conditions = Conditions(store.state, lambda: self._bounds)
         self.live = LiveHub(store.state, status=self.status, now=self.now_text)
         self.sql = SqlDesk(store.data_dir / "sql", SqlTables(store))
@@ -149,6 +155,7 @@ class Twin:
             self._points_version = self.store.points.version
             with self.store.cursor() as cursor:
                 self._read_settings(cursor)
+                self.alarms.refresh(cursor)
             active = self.models.active_revision()
             if active != (self.model.info.revision if self.model.info else None):
                 self.model = self.models.active()
@@ -195,7 +202,10 @@ class Twin:
     def status(self) -> dict[str, Any]:
         """The `state` message of /live."""
         nodes = {node.node: {"online": node.online, "why_silent": node.why_silent} for node in self.nodes()}
-        return {"type": "state", "connected": self.connected, "degraded": self.degraded, "nodes": nodes}
+        alarms = self.alarms.summary()
+        return {
+            "type": "state", "connected": self.connected, "degraded": self.degraded, "nodes": nodes, "alarms": alarms,
+        }  # fmt: skip
 
     def nodes(self) -> list[NodeStatus]:
         """The agents, as GET /nodes shows them."""

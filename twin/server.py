@@ -104,6 +104,7 @@ def _works(twin: Twin, ingest: Ingest | None) -> list[tuple[str, Coroutine[None,
         ("twin.directory", twin.follow()),
         ("twin.live", twin.live.run()),
         ("twin.tiles", twin.tiles.run()),
+        ("twin.alarms", twin.alarms.run()),
     ]
     return [*works, ("twin.ingest", ingest.run())] if ingest else works
 

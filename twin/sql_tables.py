@@ -30,6 +30,8 @@ _WHOLE = {
     "changes": 'SELECT id, kind, state, note, "by", "at" FROM changes',
     "audit": "SELECT * FROM audit",
     "commands": "SELECT * FROM commands",
+    "alarms": "SELECT * EXCLUDE (body) FROM alarms",
+    "alarm_journal": "SELECT * FROM alarm_journal",
 }
 
 

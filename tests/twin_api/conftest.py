@@ -77,6 +77,7 @@ class Feed:
     def __init__(self, twin: Twin, node: str = "gw") -> None:
         self.twin, self.node, self.seq = twin, node, 0
         self._absorber = Absorber(twin.site.name, Reconciler(boot=1), twin.store.points, twin.store.state)
+        self._absorber.on_rows = twin.alarms.service.leave
 
     def catalogue(self, points: list[Point]) -> None:
         self._take(to_batch(points), CATALOGUE, cls=CLASS_CONTROL)

@@ -54,6 +54,8 @@ async def test_a_socket_is_greeted_and_told_how_things_stand(park: Any) -> None:
         state = await client.hear("state")
     assert hello["site"] == "lab"
     assert hello["now"].endswith("Z")
+    alarms = state.pop("alarms")
+    assert alarms.keys() == {"version", "counts", "watched"}
     assert state == {"type": "state", "connected": False, "degraded": None, "nodes": {}}
 
 

@@ -149,7 +149,7 @@ async def test_a_site_without_model_and_points_answers_everywhere(empty: Any) ->
     assert (await empty.get("/elements"))["items"] == []
     assert (await empty.get("/state"))["items"] == []
     assert (await empty.get("/nodes"))["items"] == []
-    assert (await empty.get("/alarms")) == {"items": [], "total": 0}
+    assert (await empty.get("/alarms"))["items"] == []
     site = await empty.get("/site")
     assert site["model"] is None
     assert site["counts"]["points"] == 0

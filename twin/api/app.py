@@ -12,6 +12,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from twin.api import (
+    alarms,
     backups,
     changes,
     commands,
@@ -47,6 +48,7 @@ OPERATIONS: list[Operation] = [
     *elements.OPERATIONS,
     *tiles.OPERATIONS,
     *schedule.OPERATIONS,
+    *alarms.OPERATIONS,
     *changes.OPERATIONS,
     *query.OPERATIONS,
     *commands.OPERATIONS,

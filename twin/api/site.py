@@ -1,4 +1,4 @@
-"""GET /site, /nodes, /events and /alarms."""
+"""GET /site, /nodes and /events."""
 
 import asyncio
 from typing import Annotated, Any
@@ -108,13 +108,6 @@ class EventsList(msgspec.Struct):
     items: list[EventView]
 
 
-class AlarmsList(msgspec.Struct):
-    """Alarms; none are raised by this version: what is stale or out of range shows in quality."""
-
-    items: list[Any]
-    total: int
-
-
 async def show_site(call: Call[NoQuery, None]) -> SiteView:
     """Name, place, languages, counts."""
     twin = call.twin
@@ -176,11 +169,6 @@ async def list_events(call: Call[EventsQuery, None]) -> EventsList:
     return EventsList([EventView(ts=str(iso(row["ts_us"])), **_rest(row)) for row in rows])
 
 
-async def list_alarms(call: Call[NoQuery, None]) -> AlarmsList:
-    """None in this version."""
-    return AlarmsList([], 0)
-
-
 def _rest(row: dict[str, Any]) -> dict[str, Any]:
     detail = row["detail"]
     try:
@@ -195,5 +183,4 @@ OPERATIONS = [
     Operation("GET", "/site", show_site, "the site in short", answer=SiteView),
     Operation("GET", "/nodes", list_nodes, "the agents and how they do", answer=NodesList),
     Operation("GET", "/events", list_events, "events, newest first", EventsQuery, answer=EventsList),
-    Operation("GET", "/alarms", list_alarms, "alarms", answer=AlarmsList),
 ]
