@@ -6,6 +6,7 @@
 | `section` | triangles → polygons: the cut at a height, the outline from above |
 | `storeys` | floors of the storeys, and which elements stand on them |
 | `drawing` | the shapes of one storey |
+| `grounds` | the shapes of a whole site |
 | `svg` | shapes → SVG text |
 """
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from bim.plans.classes import look_of
 
-__all__ = ["Floor", "MeshRow", "find_floors"]
+__all__ = ["Floor", "MeshRow", "Site", "find_floors", "find_sites"]
 
 _CUT_M = 1.2  # above the floor: through doors and most windows, above most furniture
 _LOW_SHARE = 0.6  # of a storey lower than that cut asks for: cut there
@@ -38,11 +38,35 @@ class Floor:
 
     storey: str
     name: str
+    house: str | None  # its building, or the site where there is none
     floor_m: float
     cut_m: float
     top_m: float  # floor of the storey above, inf for the highest
     rows: list[int] = field(default_factory=list)
     passing: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Site:
+    """A site with what stands in the open on it: the meshes of no building and no storey."""
+
+    site: str
+    name: str
+    rows: list[int]
+    houses: set[str]
+
+
+def find_sites(meshes: Sequence[MeshRow], elements: pa.Table) -> list[Site]:
+    """The sites of a model."""
+    rows = {row["id"]: row for row in elements.select(["id", "type", "name", "parent", "storey"]).to_pylist()}
+    found = {row["id"]: Site(row["id"], row["name"], [], set()) for row in rows.values() if row["type"] == "IfcSite"}
+    for row in rows.values():
+        if row["type"] == "IfcBuilding" and (site := _house(row["parent"] or "", rows, ("IfcSite",))) in found:
+            found[str(site)].houses.add(row["id"])
+    for at, mesh in enumerate(meshes):
+        if mesh.storey is None and (site := _house(mesh.global_id, rows)) in found:
+            found[str(site)].rows.append(at)
+    return list(found.values())
 
 
 def find_floors(
@@ -76,7 +100,9 @@ def find_floors(
         through = np.flatnonzero(((low_m < cut) & (high_m > cut)) | arriving).tolist()
         own = set(standing[storey])
         passing = [at for at in through if at not in own and owners[at] == houses[storey]]
-        floors.append(Floor(storey, row["name"], floor, float(cut), float(top), standing[storey], passing))
+        floors.append(
+            Floor(storey, row["name"], houses[storey], floor, float(cut), float(top), standing[storey], passing)
+        )
     return sorted(floors, key=lambda one: (one.floor_m, one.storey))
 
 
@@ -89,14 +115,16 @@ def _level(row: dict[str, Any], standing: list[float]) -> float | None:
     return seen if stated is None or abs(float(stated) - seen) > _SETTLES_M else float(stated)
 
 
-def _house(element: str, rows: dict[str, dict[str, Any]]) -> str | None:
+def _house(
+    element: str, rows: dict[str, dict[str, Any]], kinds: tuple[str, ...] = ("IfcBuilding", "IfcSite")
+) -> str | None:
     """The building that holds an element, or the site where there is none."""
     here: str | None = element
     for _ in range(_DEPTH_MAX):
         row = rows.get(here or "")
         if row is None:
             return None
-        if row["type"] in ("IfcBuilding", "IfcSite"):
+        if row["type"] in kinds:
             return str(row["id"])
         here = row["parent"] or row["storey"]
     return None

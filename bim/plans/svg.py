@@ -30,7 +30,7 @@ def svg_of(
     box = " ".join(_number(round(value * 1000)) for value in view)
     lines = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}">', f"<title>{escape(_plain(title))}</title>"]
     for layer in LAYERS:
-        own = [shape for shape in shapes if shape.layer == layer]
+        own = sorted((shape for shape in shapes if shape.layer == layer), key=lambda shape: -shape.polygons.area)
         if own:
             lines += [f'<g class="{layer}">', *(_path(shape, names, origin) for shape in own), "</g>"]
     lines.append("</svg>\n")

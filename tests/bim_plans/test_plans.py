@@ -226,6 +226,24 @@ def test_two_houses_of_one_height_keep_their_plans_apart(tmp_path):
     assert found == {"floor-a": ["wall-a"], "floor-b": ["wall-b"]}
 
 
+def test_a_site_gets_a_plan_of_what_stands_in_the_open_and_of_ground_floors(tmp_path):
+    rows = [row("site", "IfcSite", name="Park"), row("house", "IfcBuilding", parent="site")]
+    meshes = []
+    for at, storey in enumerate(("cellar", "ground", "upper")):
+        rows.append(row(storey, "IfcBuildingStorey", parent="house", elevation_m=3.0 * (at - 1)))
+        rows.append(row(f"wall-{storey}", "IfcWall", parent=storey, storey=storey))
+        wall = block(f"wall-{storey}", "IfcWall", storey, 0.0)
+        wall.vertices[:, 2] += 3.0 * (at - 1)
+        meshes.append(wall)
+    for at, kind in enumerate(("IfcPavement", "IfcGeographicElement", "IfcSolarDevice", "IfcOpeningElement")):
+        rows.append(row(f"open-{at}", kind, parent="site"))
+        meshes.append(block(f"open-{at}", kind, None, 20.0 + 8 * at))
+    plans = storey_plans(meshes, table_of(rows, ELEMENTS), tmp_path)
+    assert [plan["storey"] for plan in plans] == ["cellar", "ground", "upper", "site"]
+    shown = set(re.findall('data-id="([^"]+)"', (tmp_path / plans[-1]["file"]).read_text()))
+    assert shown == {"wall-ground", "open-0", "open-1", "open-2"}
+
+
 def test_hostile_names_stay_text(tmp_path):
     evil = '"><script>alert(1)</script>\x00&amp;'
     rows = [
