@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ipaddress
 import socket
+import sys
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,6 +27,7 @@ from wire.mqtt import Link, LinkConfig
 
 __all__ = ["Served", "TwinConfig", "serve"]
 
+structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))  # stdout is for answers
 _log = structlog.get_logger("twin.server")
 _STOP_S = 1.0  # for requests that still run when the twin stops
 _TOKEN_CHARS_MIN = 20
