@@ -79,6 +79,19 @@ def logs_command(seed: int, megabytes: float, repeats: int, files: tuple[Path, .
         raise SystemExit(1)
 
 
+@bench.command("detect")
+@click.option("--streams", default=10_000, show_default=True, help="Streams of one tick, in tiles of 250.")
+@click.option("--ticks", default=200, show_default=True, help="Ticks, back to back.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def detect_command(streams: int, ticks: int, as_json: bool) -> None:
+    """How long a tick of ten thousand detectors takes on one core, what they keep, how fast a model loads."""
+    tell = (lambda _text: None) if as_json else click.echo
+    found = _call("aid4.bench.detect", "detect", streams=streams, ticks=ticks, tell=tell)
+    _show(found, as_json)
+    if not found["ok"]:
+        raise SystemExit(1)
+
+
 def _call(module: str, function: str, **arguments: Any) -> dict[str, Any]:
     found: dict[str, Any] = getattr(importlib.import_module(module), function)(**arguments)
     return found
