@@ -17,6 +17,7 @@ from sim_devices.physics.energy import Grid, GridNow, Meters
 from sim_devices.physics.hvac import AirHandler, HeatPump, RoomControl
 from sim_devices.physics.machine import Machines
 from sim_devices.physics.pv import PvInverter
+from sim_devices.physics.signals import SignalPoint, Signals
 from sim_devices.physics.wander import FloatArray, generator
 from sim_devices.physics.weather import Place, Weather
 from sim_devices.readouts import READOUTS, Value, unknown
@@ -28,6 +29,7 @@ __all__ = ["TICK_S", "Campus"]
 TICK_S = 0.1  # of the machines
 TICKS_PER_STEP = 10  # of all the rest
 WARM_UP_S, WARM_UP_STEP_S = 8 * 3600.0, 60.0  # rooms and tanks forget how they were initialised
+HEAT_KW_M2 = 0.05  # of heat pumps for the rooms that they serve
 GENERAL_KW = 1.6  # corridors, lift, network: what no device reports
 
 
@@ -83,7 +85,10 @@ class Campus:
         low, high = metric.low, metric.high
         if not np.isfinite(value) or (low is not None and value < low) or (high is not None and value > high):
             raise InputError(f"{value:g} {metric.unit} is outside {low} to {high}", field="value")
-        self._take(device, value)
+        if metric.model is not None:
+            self._signals.write(f"{device_name}/{metric_name}", value)
+        else:
+            self._take(device, value)
         self._read_all()
 
     def _build(self, seed: int) -> None:
@@ -101,27 +106,37 @@ class Campus:
         self._air_handlers = [
             AirHandler(air_m3_s * share, generator(seed, device.name)) for device in self._devices["ahu"]
         ]
-        self._heat_pumps = [HeatPump(generator(seed, device.name)) for device in self._devices["heat-pump"]]
+        heat_kw = HEAT_KW_M2 * float(area_m2.sum()) / max(count["heat-pump"], 1)
+        self._heat_pumps = [
+            HeatPump(generator(seed, device.name), nominal_kw=max(heat_kw, HeatPump.NOMINAL_KW))
+            for device in self._devices["heat-pump"]
+        ]
         self._inverters = [
             PvInverter(peak_kw=33.0, rated_kw=30.0, energy_kwh=generator(seed, device.name).uniform(2e4, 9e4))
             for device in self._devices["pv-inverter"]
         ]
         self._machines = Machines(count["machine-tool"], generator(seed, "machines"))
         self._chargers = Chargers(count["ev-charger"], generator(seed, "chargers"))
-        self._battery = Battery(capacity_kwh=60.0, rated_kw=20.0, peak_kw=45.0, soc_ratio=0.55)
+        self._battery = Battery(capacity_kwh=215.0, rated_kw=60.0, peak_kw=190.0, soc_ratio=0.55)
         self._stored = BatteryNow(0.0, 55.0, 420.0, 22.0, 6)
+        self._signals = Signals(_signal_points(site), generator(seed, "signals"))
         self._grid, self._grid_now = Grid(generator(seed, "grid")), GridNow(np.full(3, 231.0), 50.0)
         self._meters = Meters(self._feeds(), generator(seed, "meters"))
 
     def _feeds(self) -> FloatArray:
-        """Which load hangs below which meter: a main meter has all, any other those in its own space."""
+        """Which load hangs below which meter: a main meter has all, others those of a building or of their space."""
         kinds = ("room-controller", "ahu", "heat-pump", "machine-tool", "ev-charger", "pv-inverter")
+        places = {device.name: device.space for device in self.site.devices}
         spaces = [device.space for kind in kinds for device in self._devices[kind]]
-        rows = [
-            [1.0] * (len(spaces) + 2) if meter.name.startswith("main") else
-            [float(space == meter.space) for space in spaces] + [0.0, 0.0]
-            for meter in self._devices["energy-meter"]
-        ]  # fmt: skip
+        spaces += [places[self._signals.points[number].device] for number in self._signals.loads]
+        houses = [self.site.space(space).building for space in spaces]
+        rows = []
+        for meter in self._devices["energy-meter"]:
+            if meter.name.startswith("main"):
+                rows.append([1.0] * (len(spaces) + 2))  # with what no device reports, and the battery
+                continue
+            below = houses if meter.feeds else spaces
+            rows.append([*(float(place == (meter.feeds or meter.space)) for place in below), 0.0, 0.0])
         return np.array(rows).reshape(len(rows), len(spaces) + 2)
 
     def _warm_up(self) -> None:
@@ -159,6 +174,7 @@ class Campus:
         self._solar_now = [unit.step(sky, dt_s, phase_v, frequency_hz) for unit in self._inverters]
         self._chargers_now = self._chargers.step(local, dt_s, phase_v)
         self._sky = sky
+        self._signals.step(sky, local, dt_s)
         self._settle_power(dt_s, (self._rooms_now.plug_w + service.power_w) / 1000.0)
 
     def _settle_power(self, dt_s: float, rooms_kw: FloatArray) -> None:
@@ -170,6 +186,7 @@ class Campus:
                 self._machines_now.power_kw,
                 self._chargers_now.power_kw,
                 [-unit.ac_kw for unit in self._solar_now],
+                self._signals.values[self._signals.loads],
                 [GENERAL_KW],
             ]
         )
@@ -182,6 +199,7 @@ class Campus:
     def _read_all(self) -> None:
         for kind in READOUTS:
             self._read(kind)
+        self._values.update(self._signals.shown())
 
     def _read(self, kind: str) -> None:
         now = self._now(kind)
@@ -206,6 +224,8 @@ class Campus:
                 return self._sky
             case "ev-charger":
                 return self._chargers_now
+            case "battery":
+                return self._stored
             case _:
                 return self._rooms_now
 
@@ -223,6 +243,21 @@ class Campus:
                 self._pumps_now[number] = replace(self._pumps_now[number], setpoint_c=value)
             case "ev-charger":
                 self._chargers.limit_a[number] = value
+
+
+def _signal_points(site: Site) -> list[SignalPoint]:
+    """The metrics whose model stands in the table; states are bounded by their words."""
+    return [
+        SignalPoint(
+            device.name,
+            metric.name,
+            metric.model.linked(device.links),
+            -np.inf if metric.low is None else metric.low,
+            np.inf if metric.high is None else metric.high,
+        )
+        for device, metric in site.points()
+        if metric.model is not None
+    ]
 
 
 def _use(space: str) -> str:

@@ -107,6 +107,12 @@ ROOM: dict[str, Readout] = {
     "occupancy": lambda now, i: int(now.people[i]),
     "temperature_setpoint": lambda now, i: float(now.setpoint_c[i]),
 }
+BATTERY: dict[str, Readout] = {
+    "power": lambda now, _: now.power_kw,
+    "state_of_charge": lambda now, _: now.soc_pct,
+    "voltage": lambda now, _: now.voltage_v,
+    "cell_temperature": lambda now, _: now.temperature_c,
+}
 READOUTS: dict[str, dict[str, Readout]] = {
     "energy-meter": METER,
     "pv-inverter": INVERTER,
@@ -116,6 +122,7 @@ READOUTS: dict[str, dict[str, Readout]] = {
     "weather-station": WEATHER,
     "ev-charger": CHARGER,
     "room-controller": ROOM,
+    "battery": BATTERY,
 }
 
 
@@ -124,5 +131,5 @@ def unknown(site: Site) -> list[str]:
     return [
         f"{device.name}/{metric.name}"
         for device, metric in site.points()
-        if metric.name not in READOUTS.get(device.kind, {})
+        if metric.model is None and metric.name not in READOUTS.get(device.kind, {})
     ]

@@ -8,6 +8,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from sim_devices.physics.signals import Signal
 from wire.errors import ConfigError
 from wire.names import check_name
 
@@ -30,6 +31,7 @@ class Metric(msgspec.Struct, frozen=True):
     high: float | None = None
     declared: Declared = "f64"
     writable: bool = False
+    model: Signal | None = None  # what moves it, where no physics of its own does
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -48,6 +50,8 @@ class Device(msgspec.Struct, frozen=True):
     space: str
     label: str = ""
     planned: bool = False  # stands in the plan only
+    feeds: str = ""  # of a meter: the building (its code) whose loads hang below it; else those of its space
+    links: dict[str, str] = {}  # other devices by the names that models of its kind have for them
 
 
 class Space(msgspec.Struct, frozen=True):
@@ -58,6 +62,7 @@ class Space(msgspec.Struct, frozen=True):
     use: str = ""
     outside: bool = False
     height_m: float = 3.0
+    building: str = ""
 
     @property
     def area_m2(self) -> float:
@@ -80,6 +85,7 @@ class _Storey(msgspec.Struct, frozen=True):
 
 
 class _Building(msgspec.Struct, frozen=True):
+    code: str
     storeys: tuple[_Storey, ...] = msgspec.field(name="storey")
 
 
@@ -137,7 +143,7 @@ def load_site(folder: Path) -> Site:
     are left out. Raises ConfigError with the field to mend."""
     layout, table = _decode(folder / "layout.toml", _Layout), _decode(folder / "devices.toml", _Devices)
     rooms = [
-        msgspec.structs.replace(room, height_m=storey.height_m)
+        msgspec.structs.replace(room, height_m=storey.height_m, building=building.code)
         for building in layout.buildings
         for storey in building.storeys
         for room in storey.rooms

@@ -56,12 +56,12 @@ def _device(model: Model, device: Device, kind: Kind, spot: Spot, frame: Frame) 
 
 def _sensor(model: Model, device: Device, metric: Metric, spot: Spot, frame: Frame) -> Ref:
     path = f"device/{device.name}/{metric.name}"
+    free = metric.name if metric.sensor == "USERDEFINED" else None
+    what = (free or metric.sensor.removesuffix("SENSOR")).replace("_", " ").capitalize()
     sensor = model.element(
         "IfcSensor", path, f"{device.label}: {metric.name.replace('_', ' ')}", spot, frame, SENSOR_BODY,
-        predefined=metric.sensor, trade="sensors",
-        type_name=metric.sensor.removesuffix("SENSOR").capitalize() + " sensor",
-        shared=True, tag=f"{device.name}/{metric.name}", system="control",
-        object_type=metric.name if metric.sensor == "USERDEFINED" else None,
+        predefined=metric.sensor, object_type=free, trade="sensors", type_name=f"{what} sensor", shared=True,
+        tag=f"{device.name}/{metric.name}", system="control",
     )  # fmt: skip
     model.properties(sensor, "Pset_AID4", PointKey=f"{device.name}/{metric.name}", BrickClass=f"brick:{metric.brick}",
                      Unit=metric.unit)  # fmt: skip

@@ -176,7 +176,9 @@ class HeatPump:
     TANK_J_K = 900.0 * WATER_J_KG_K
     FLOW_KG_S = 1.7
 
-    def __init__(self, rng: np.random.Generator) -> None:
+    def __init__(self, rng: np.random.Generator, nominal_kw: float = NOMINAL_KW) -> None:
+        self._nominal_kw, size = nominal_kw, nominal_kw / self.NOMINAL_KW
+        self._tank_j_k, self._flow_kg_s = self.TANK_J_K * size, self.FLOW_KG_S * size
         self.setpoint_c = 38.0
         self._tank_c = self.setpoint_c + float(rng.uniform(-2.0, 2.0))
         self._supply_c = self._return_c = self._tank_c
@@ -194,21 +196,21 @@ class HeatPump:
     def step(self, dt_s: float, outside_c: float, load_w: float) -> HeatPumpNow:
         """Go on by `dt_s` while the building takes `load_w` from the tank."""
         self._switch(dt_s)
-        full_w = self.NOMINAL_KW * 1000.0 * float(np.clip(1.0 + 0.018 * (outside_c - 2.0), 0.6, 1.15))
+        full_w = self._nominal_kw * 1000.0 * float(np.clip(1.0 + 0.018 * (outside_c - 2.0), 0.6, 1.15))
         self._heat_w += lag(dt_s, 70.0) * ((full_w if self._on else 0.0) - self._heat_w)
         self._flow += lag(dt_s, 10.0) * ((1.0 if self._on else 0.0) - self._flow)
         taken_w = load_w + 1500.0 + float(self._hot_water.step(dt_s)[0])
-        self._tank_c += (self._heat_w - max(taken_w, 0.0)) * dt_s / self.TANK_J_K
+        self._tank_c += (self._heat_w - max(taken_w, 0.0)) * dt_s / self._tank_j_k
         lift_k = max(15.0, self._tank_c + 6.0 - outside_c)
         cop = float(np.clip(0.46 * (self._tank_c + 279.0) / lift_k, 1.8, 6.5))
-        spread_k = self._heat_w / (self.FLOW_KG_S * WATER_J_KG_K)
+        spread_k = self._heat_w / (self._flow_kg_s * WATER_J_KG_K)
         self._return_c += lag(dt_s, 40.0) * (self._tank_c - 0.4 - self._return_c)
         self._supply_c += lag(dt_s, 30.0) * (self._tank_c - 0.4 + spread_k - self._supply_c)
         working = self._heat_w > 500.0
         return HeatPumpNow(
             supply_c=self._supply_c,
             return_c=self._return_c,
-            flow_m3_h=self.FLOW_KG_S * 3.6 * self._flow,
+            flow_m3_h=self._flow_kg_s * 3.6 * self._flow,
             heat_kw=self._heat_w / 1000.0,
             power_kw=self._heat_w / cop / 1000.0 + 0.12 + 0.35 * self._flow,
             cop=cop if working else 0.0,

@@ -20,12 +20,13 @@ from sim_devices.servers import Written, point_spec
 from sim_devices.site import Device, Metric
 from wire.errors import InputError
 
-__all__ = ["DIALECTS", "PREFIX", "Broker", "Dialect", "MqttDevice", "payload"]
+__all__ = ["DIALECTS", "PREFIX", "Broker", "Dialect", "MqttDevice", "payload", "plain_dialect"]
 
 PREFIX = "field"  # every topic of a simulated device begins with it, so that one permission covers them
 RECONNECT_S_MIN, RECONNECT_S_MAX = 0.2, 5.0
 FULL_EVERY_S = 15.0
 TIMEOUT_S, FAREWELL_S = 1.0, 0.5  # so that a broker which hangs cannot keep a device from stopping
+_QOS = 0  # what devices publish with; at 1 NATS keeps a consumer on disk for each of their topics
 DECIMALS = {"Cel": 2, "%": 1, "[ppm]": 0, "kW": 3, "A": 2, "V": 1, "kW.h": 3, "hPa": 1, "m/s": 2, "deg": 0, "W/m2": 1}
 
 
@@ -103,6 +104,19 @@ DIALECTS = {
 }
 
 
+def plain_dialect(metrics: tuple[Metric, ...]) -> Dialect:
+    """One flat object a message: what gateways of soil nodes, valves and small machines send."""
+    topic = PREFIX + "/things/{device}"
+    return Dialect(
+        topic=topic + "/state",
+        paths={metric.name: metric.name for metric in metrics},
+        envelope={"id": "{device}"},
+        command_topic=topic + "/set",
+        command='{"{key}": {value}}',
+        availability=(topic + "/status", "online", "offline"),
+    )
+
+
 class MqttDevice:
     """One device with a connection of its own, so that a cut is a cut; it reconnects with backoff like a real one."""
 
@@ -111,7 +125,7 @@ class MqttDevice:
     ) -> None:
         self.device = device
         self._metrics, self._broker, self._written = metrics, broker, written
-        self._dialect = DIALECTS[device.kind]
+        self._dialect = DIALECTS.get(device.kind) or plain_dialect(metrics)
         self._period_s = period_s
         self._task: asyncio.Task[None] | None = None
         self._values: Mapping[str, Value | None] = {}
@@ -165,7 +179,8 @@ class MqttDevice:
             {"pattern": self.topic, "device": name, "metrics": metrics},
         ]
         login = {"user": broker.username, "password": broker.password} if broker.username else {}
-        return {"kind": "mqtt", "name": name, "url": f"mqtt://{broker.host}:{broker.port}", "topic": rules, **login}
+        table = {"kind": "mqtt", "name": name, "url": f"mqtt://{broker.host}:{broker.port}"}
+        return {**table, "qos": _QOS, "topic": rules, **login}
 
     async def _stay_connected(self) -> None:
         """Connect, speak and take commands, and connect again."""

@@ -9,10 +9,10 @@ import aiomqtt
 import pytest
 
 from sim_devices.park import Broker, Park
-from sim_devices.servers.mqtt import DIALECTS, PREFIX, rounded
+from sim_devices.servers.mqtt import DIALECTS, PREFIX, plain_dialect, rounded
 from wire.errors import InputError
 
-MQTT = ("weather", "charger-1", "room-meeting", "room-office", "room-open-office")
+MQTT = ("weather", "charger-1", "room-meeting", "room-office", "room-open-office", "soil-1a", "robot-1")
 
 
 def _at(message: dict[str, Any], path: str) -> Any:
@@ -35,15 +35,15 @@ async def test_every_device_publishes_the_physics_in_its_own_dialect(
     site_dir: Path, start_us: int, broker_port: int
 ) -> None:
     async with aiomqtt.Client("127.0.0.1", broker_port) as client:
-        for topic in ("zigbee2mqtt/+", "shelly/+/events/rpc", "weather/+/observation"):
+        for topic in ("zigbee2mqtt/+", "shelly/+/events/rpc", "weather/+/observation", "things/+/state"):
             await client.subscribe(f"{PREFIX}/{topic}")
         async with Park(
             site_dir, seed=7, speed=1e-4, broker=Broker(port=broker_port), start_us=start_us, only=MQTT
         ) as park:
-            devices = [device for device in park.site.devices if device.protocol == "mqtt"]
+            devices = [device for device in park.site.devices if device.name in MQTT]
             heard = await _first_of_each(client, len(devices))
             for device in devices:
-                dialect = DIALECTS[device.kind]
+                dialect = DIALECTS.get(device.kind) or plain_dialect(park.site.metrics(device))
                 message = heard[dialect.topic.format(device=device.name)]
                 for metric in park.site.metrics(device):
                     truth = rounded(park.campus.values()[f"{device.name}/{metric.name}"], metric)
