@@ -7,12 +7,13 @@ commissioned when its last commissioning is (without one: when it is installed);
 
 import re
 from dataclasses import dataclass
-from fnmatch import translate
 from typing import Annotated
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 from msgspec import Meta
 
 from bim.schedule.tables import Schedule
@@ -24,6 +25,8 @@ PLANNED, INSTALLED, COMMISSIONED, HANDED_OVER = 0, 1, 2, 3
 LIFECYCLES = ("planned", "installed", "commissioned", "handed_over")  # by code
 INSTALLING, COMMISSIONING, HANDING_OVER = 0, 1, 2
 
+_GLOB = re.compile(r"\*|\?|\[[^\]]+\]|.", re.DOTALL)
+_WILD = {"*": "(?s:.*)", "?": "(?s:.)"}
 _Patterns = Annotated[list[Annotated[str, Meta(min_length=1, max_length=200)]], Meta(max_length=100)]
 
 _COMMISSIONING = [
@@ -52,18 +55,35 @@ class LifecycleRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def task_classes(schedule: Schedule, rules: LifecycleRules) -> npt.NDArray[np.int8]:
     """INSTALLING, COMMISSIONING or HANDING_OVER by task; what matches both is a hand-over."""
-    columns = [schedule.tasks[name].to_pylist() for name in ("name", "code", "wbs_code")]
-    texts = [list(row) for row in zip(*columns, strict=True)]
-    index = {task: place for place, task in enumerate(schedule.tasks["id"].to_pylist())}
-    codes = schedule["codes"].select(["task", "value", "text"]).to_pylist()
-    for row in codes:
-        texts[index[row["task"]]] += [row["value"], row["text"]]
-    found = np.zeros(len(texts), np.int8)
+    tasks, codes = schedule.tasks, schedule["codes"]
+    found = np.zeros(tasks.num_rows, np.int8)
     for kind, patterns in ((COMMISSIONING, rules.commissioned), (HANDING_OVER, rules.handed_over)):
-        if patterns:
-            matches = re.compile("|".join(translate(pattern) for pattern in patterns), re.IGNORECASE).match
-            found[[any(matches(text) for text in row) for row in texts]] = kind
+        if not patterns:
+            continue
+        matcher = "^(?:" + "|".join(_regex(pattern) for pattern in patterns) + ")$"
+        for name in ("name", "code", "wbs_code"):
+            found[_matches(tasks[name], matcher)] = kind
+        coded = _matches(codes["value"], matcher) | _matches(codes["text"], matcher)
+        found[np.asarray(pc.is_in(tasks["id"], value_set=codes["task"].filter(pa.array(coded)).unique()), bool)] = kind
     return found
+
+
+def _matches(texts: pa.ChunkedArray, matcher: str) -> npt.NDArray[np.bool_]:
+    return np.asarray(pc.match_substring_regex(texts, matcher, ignore_case=True), bool)
+
+
+def _regex(pattern: str) -> str:
+    """A glob (`*`, `?`, `[abc]`, `[!abc]`) as a regular expression of RE2, which takes linear time whatever it says."""
+    parts = []
+    for part in _GLOB.findall(pattern):
+        if part in _WILD:
+            parts.append(_WILD[part])
+        elif len(part) > 2 and part[0] == "[":
+            inner = part[1:-1]
+            parts.append(f"[^{re.escape(inner[1:])}]" if inner[0] == "!" and inner[1:] else f"[{re.escape(inner)}]")
+        else:
+            parts.append(re.escape(part))
+    return "".join(parts)
 
 
 @dataclass(frozen=True, slots=True)

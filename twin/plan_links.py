@@ -89,8 +89,10 @@ def keep_links(cursor: duckdb.DuckDBPyConnection, links: pa.Table, at_us: int) -
 
 def _decided(schedule: Schedule, decisions: dict[tuple[str, str], bool]) -> tuple[dict[bool, pa.Table], list[str]]:
     """Links set and links cut, by ids of tasks."""
-    found: dict[bool, pa.Table] = {}
+    found = dict.fromkeys((True, False), table_of([], ElementTask))
     missing: list[str] = []
+    if not decisions:
+        return found, missing
     for linked in (True, False):
         rows = [
             ElementTask(element=element, task=task, how="set", detail="set by an operator" if linked else "")

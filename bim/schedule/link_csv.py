@@ -14,13 +14,15 @@ from collections import defaultdict
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from bim.schedule.csv_tasks import COLUMNS
 from bim.schedule.decode import decode
 from bim.schedule.errors import ScheduleError
 from bim.schedule.rows import ElementTask
-from bim.schedule.tables import Schedule, table_of
+from bim.schedule.tables import Schedule, schema_of
 from bim.schedule.task_names import TaskNames
 from bim.schedule.times import parse_time
 
@@ -62,17 +64,29 @@ def resolve_links(given: pa.Table, schedule: Schedule) -> tuple[pa.Table, list[s
 
     A task is what its id, code or unique name says; else the only one of that name that starts on that day.
     """
-    keys = list(zip(*(given[name].to_pylist() for name in ("task", "name", "start")), strict=True))
+    key = pc.binary_join_element_wise(
+        given["task"], given["name"], given["start"].cast(pa.string()).fill_null(""), "\x1f"
+    ).combine_chunks()
+    coded = key.dictionary_encode()
+    first = pc.index_in(coded.dictionary, value_set=key)  # a row that has each of the different keys
     match = _Matcher(schedule)
-    found = {key: match(*key) for key in dict.fromkeys(keys)}
-    missing = sorted({key[0] for key, (task, _, _) in found.items() if task is None})
-    rows = [
-        ElementTask(element=element, task=task, how="file", confidence=confidence, detail=f"{detail}{how}")
-        for element, key, detail in zip(given["element"].to_pylist(), keys, given["detail"].to_pylist(), strict=True)
-        for task, confidence, how in (found[key],)
-        if task is not None
-    ]
-    return table_of(rows, ElementTask), missing
+    known = [match(row["task"], row["name"], row["start"]) for row in given.take(first).to_pylist()]
+    missing = sorted(
+        {row["task"] for row, found in zip(given.take(first).to_pylist(), known, strict=True) if not found[0]}
+    )
+    task, confidence, how = (
+        pa.array([one[at] for one in known], kind).take(coded.indices)
+        for at, kind in enumerate((pa.string(), pa.float64(), pa.string()))
+    )
+    columns = {
+        "element": given["element"], "task": task, "how": pa.array(["file"] * len(key), pa.string()),
+        "role": pa.array(["output"] * len(key), pa.string()), "confidence": confidence,
+        "detail": pc.binary_join_element_wise(given["detail"], how, ""),
+        "line": pa.array(np.zeros(len(key), np.int32)),
+    }  # fmt: skip
+    schema = schema_of(ElementTask)
+    table = pa.table({name: columns[name] for name in schema.names})
+    return table.filter(pc.is_valid(table["task"])).cast(schema), missing
 
 
 class _Matcher:
