@@ -9,6 +9,7 @@ _MORE: dict[str, tuple[str, ...]] = {
     "Audio_Visual_Equipment": ("ICT",),
     "Battery": ("Energy", "Storage"),
     "Controller": ("ICT",),
+    "Disconnect_Switch": ("Isolation",),
     "Fire_Alarm_Control_Panel": ("Safety",),
     "Floor": ("Storey",),
     "Gateway": ("ICT",),

@@ -20,7 +20,7 @@ async def test_a_point_has_exactly_the_contracted_fields(park: Any) -> None:
     point = (await park.get("/points"))["items"][0]
     assert list(point) == [
         "id", "key", "node", "device", "metric", "label", "kind", "unit", "point_class", "low", "high", "writable",
-        "period_s", "element", "space", "binding", "lifecycle",
+        "period_s", "element", "space", "binding", "lifecycle", "brick", "tags",
     ]  # fmt: skip
 
 
