@@ -26,6 +26,7 @@ __all__ = ["read_las"]
 
 _STEPS = (50_000, 500, 1)  # points at once; the smaller ones only while looking for the last whole point
 _LASZIP_BYTES_MIN = 34
+_VARIABLE = 0xFFFFFFFF  # points of a chunk, in the record of the compressor
 _CHUNKS_ROOM = 8  # bytes that the shortest chunk of a table takes
 
 
@@ -91,11 +92,13 @@ def _packed(file: BinaryIO, head: LasHead, notes: Notes, chunk_points: int) -> I
     problem = _table_problem(file, head)
     if problem:
         notes.damage(head.data_at, "byte", problem)
-        if head.copc or head.format >= 6:
+        if _chunk_points(head) == _VARIABLE:
             return  # chunks of unequal size cannot be found without their table
     done, words = 0, ""
     for step in _STEPS:
-        job = Job(file.name, head.data_at, head.laszip or b"", head.dtype.itemsize, head.points, done, step)
+        job = Job(
+            file.name, head.data_at, head.laszip or b"", head.dtype.itemsize, head.points, done, step, bool(problem)
+        )
         with LazChild(job, chunk_points) as child:
             for data in child.records():
                 yield np.frombuffer(data, head.dtype)
@@ -104,6 +107,10 @@ def _packed(file: BinaryIO, head: LasHead, notes: Notes, chunk_points: int) -> I
             return
         words = child.words
     notes.damage(head.data_at, "byte", f"the points break off after {done} ({words}); they begin", head.points - done)
+
+
+def _chunk_points(head: LasHead) -> int:
+    return int.from_bytes((head.laszip or b"")[12:16], "little")
 
 
 def _table_problem(file: BinaryIO, head: LasHead) -> str | None:

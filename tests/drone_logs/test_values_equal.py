@@ -60,7 +60,9 @@ def test_each_field_of_a_dataflash_log_is_that_of_pymavlink(shared_data: Path) -
     assert set(flight.messages) == set(theirs)
     for name, messages in theirs.items():
         for field in messages[0].get_fieldnames():
-            _compare(flight.messages[name][field].to_pylist(), [getattr(one, field) for one in messages], f"{name}.{field}")
+            _compare(
+                flight.messages[name][field].to_pylist(), [getattr(one, field) for one in messages], f"{name}.{field}"
+            )
     assert flight.start_us is not None
     assert abs(flight.start_us / 1e6 - theirs["PARM"][0]._timestamp) < 0.02  # it trusts the first fix, we the median
 
@@ -113,4 +115,6 @@ def test_what_pyulog_logs_beside_topics_is_there_too(shared_data: Path) -> None:
     assert sorted(said) == sorted(one.message.strip("\0\t ") for one in [*log.logged_messages, *tagged])
     dropouts = read(shared_data / "drone/ulog/sample.ulg").events.to_pylist()
     lost = [row["text"] for row in dropouts if row["kind"] == "dropout"]
-    assert lost == [f"{one.duration} ms were not logged" for one in ULog(str(shared_data / "drone/ulog/sample.ulg")).dropouts]
+    assert lost == [
+        f"{one.duration} ms were not logged" for one in ULog(str(shared_data / "drone/ulog/sample.ulg")).dropouts
+    ]
