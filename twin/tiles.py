@@ -30,6 +30,7 @@ _log = structlog.get_logger("twin.tiles")
 _LOOK_S = 0.25  # how soon a new model's tiles are begun
 _BROTLI_QUALITY = 5  # of 11: a tenth larger than the best, at a hundredth of its time
 _GZIP_LEVEL = 6
+_NICENESS = 10  # readings go first
 _SITE_FILES_MAX = 64  # files of a site's folder that are looked at for the live model
 _SERVED = re.compile(r"(t\d{3,6}\.glb|plan-\d{3,6}\.svg|features\.arrow|tileset\.json)\Z")
 _KEY = re.compile(r"[0-9a-f]{64}\Z")
@@ -141,12 +142,12 @@ class Tiles:
     def _build(self, info: ModelInfo, model: Model, folder: Path, tell: Callable[[Step], None]) -> TileSet:
         parts = self._parts(info.revision)
         if not parts:
-            return build_tiles(self._find(info.sha256, info.file), folder, progress=tell)
+            return build_tiles(self._find(info.sha256, info.file), folder, progress=tell, niceness=_NICENESS)
         files = [
             TilePart(path=str(self._find(part.sha256, part.file)), source=part.file, matrix=part.matrix)
             for part in parts
         ]
-        return build_federated_tiles(files, model.elements, info.sha256, folder, progress=tell)
+        return build_federated_tiles(files, model.elements, info.sha256, folder, progress=tell, niceness=_NICENESS)
 
     def _parts(self, revision: int) -> "list[_Part]":
         with self._store.cursor() as cursor:

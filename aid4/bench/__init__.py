@@ -92,6 +92,21 @@ def detect_command(streams: int, ticks: int, as_json: bool) -> None:
         raise SystemExit(1)
 
 
+@bench.command("ifc")
+@click.option("--part", "parts", multiple=True, type=click.Choice(["files", "made", "plan"]), help="Default: all.")
+@click.option("--file", "files", multiple=True, type=click.Path(exists=True, path_type=Path), help="Default: all real.")
+@click.option("--elements", default=100_000, show_default=True, help="Elements of the made model.")
+@click.option("--repeats", default=1, show_default=True, help="Interleaved repeats of each file; medians are printed.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def ifc_command(parts: tuple[str, ...], files: tuple[Path, ...], elements: int, repeats: int, as_json: bool) -> None:
+    """Models into tiles against opencascade alone, elements lost, bytes of 100,000 elements, the plan at any moment."""
+    tell = (lambda _text: None) if as_json else click.echo
+    found = _call("aid4.bench.ifc", "ifc", files=files, parts=parts, elements=elements, repeats=repeats, tell=tell)
+    _show(found, as_json)
+    if not found["held"]:
+        raise SystemExit(1)
+
+
 def _call(module: str, function: str, **arguments: Any) -> dict[str, Any]:
     found: dict[str, Any] = getattr(importlib.import_module(module), function)(**arguments)
     return found

@@ -40,13 +40,14 @@ def build_tiles(
     limits: TileLimits | None = None,
     progress: Callable[[Step], None] | None = None,
     plans: bool = True,
+    niceness: int = 0,
 ) -> TileSet:
     """Build tiles, feature table, meshes and (unless told not to) storey plans of one file into `out_dir`.
 
     A tile set that is there already is replaced only on success. Raises ModelError with file, reason and fix,
     whatever the file does to the child.
     """
-    return _build(model, out_dir, Job(limits=limits or TileLimits(), plans=plans), progress)
+    return _build(model, out_dir, Job(limits=limits or TileLimits(), plans=plans, niceness=niceness), progress)
 
 
 def build_federated_tiles(
@@ -57,13 +58,20 @@ def build_federated_tiles(
     *,
     limits: TileLimits | None = None,
     progress: Callable[[Step], None] | None = None,
+    niceness: int = 0,
 ) -> TileSet:
     """The same of a model of several files; `elements` (bim/tables.py) says which of them are in it, and where."""
     with tempfile.TemporaryDirectory(prefix="aid4-elements-") as folder:
         table = Path(folder) / "elements.arrow"
         write_table(elements.select(ELEMENTS.names).cast(ELEMENTS), table)
         files = [msgspec.structs.replace(part, path=str(Path(part.path).resolve())) for part in parts]
-        job = Job(limits=limits or TileLimits(), parts=files, elements=str(table.resolve()), sha256=sha256)
+        job = Job(
+            limits=limits or TileLimits(),
+            parts=files,
+            elements=str(table.resolve()),
+            sha256=sha256,
+            niceness=niceness,
+        )
         return _build(Path(parts[0].path), out_dir, job, progress)
 
 

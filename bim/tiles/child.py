@@ -31,14 +31,12 @@ from bim.tiles.tileset import TILESET_FILE, Lost, Storey, TileSet
 
 __all__ = ["main"]
 
-_NICE = 10  # a twin that builds tiles beside its ingest: readings first
-
 
 def main(arguments: list[str]) -> int:
     """Build one tile set; see the module."""
     file, out_dir, job = arguments[0], Path(arguments[1]), msgspec.json.decode(arguments[2], type=Job)
     limits = job.limits
-    os.nice(_NICE)
+    os.nice(job.niceness)
     bound_this_process(limits.of_model())
     try:
         tileset = build_into(file, out_dir, job)

@@ -23,7 +23,7 @@ class TileLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     triangles: int = 60_000_000  # of the whole model: beyond that a browser has no use for it
     tile_elements: int = 2_000  # a culled tile saves that much work; a feature id has 16 bits
     tile_triangles: int = 300_000  # a tile arrives and is drawn as one piece
-    cell_m: float = 64.0  # side of a cell: 16-bit positions stay at a millimetre
+    cell_m: float = 64.0  # side of a cell: 15-bit positions are within a millimetre there
     warnings: int = 200  # a broken file can complain a million times
 
     def of_model(self) -> ModelLimits:
@@ -57,3 +57,4 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     parts: list[TilePart] = []  # of a model of several files
     elements: str = ""  # path of their elements.arrow: who is in the model, and where
     sha256: str = ""  # of the model of several files
+    niceness: int = 0  # of the child: a twin that builds beside its ingest lets readings go first
