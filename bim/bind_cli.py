@@ -22,7 +22,7 @@ from bim.points_file import read_points
 from wire.errors import ConfigError, InputError
 from wire.point_classes import POINT_CLASSES
 
-__all__ = ["bind"]
+__all__ = ["bind", "rules_of"]
 
 
 @click.command()
@@ -47,7 +47,7 @@ def bind(
 
     Without --points it lists the sensors, actuators, controllers and meters of the model, which all lack a point.
     """
-    rules = _rules_of(site) if site else []
+    rules = rules_of(site) if site else []
     given = read_points(points) if points else []
     named = {one.name: one for one in read_brick(brick_in)} if brick_in else {}
     with opened(file, memory_mib, seconds) as (summary, tables):
@@ -114,7 +114,8 @@ def _write(path: Path, elements: pa.Table, points: list[PointRef], report: Bindi
         raise InputError(str(error.strerror), file=str(path), fix="give a path that can be written") from error
 
 
-def _rules_of(site: Path) -> list[BindRule]:
+def rules_of(site: Path) -> list[BindRule]:
+    """The [[bind]] tables of a site.toml; raises ConfigError."""
     path = site / "site.toml"
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8")).get("bind", [])

@@ -14,6 +14,7 @@ from bim.plans.cli import plan
 from bim.schedule.cli import schedule, state
 from bim.tiles.cli import tiles
 from bim.tree import lines_of, tree_of
+from bim.writeback.cli import writeback
 
 __all__ = ["bim"]
 
@@ -34,6 +35,7 @@ bim.add_command(sample)
 bim.add_command(schedule)
 bim.add_command(state)
 bim.add_command(tiles)
+bim.add_command(writeback)
 
 
 @bim.command()
