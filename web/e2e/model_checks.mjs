@@ -13,7 +13,13 @@ async function opened(open, path = "/model", options = {}) {
   return page;
 }
 
-const bare = (page) => page.addStyleTag({ content: ".markers, .legend-box, .scene-bar, .element-panel { visibility: hidden !important }" });
+/** The picture without what lies over it. */
+const bare = (page) =>
+  page.evaluate(() => {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(".markers, .legend-box, .scene-bar, .element-panel { visibility: hidden !important }");
+    document.adoptedStyleSheets = [sheet];
+  });
 const legend = async (page) =>
   Object.fromEntries(await page.locator(".legend-rows li").evaluateAll((rows) => rows.map((row) => [row.dataset.plan, Number(row.querySelector(".num").textContent.replace(/\D/g, ""))])));
 
@@ -31,9 +37,14 @@ export async function an_element_is_picked_and_its_faceplate_is_live({ open }) {
   const page = await opened(open);
   await page.locator(".marker").first().waitFor({ timeout: 15_000 });
   await page.locator(".marker").nth(1).dispatchEvent("click");
-  const value = await textWhen(page, ".element-panel .value-number", (text) => /\d/.test(text), 15_000);
+  await page.waitForSelector(".element-panel h2", { timeout: 15_000 });
   const id = await page.locator(".element-panel").getAttribute("data-id");
   expect(new URL(page.url()).searchParams.get("element") === id, "the address names the element", page.url());
+  const { items } = await api(page, "/points?limit=2000");
+  const busy = items.find((one) => one.element && one.point_class === "power" && one.period_s <= 5);
+  await page.goto(new URL(`/model?element=${encodeURIComponent(busy.element)}`, page.url()).href);
+  await page.waitForSelector(".stage[data-phase=open]", { timeout: OPENED_MS });
+  const value = await textWhen(page, ".element-panel .value-number", (text) => /\d/.test(text), 15_000);
   const before = await page.locator(".element-panel .value-rows").textContent();
   await page.waitForFunction((then) => document.querySelector(".element-panel .value-rows")?.textContent !== then, before, { timeout: 30_000 });
   await picture(page, "model-element");
@@ -224,8 +235,9 @@ export async function the_board_follows_the_instant({ open }) {
   await page.waitForFunction((then) => document.querySelector(".plan-counts").textContent !== then, now, { timeout: 10_000 });
   const early = await counts();
   expect((await page.locator(".line-at").count()) === 1, "the instant shown is a line", early);
+  const instant = await page.locator(".instant").textContent();
   await page.keyboard.press("]");
-  await page.waitForFunction((then) => document.querySelector(".instant").textContent !== then, await page.locator(".instant").textContent());
+  await page.waitForFunction((then) => document.querySelector(".instant").textContent !== then, instant);
   await page.keyboard.press("l");
 }
 

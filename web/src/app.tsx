@@ -15,6 +15,7 @@ import { PlaceView } from "./views/place";
 import { PointView } from "./views/point";
 import { TrendsView } from "./views/trends";
 
+const AlarmsView = lazyView(() => import("./alarms"));
 const ModelView = lazyView(() => import("./model"));
 const PlanView = lazyView(() => import("./plan"));
 const ScheduleView = lazyView(() => import("./schedule"));
@@ -53,6 +54,8 @@ function CurrentView() {
       return <TrendsView />;
     case "nodes":
       return <NodesView />;
+    case "alarms":
+      return <AlarmsView />;
     case "model":
       return <ModelView />;
     case "plan":

@@ -1,5 +1,7 @@
 /** What the twin says, field by field: the page's side of the HTTP and WebSocket contract. */
 
+import type { AlarmSummary } from "./alarm_types";
+
 export type PointKind = "value" | "state" | "pose";
 export type Value = number | string | null;
 
@@ -193,6 +195,7 @@ export interface StateFrame {
   connected: boolean;
   degraded: string | null;
   nodes: Record<string, unknown>;
+  alarms?: AlarmSummary;
 }
 
 export interface ValuesFrame {

@@ -41,6 +41,7 @@ export function Dialog({ title, children, close = closeShown, wide = false }: { 
 const SHORTCUTS: [string[], Key][] = [
   [["/"], "help.search"],
   [["g", "o"], "help.overview"],
+  [["a"], "help.alarms"],
   [["g", "b"], "help.browse"],
   [["g", "m"], "help.model"],
   [["g", "p"], "help.plan"],

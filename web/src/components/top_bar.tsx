@@ -1,5 +1,6 @@
 import { t, type Key } from "../i18n";
 import * as format from "../i18n/format";
+import { ringing } from "../state/alarms";
 import { site, zone } from "../state/catalogue";
 import { link, twinState } from "../state/link";
 import { route, scene, trendPoints, type Route } from "../state/route";
@@ -9,8 +10,9 @@ import { openDialog } from "./dialogs";
 import { Icon, type IconName } from "./icon";
 import { Link } from "./link";
 
-const VIEWS: { view: "overview" | "browse" | "model" | "schedule" | "trends" | "nodes"; text: Key; icon: IconName }[] = [
+const VIEWS: { view: "overview" | "alarms" | "browse" | "model" | "schedule" | "trends" | "nodes"; text: Key; icon: IconName }[] = [
   { view: "overview", text: "view.overview", icon: "overview" },
+  { view: "alarms", text: "view.alarms", icon: "alarm" },
   { view: "browse", text: "view.browse", icon: "browse" },
   { view: "model", text: "view.model", icon: "model" },
   { view: "schedule", text: "view.schedule", icon: "schedule" },
@@ -48,6 +50,7 @@ export function ViewLinks({ class: name }: { class: string }) {
         <Link key={view} to={target(view)} current={here === view || (UNDER[view] ?? []).includes(here)} class={`view-link view-${view}`}>
           <Icon name={icon} />
           <span>{t(text)}</span>
+          {view === "alarms" && ringing.value > 0 && <span class="count ringing num">{ringing.value}</span>}
           {view === "trends" && trendPoints.value.length > 0 && <span class="count num">{trendPoints.value.length}</span>}
         </Link>
       ))}

@@ -36,16 +36,17 @@ export function Markers({ model, of, storey }: { model: ParkModel; of: string | 
 
   useEffect(() => {
     const follow = () => {
+      if (!host.current) return;
       const next = chosen(model, candidates);
       if (next.length !== shown.peek().length || next.some((one, i) => one !== shown.peek()[i])) shown.value = next;
-      move(model, host.current!, next);
+      move(model, host.current, next);
     };
     model.stage.onFrame = follow;
     follow();
     return () => (model.stage.onFrame = () => {});
   }, [model, candidates]);
   const list = shown.value;
-  useEffect(() => move(model, host.current!, list), [list]);
+  useEffect(() => void (host.current && move(model, host.current, list)), [list]);
   useInterest(list.map((one) => one.point.id));
   return (
     <div class="markers" ref={host}>

@@ -4,9 +4,9 @@ import type { Sheet } from "./sheet";
 const CLICK_PX_MAX = 6;
 const KEY_PAN_PX = 60;
 
-/** Wheel and pinch zoom, drag pans, a click chooses what is under it. */
+/** Wheel and pinch zoom, drag pans, a click chooses what is under it: on the drawing and on the labels over it. */
 export function followGestures(sheet: Sheet): () => void {
-  const { host } = sheet;
+  const host = sheet.host.parentElement!;
   const pressed = new Map<number, { x: number; y: number }>();
   let travelled = 0;
   const spot = (event: { clientX: number; clientY: number }) => {
@@ -38,7 +38,7 @@ export function followGestures(sheet: Sheet): () => void {
   const up = (event: PointerEvent) => {
     const own = pressed.delete(event.pointerId);
     if (!own || travelled > CLICK_PX_MAX || event.type === "pointercancel") return;
-    const shape = (event.target as Element).closest<SVGElement>("[data-id]");
+    const shape = (event.target as Element).closest<SVGElement | HTMLElement>("[data-id]");
     setScene({ element: shape?.dataset["id"] ?? null });
   };
   host.addEventListener("wheel", wheel, { passive: false });

@@ -36,7 +36,7 @@ export default function PlanView() {
 
 function Drawn({ set, base }: { set: TileSet; base: string }) {
   const storeys = useMemo(() => drawn(set), [set]);
-  const { element } = scene.value;
+  const { element, shade, of } = scene.value;
   const home = element ? places.value.get(element)?.parents.find((one) => one.type === "IfcBuildingStorey")?.id : undefined;
   const wanted = [scene.value.storey, home, ground(storeys)].find((id) => storeys.some((one) => one.global_id === id));
   const plan = set.plans.find((one) => one.storey === wanted) ?? set.plans[0]!;
@@ -52,21 +52,24 @@ function Drawn({ set, base }: { set: TileSet; base: string }) {
   };
   return (
     <div class="stage-frame">
-      <div
-        class="sheet"
-        ref={host}
-        tabIndex={0}
-        role="application"
-        aria-label={t("sheet.label", { name: storeys.find((one) => one.global_id === plan.storey)?.name ?? "" })}
-        onKeyDown={(event) => sheet && sheetKeys(sheet, event, toStorey)}
-      />
+      <div class="sheet-area">
+        <div
+          class="sheet"
+          ref={host}
+          tabIndex={0}
+          role="application"
+          aria-label={t("sheet.label", { name: storeys.find((one) => one.global_id === plan.storey)?.name ?? "" })}
+          onKeyDown={(event) => sheet && sheetKeys(sheet, event, toStorey)}
+        />
+        {sheet && <Labels key={plan.file} sheet={sheet} of={shade === "value" ? of : null} flags={flags} />}
+      </div>
       {!sheet && !problem && <Skeleton rows={6} />}
       {problem && <p class="stage-note" role="alert">{t("model.loadFailed", { text: problem })}</p>}
       <SceneBar storeys={storeys} shown={plan.storey} all={false}>
         <Tool icon="flags" text={t("model.flags")} on={flags} press={() => setFlags(!flags)} />
         <Tool icon="home" text={t("sheet.fit")} press={() => sheet?.fit()} />
       </SceneBar>
-      {sheet && <Overlay key={plan.file} sheet={sheet} flags={flags} />}
+      {sheet && <Overlay key={plan.file} sheet={sheet} />}
       {element && (
         <ElementPanel id={element} close={() => setScene({ element: null })}>
           <button type="button" class="button" onClick={() => go({ view: "model", ...scene.value })}>
@@ -79,8 +82,8 @@ function Drawn({ set, base }: { set: TileSet; base: string }) {
   );
 }
 
-function Overlay({ sheet, flags }: { sheet: Sheet; flags: boolean }) {
-  const { element, shade, of } = scene.value;
+function Overlay({ sheet }: { sheet: Sheet }) {
+  const { element } = scene.value;
   const legend = useSheetColours(sheet);
   const { ids } = highlight.value;
   useEffect(() => mark(sheet, element, new Set(ids)), [sheet, element, ids]);
@@ -95,12 +98,7 @@ function Overlay({ sheet, flags }: { sheet: Sheet; flags: boolean }) {
     watch.observe(sheet.host);
     return () => (stop(), watch.disconnect());
   }, [sheet]);
-  return (
-    <>
-      <Labels sheet={sheet} of={shade === "value" ? of : null} flags={flags} />
-      <SheetLegend legend={legend} />
-    </>
-  );
+  return <SheetLegend legend={legend} />;
 }
 
 function Tool({ icon, text, on, press }: { icon: "flags" | "home"; text: string; on?: boolean; press: () => void }) {

@@ -41,7 +41,7 @@ export function Labels({ sheet, of, flags }: { sheet: Sheet; of: string | null; 
   const sensors = useMemo(() => (flags ? sensorsOn(sheet, known.values(), of) : []), [sheet, known, of, flags]);
   useInterest(useMemo(() => [...rooms.flatMap((room) => room.points), ...sensors.map((flag) => flag.point)].map((point) => point.id), [rooms, sensors]));
   useEffect(() => {
-    const place = () => arrange(sheet, host.current!, rooms, sensors);
+    const place = () => void (host.current && arrange(sheet, host.current, rooms, sensors));
     sheet.onMove = place;
     place();
     return () => (sheet.onMove = () => {});

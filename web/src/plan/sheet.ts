@@ -127,6 +127,7 @@ export class Sheet {
   }
 
   private set(x: number, y: number, w: number): void {
+    if (!this.host.clientWidth) return;
     const h = w / this.aspect;
     // some of the drawing always stays in sight
     const { whole } = this;

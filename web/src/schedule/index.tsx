@@ -156,9 +156,10 @@ function Chart({ selected, choose }: { selected: string | null; choose: (task: s
 function useRoom(frame: { current: HTMLElement | null }): number {
   const [room, setRoom] = useState(600);
   useEffect(() => {
-    const measure = () => setRoom(frame.current!.clientWidth - (frame.current!.querySelector<HTMLElement>(".gantt-corner")?.offsetWidth ?? NAMES_PX) - SCROLLBAR_PX);
+    const element = frame.current!;
+    const measure = () => setRoom(element.clientWidth - (element.querySelector<HTMLElement>(".gantt-corner")?.offsetWidth ?? NAMES_PX) - SCROLLBAR_PX);
     const watch = new ResizeObserver(measure);
-    watch.observe(frame.current!);
+    watch.observe(element);
     return () => watch.disconnect();
   }, []);
   return room;

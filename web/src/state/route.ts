@@ -7,6 +7,7 @@ export type Route =
   | { view: "browse" }
   | { view: "trends"; points: number[] }
   | { view: "nodes" }
+  | { view: "alarms" }
   | ({ view: "model" | "plan" } & Scene)
   | { view: "schedule"; task: string | null }
   | { view: "place"; id: string }
@@ -37,7 +38,7 @@ export const scene = signal<Scene>(sceneOf(route.value) ?? NO_SCENE);
 export function parse(pathname: string, query: URLSearchParams): Route {
   const [view, a, b] = pathname.split("/").filter(Boolean).map(decodeURIComponent);
   if (view === "trends") return { view, points: ids(query.get("points")) };
-  if (view === "nodes" || view === "browse") return { view };
+  if (view === "nodes" || view === "browse" || view === "alarms") return { view };
   if (view === "model" || view === "plan") return { view, ...readScene(query) };
   if (view === "schedule") return { view, task: query.get("task") };
   if (view === "place" && a) return { view, id: a };

@@ -39,7 +39,7 @@ export function askTiles(): () => void {
       if (!tileset || !base) {
         tiles.value = { phase: "building", share: progress ?? null };
         timer = setTimeout(() => void ask(), ASK_AGAIN_MS);
-      } else if (now.phase !== "ready" || now.set.sha256 !== tileset.sha256) tiles.value = { phase: "ready", set: tileset, base };
+      } else if (now.phase !== "ready" || now.base !== base) tiles.value = { phase: "ready", set: tileset, base };
     } catch (error) {
       if (isAbort(error) || abort.signal.aborted) return;
       const problem = error instanceof TwinError ? error.problem : { title: String(error), status: 0 };

@@ -1,0 +1,21 @@
+import type { Alarm, AlarmFigures, AlarmPage, AlarmState, AlarmStep } from "./alarm_types";
+import { get, post } from "./http";
+import type { Page } from "./types";
+
+export type AlarmAction = "ack" | "shelve" | "unshelve" | "suppress" | "comment";
+export interface ActionBody {
+  note?: string;
+  reason?: string;
+  for_s?: number;
+}
+
+const ROWS_MAX = 500;
+const iso = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString());
+
+export const alarms = (states: readonly AlarmState[], q: string, at: number | null, signal?: AbortSignal) =>
+  get<AlarmPage>("/alarms", { state: states, q, at: iso(at), limit: ROWS_MAX }, signal);
+export const alarm = (id: number, signal?: AbortSignal) => get<Alarm>(`/alarms/${id}`, {}, signal);
+export const journal = (id: number, signal?: AbortSignal) =>
+  get<Page<AlarmStep>>("/alarms/journal", { alarm: id, from: "2000-01-01T00:00:00Z", limit: 50 }, signal);
+export const figures = (from: number, to: number, signal?: AbortSignal) => get<AlarmFigures>("/alarms/figures", { from: iso(from), to: iso(to) }, signal);
+export const act = (ids: readonly number[], action: AlarmAction, body: ActionBody = {}) => post<{ items: Alarm[] }>(`/alarms/${action}`, { ids, ...body });
