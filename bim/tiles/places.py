@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from bim.damage import READ_ERRORS, text
 from bim.project_units import read_units
@@ -65,6 +64,8 @@ def read_places(model: Any) -> Places:
 
 def places_of(elements: pa.Table, source: str, model: Any) -> Places:
     """The same of one part of a model of several files, as their table has it."""
+    import pyarrow.compute as pc  # a tenth of a second that a single file need not pay
+
     places = Places(elements=elements)
     for row in elements.filter(pc.equal(elements["source"], source)).to_pylist():
         if row["has_shape"]:
