@@ -4,6 +4,7 @@ import { App } from "./app";
 import { endSearch, startSearch } from "./components/browse";
 import { dialogOpen, openDialog } from "./components/dialogs";
 import { useCatalogue } from "./i18n";
+import { followSound, ringing } from "./state/alarms";
 import { site } from "./state/catalogue";
 import { followInterest } from "./state/interest";
 import { followKeys } from "./state/keys";
@@ -20,7 +21,8 @@ keepSettings();
 followAddress();
 effect(() => void useCatalogue(language.value));
 effect(() => {
-  document.title = `${site.value?.title || site.value?.name || "AID4"} · AID4`;
+  const calls = ringing.value ? `(${ringing.value}) ` : "";
+  document.title = `${calls}${site.value?.title || site.value?.name || "AID4"} · AID4`;
 });
 
 followCatalogue();
@@ -32,6 +34,7 @@ effect(() => {
   if (first) untracked(() => fitSpan(Date.parse(first)));
 });
 openLink();
+followSound();
 followInterest();
 followKeys({ search: startSearch, escape: endSearch, help: () => openDialog("help"), blocked: dialogOpen });
 

@@ -1,5 +1,5 @@
 import { at, goLive, seek, step, togglePlay, zoomOut } from "./time";
-import { go, scene, trendPoints } from "./route";
+import { go, route, scene, trendPoints } from "./route";
 import { milestones } from "./schedule";
 
 /** What the keyboard can do that needs a component. */
@@ -29,7 +29,7 @@ export function followKeys(actions: KeyActions): void {
     "/": actions.search,
     "?": actions.help,
     Escape: actions.escape,
-    a: () => go({ view: "alarms" }),
+    a: () => route.peek().view === "alarms" || go({ view: "alarms" }),
     l: goLive,
     "-": zoomOut,
     " ": togglePlay,
