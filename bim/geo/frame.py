@@ -13,7 +13,7 @@ import numpy as np
 
 from bim.geo.calibration import Calibration
 from bim.geo.grid import Grid, grid_at
-from bim.geo.locate import Place, locate
+from bim.geo.locate import Place, locate, settled
 from bim.geo.placing import Affine, Array
 from bim.geo.reference_system import NO_DATUM, Horizontal, VerticalDatum, vertical_datum
 from bim.geo.settings import GeoreferenceSettings, Origin
@@ -100,7 +100,7 @@ class SiteFrame:
         crs: of the site, for a file that names none. origin, true_north_deg: of a model that does not say them.
         Raises InputError with the fix when the place is unknown, impossible, or needs a ballpark transformation.
         """
-        settings = settings or GeoreferenceSettings()
+        settings, georeference = settings or GeoreferenceSettings(), settled(georeference)
         north = settings.true_north_deg if true_north_deg is None else true_north_deg
         place = locate(georeference, crs=crs, origin=origin, true_north_deg=north, calibration=calibration)
         datum = vertical_datum(settings.vertical_datum) if settings.vertical_datum else place.vertical

@@ -16,7 +16,6 @@ from bim.geo.grid import grid_at
 from bim.geo.placing import IDENTITY, Affine, Array, at_place, of_operation, reference_point
 from bim.geo.proj import proj
 from bim.geo.reference_system import (
-    NO_DATUM,
     Horizontal,
     VerticalDatum,
     crs_of,
@@ -26,23 +25,18 @@ from bim.geo.reference_system import (
 )
 from bim.geo.settings import Origin
 from bim.geo.site_area import check_area, in_area
+from bim.geo.spot import Spot, find_spot
 from bim.geo.transformation import choose
-from bim.georeference import Georeference, ProjectedCrs, SiteOrigin
+from bim.georeference import Georeference, ProjectedCrs
 from wire.errors import InputError
 
-__all__ = ["Place", "locate"]
+__all__ = ["Place", "locate", "settled"]
 
 _HOW = {
     "map_conversion": "IfcMapConversion", "map_conversion_scaled": "IfcMapConversionScaled",
     "rigid_operation": "IfcRigidOperation", "epset": "ePset_MapConversion",
 }  # fmt: skip
 _DRAWN = "coordinates of the model, which is drawn on the map"
-_SAY_WHERE = "write [origin] or [calibration] in site.toml, or export the model with an IfcMapConversion"
-_SEA_LEVEL = VerticalDatum("mean sea level, as IfcSite has it", known=True)
-_ON_ELLIPSOID = VerticalDatum("WGS 84 ellipsoid", known=True, ellipsoidal=True)
-_BOSTON = (42.358429, -71.059776)  # what Revit writes for a project whose place nobody set
-_BOSTON_KM = 1.0
-_APART_M = 100.0  # an IfcSite farther from the site's own origin is told
 
 
 class Place(NamedTuple):
@@ -57,15 +51,14 @@ class Place(NamedTuple):
     warnings: list[str]
 
 
-class _Spot(NamedTuple):
-    """A point of the model whose latitude, longitude and height are known."""
-
-    model: Array
-    latitude_deg: float
-    longitude_deg: float
-    height_m: float
-    how: str
-    vertical: VerticalDatum
+def settled(stated: Georeference) -> Georeference:
+    """The statement without numbers that are none, where the rest can do without them."""
+    north, extent = stated.true_north_deg, stated.extent_m
+    return msgspec.structs.replace(
+        stated,
+        true_north_deg=north if north is not None and math.isfinite(north) else None,
+        extent_m=extent if extent is not None and all(map(math.isfinite, extent)) else None,
+    )
 
 
 def locate(
@@ -89,7 +82,7 @@ def locate(
     far = stated.extent_m is not None and is_far(stated.extent_m)
     if far and stated.latitude_deg is None:
         return _drawn(stated, crs)
-    spot, notes = _spot(stated, origin)
+    spot, notes = find_spot(stated, origin)
     return _spotted(stated, spot, crs, true_north_deg, notes)
 
 
@@ -131,7 +124,7 @@ def _drawn(stated: Georeference, crs: str | None) -> Place:
 
 
 def _spotted(
-    stated: Georeference, spot: _Spot, crs: str | None, true_north_deg: float | None, notes: list[str]
+    stated: Georeference, spot: Spot, crs: str | None, true_north_deg: float | None, notes: list[str]
 ) -> Place:
     """Put on the map by latitude, longitude and true north, in true size."""
     named = stated.crs if spot.how == _HOW["rigid_operation"] else None
@@ -151,36 +144,6 @@ def _spotted(
     affine = at_place(place, spot.model, rotation_rad=rotation, scale=grid.scale_at(spot.height_m))
     found = _on_map(stated, affine, system, spot.how, spot.vertical, notes)
     return found._replace(turned_by_north=True)
-
-
-def _spot(stated: Georeference, origin: Origin | None) -> tuple[_Spot, list[str]]:
-    """The site's own origin, or the file's latitude and longitude."""
-    if stated.latitude_deg is not None and stated.longitude_deg is not None:
-        where = (np.zeros(3), stated.latitude_deg, stated.longitude_deg, stated.height_m or 0.0)
-        if not (abs(stated.latitude_deg) <= 90 and abs(stated.longitude_deg) <= 180):
-            problem = f"latitude {stated.latitude_deg:g}° and longitude {stated.longitude_deg:g}° are no place on Earth"
-            raise InputError(problem, field="IfcRigidOperation", fix=_SAY_WHERE)
-        return _Spot(*where, _HOW["rigid_operation"], _height_of(stated, None)), []
-    site = stated.site
-    known = site is not None and site.latitude_deg is not None and site.longitude_deg is not None
-    if origin is not None:
-        where = (np.zeros(3), origin.latitude_deg, origin.longitude_deg, origin.height_m)
-        notes = _apart(site, origin) if site is not None and known else []
-        return _Spot(*where, "[origin] of the site", _ON_ELLIPSOID), notes
-    if site is None or site.latitude_deg is None or site.longitude_deg is None:
-        raise InputError("the model does not say where it lies", field="georeference", fix=_SAY_WHERE)
-    where = (np.array([site.x_m, site.y_m, site.z_m]), site.latitude_deg, site.longitude_deg, site.elevation_m or 0.0)
-    vertical = NO_DATUM if site.elevation_m is None else _SEA_LEVEL
-    notes = ["latitude and longitude of an IfcSite are seldom surveyed: measure control points before you rely on them"]
-    if _km(site.latitude_deg, site.longitude_deg, *_BOSTON) < _BOSTON_KM:
-        notes = ["the place is the one in Boston that Revit writes when nobody set one"]
-    return _Spot(*where, "latitude and longitude of the IfcSite", vertical), notes
-
-
-def _apart(site: SiteOrigin, origin: Origin) -> list[str]:
-    away_m = 1000 * _km(site.latitude_deg or 0.0, site.longitude_deg or 0.0, origin.latitude_deg, origin.longitude_deg)
-    near = f"the IfcSite of the model lies {away_m:.0f} m from [origin] of the site, which is used"
-    return [near] if away_m > _APART_M else []
 
 
 def _on_map(
@@ -233,8 +196,3 @@ def _about(system: Horizontal, lon: float, lat: float) -> tuple[float, float]:
     step = proj().Transformer.from_crs(system.crs.geodetic_crs, system.crs, always_xy=True)
     east, north = step.transform(lon, lat)
     return float(east), float(north)
-
-
-def _km(lat: float, lon: float, other_lat: float, other_lon: float) -> float:
-    east = (lon - other_lon) * math.cos(math.radians(lat))
-    return 111.2 * math.hypot(lat - other_lat, east)

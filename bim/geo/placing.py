@@ -18,6 +18,7 @@ __all__ = ["Affine", "Array", "IDENTITY", "at_place", "of_operation", "reference
 Array = npt.NDArray[np.float64]
 
 _SCALE_MIN, _SCALE_MAX = 0.9, 1.1  # beyond that it is a slip of units, no grid scales so
+_METRES_MAX = 1e9  # beyond every map, and far from where numbers overflow
 _EXPORT_AGAIN = "export the model again with a Scale that turns its length unit into that of the map"
 
 
@@ -57,17 +58,18 @@ def of_operation(stated: Georeference) -> Affine:
     ordinate = 0.0 if stated.x_axis_ordinate is None else stated.x_axis_ordinate
     if stated.x_axis_abscissa is None or stated.x_axis_ordinate is None or math.hypot(abscissa, ordinate) == 0.0:
         abscissa, ordinate = 1.0, 0.0
-    factors = np.array([stated.factor_x, stated.factor_y, stated.factor_z]) * stated.scale
-    offset = np.array([stated.eastings_m, stated.northings_m, stated.height_m or 0.0], dtype=np.float64)
-    numbers = [abscissa, ordinate, *factors.tolist(), *offset.tolist()]
-    if not all(map(math.isfinite, numbers)):
-        raise InputError("numbers of the map conversion are not finite", field="IfcMapConversion", fix=_EXPORT_AGAIN)
-    if not ((factors > _SCALE_MIN) & (factors < _SCALE_MAX)).all():
+    factors = [factor * stated.scale for factor in (stated.factor_x, stated.factor_y, stated.factor_z)]
+    offset = [stated.eastings_m or 0.0, stated.northings_m or 0.0, stated.height_m or 0.0]
+    numbers = [abscissa, ordinate, *factors, *offset, *stated.reference_m, stated.reference_deg]
+    if not all(math.isfinite(one) and abs(one) < _METRES_MAX for one in numbers):
+        problem = "numbers of the map conversion are not finite, or beyond all maps"
+        raise InputError(problem, field="IfcMapConversion", fix=_EXPORT_AGAIN)
+    if not all(_SCALE_MIN < factor < _SCALE_MAX for factor in factors):
         problem = f"it scales lengths by {', '.join(f'{one:g}' for one in factors)}; between 0.9 and 1.1 is possible"
         raise InputError(problem, field="IfcMapConversion.Scale", fix=_EXPORT_AGAIN)
     linear = _turn(math.atan2(ordinate, abscissa)) @ np.diag(factors)
     towards = linear @ _turn(-math.radians(stated.reference_deg))
-    return Affine(towards, offset - towards @ np.array(stated.reference_m))
+    return Affine(towards, np.array(offset) - towards @ np.array(stated.reference_m))
 
 
 def at_place(place: Array, model_point: Array, *, rotation_rad: float, scale: float) -> Affine:
@@ -79,13 +81,12 @@ def at_place(place: Array, model_point: Array, *, rotation_rad: float, scale: fl
 def reference_point(stated: Georeference) -> Array:
     """A point of the model among its products: what the model's place is judged by."""
     if stated.extent_m is not None:
-        low, high = np.array(stated.extent_m[:3]), np.array(stated.extent_m[3:])
-        middle = (low + high) / 2
+        middle = np.array(stated.extent_m[:3]) / 2 + np.array(stated.extent_m[3:]) / 2
     elif stated.site is not None:
         middle = np.array([stated.site.x_m, stated.site.y_m, stated.site.z_m])
     else:
         middle = np.zeros(3)
-    return middle if bool(np.isfinite(middle).all()) else np.zeros(3)
+    return middle if bool((np.abs(middle) < _METRES_MAX).all()) else np.zeros(3)
 
 
 def _turn(angle_rad: float) -> Array:

@@ -85,6 +85,9 @@ def choose(system: Horizontal, at: tuple[float, float], named: str | None = None
         raise _refusal(system, group)
     found = {id(one): _position(one, at) for one in usable}
     lon, lat = next(iter(found.values()))
+    if not np.isfinite(list(found.values())).all():
+        problem = f"E {at[0]:g} N {at[1]:g} is no place in {system.code} {system.name}"
+        raise InputError(problem, field="crs", fix="check the coordinates, or write the crs of the place in site.toml")
     inside = [one for one in usable if _holds(one.area_of_use, lon, lat)] or usable
     wanted = inside if named is None else _named(usable, named, system)
     best = min(wanted, key=lambda one: (one.accuracy, _square(one.area_of_use)))
