@@ -17,7 +17,8 @@ import numpy as np
 
 from bim.geo.calibration import Calibration, calibrate
 from bim.geo.grid import grid_at
-from bim.geo.reference_system import horizontal
+from bim.geo.proj import TURN
+from bim.geo.reference_system import Horizontal, horizontal
 from bim.geo.settings import CalibrationSettings, ControlPoint
 from bim.geo.transformation import choose
 from wire.errors import InputError
@@ -72,9 +73,13 @@ def calibrate_site(
 
 def _ground_scale(points: list[ControlPoint], crs: str) -> float:
     """Map metres of a ground metre in the middle of the points."""
-    system = horizontal(crs)
     if not points:
         return 1.0
+    with TURN:
+        return _scale_on(horizontal(crs), points)
+
+
+def _scale_on(system: Horizontal, points: list[ControlPoint]) -> float:
     east, north = (float(np.median([getattr(one, name) for one in points])) for name in ("easting_m", "northing_m"))
     heights = [one.height_m for one in points if one.height_m is not None]
     at = (east / system.unit_m, north / system.unit_m)

@@ -15,6 +15,7 @@ from bim.geo.calibration import Calibration
 from bim.geo.grid import Grid, grid_at
 from bim.geo.locate import Place, locate, settled
 from bim.geo.placing import Affine, Array
+from bim.geo.proj import TURN
 from bim.geo.reference_system import NO_DATUM, Horizontal, VerticalDatum, vertical_datum
 from bim.geo.settings import GeoreferenceSettings, Origin
 from bim.geo.transformation import Projection, Transformation, choose
@@ -100,7 +101,20 @@ class SiteFrame:
         crs: of the site, for a file that names none. origin, true_north_deg: of a model that does not say them.
         Raises InputError with the fix when the place is unknown, impossible, or needs a ballpark transformation.
         """
-        settings, georeference = settings or GeoreferenceSettings(), settled(georeference)
+        with TURN:
+            return cls._made(georeference, crs, origin, true_north_deg, settings or GeoreferenceSettings(), calibration)
+
+    @classmethod
+    def _made(
+        cls,
+        georeference: Georeference,
+        crs: str | None,
+        origin: Origin | None,
+        true_north_deg: float | None,
+        settings: GeoreferenceSettings,
+        calibration: Calibration | None,
+    ) -> Self:
+        georeference = settled(georeference)
         north = settings.true_north_deg if true_north_deg is None else true_north_deg
         place = locate(georeference, crs=crs, origin=origin, true_north_deg=north, calibration=calibration)
         datum = vertical_datum(settings.vertical_datum) if settings.vertical_datum else place.vertical

@@ -1,10 +1,16 @@
-"""PROJ as this product uses it: from the package's own data, never from the network."""
+"""PROJ as this product uses it: from the package's own data, never from the network, one thread at a time.
 
+Objects of PROJ share the context of the thread that made them, so two of them may not work at once.
+"""
+
+import threading
 from typing import Any
 
 from wire.errors import ConfigError
 
-__all__ = ["proj"]
+__all__ = ["TURN", "proj"]
+
+TURN = threading.RLock()  # held while an object of PROJ is made or asked
 
 
 def proj() -> Any:

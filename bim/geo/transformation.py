@@ -5,7 +5,6 @@ Here one is chosen for the place (its area holds the site, then the most exact, 
 accuracy are told, the spread of the others is told, and without one the answer is a refusal. Nothing is downloaded.
 """
 
-import threading
 import warnings
 from typing import Any, NamedTuple
 
@@ -13,7 +12,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from bim.geo.proj import proj
+from bim.geo.proj import TURN, proj
 from bim.geo.reference_system import Horizontal
 from wire.errors import InputError
 
@@ -39,12 +38,12 @@ class Projection:
     """Eastings and northings in the unit of the system ↔ longitude and latitude. Any thread may call."""
 
     def __init__(self, transformer: Any) -> None:
-        self._transformer, self._turn = transformer, threading.Lock()
+        self._transformer = transformer
 
     def to_lonlat(self, east: Array, north: Array, height: Array | float = 0.0) -> tuple[Array, Array]:
         """Degrees; inf where the projection has no answer."""
         level = np.broadcast_to(np.asarray(height, dtype=np.float64), np.shape(east))
-        with self._turn:
+        with TURN:
             lon, lat, _ = self._transformer.transform(east, north, np.array(level))
         return np.asarray(lon), np.asarray(lat)
 
@@ -64,7 +63,7 @@ class Projection:
         return east, north
 
     def _backwards(self, lon: Array, lat: Array, level: Array) -> tuple[Array, Array]:
-        with self._turn:
+        with TURN:
             east, north, _ = self._transformer.transform(lon, lat, level, direction="INVERSE")
         return np.asarray(east), np.asarray(north)
 

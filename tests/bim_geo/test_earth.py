@@ -4,6 +4,7 @@ import json
 import math
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -212,6 +213,21 @@ def test_a_model_of_the_default_place_is_told():
     frame = SiteFrame.from_georeference(Georeference(kind="site", site=boston))
     assert any("Boston" in warning for warning in frame.warnings)
     assert frame.crs == "EPSG:32619"
+
+
+def test_many_threads_get_the_same_answers():
+    stated = on_map("EPSG:8353", *DUBNICA)
+    points = np.random.default_rng(2).uniform(-300, 300, (2_000, 3))
+    expected = SiteFrame.from_georeference(stated).to_wgs84(points)
+    shared = SiteFrame.from_georeference(stated)
+
+    def work(at: int) -> bool:
+        frame = shared if at % 2 else SiteFrame.from_georeference(stated)
+        there = frame.to_wgs84(points)
+        return bool(np.array_equal(there, expected)) and bool(np.abs(frame.from_wgs84(there) - points).max() < 1e-4)
+
+    with ThreadPoolExecutor(6) as pool:
+        assert all(pool.map(work, range(24)))
 
 
 def test_nothing_is_asked_of_the_network_even_if_the_environment_allows_it():
