@@ -2,6 +2,8 @@
 
 import json
 import random
+import re
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -11,7 +13,7 @@ from click.testing import CliRunner
 from bim.cli import bim
 from bim.geo.frame import SiteFrame
 from bim.geo.settings import GeoreferenceSettings, Origin
-from bim.geo.site import Geography, frame_of, read_geography
+from bim.geo.site import Geography, calibration_of, frame_of, read_geography
 from bim.georeference import Georeference, ProjectedCrs, SiteOrigin
 from bim.open import read_model
 from wire.errors import ConfigError, InputError
@@ -186,3 +188,15 @@ def test_a_frame_is_told_in_plain_numbers():
     facts = msgspec.to_builtins(SiteFrame.from_georeference(stated).facts())
     assert set(facts) >= {"crs", "origin", "vertical_datum", "true_north_deg", "transformation", "warnings", "how"}
     json.dumps(facts, allow_nan=False)
+
+
+def test_the_samples_of_the_manual_work(tmp_path):
+    manual = (Path(__file__).resolve().parents[2] / "docs" / "georeference.md").read_text(encoding="utf-8")
+    for name, kind in (("site.toml", "toml"), ("control.csv", "csv")):
+        (tmp_path / name).write_text(re.search(rf"```{kind}\n(.*?)```", manual, re.DOTALL)[1], encoding="utf-8")
+    site = read_geography(tmp_path)
+    frame = frame_of(Georeference(), site)
+    assert frame.crs == "EPSG:8353"
+    assert frame.vertical_datum == "Baltic 1957 height (EPSG:8357)"
+    assert calibration_of(site).outliers == []
+    assert frame.to_wgs84(np.zeros((1, 3)), ellipsoidal=True)[0, 2] == pytest.approx(231.42 + 43.6, abs=0.01)
