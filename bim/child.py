@@ -28,7 +28,16 @@ from bim.summary import MODEL_JSON, TABLE_FILES, Counts, LostElement, ModelSumma
 from bim.tables import write_table
 from wire.stopping import die_with_parent
 
-__all__ = ["EXIT_REFUSED", "bound_this_process", "main", "memory_bytes", "open_model", "refuse", "too_little_memory"]
+__all__ = [
+    "EXIT_REFUSED",
+    "bound_this_process",
+    "bounded",
+    "main",
+    "memory_bytes",
+    "open_model",
+    "refuse",
+    "too_little_memory",
+]
 
 EXIT_REFUSED = 3
 _EXPORT_AGAIN = "export the model again, or repair it with a STEP checker"
@@ -103,7 +112,7 @@ def read_into(file: str, out_dir: Path, limits: ModelLimits) -> ModelSummary:
         georeference=tables.georeference,
         counts=_counts(tables, instances),
         lost=lost[: limits.warnings],
-        warnings=_bounded(warnings, limits.warnings),
+        warnings=bounded(warnings, limits.warnings),
         read_s=round(time.monotonic() - started, 3),
         memory_mib=memory_bytes("VmHWM") // MIB,
     )
@@ -229,7 +238,8 @@ def memory_bytes(name: str) -> int:
     return 0
 
 
-def _bounded(warnings: list[str], count_max: int) -> list[str]:
+def bounded(warnings: list[str], count_max: int) -> list[str]:
+    """The first so many, and how many more there are."""
     rest = len(warnings) - count_max
     shown = [text(warning) for warning in warnings[:count_max]]
     return [*shown, f"and {rest} more"] if rest > 0 else shown

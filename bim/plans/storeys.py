@@ -24,11 +24,16 @@ _DEPTH_MAX = 32
 class MeshRow(Protocol):
     """What a plan needs of an element's mesh; see bim/tiles/meshes.py."""
 
-    global_id: str
-    type: str
-    storey: str | None
-    vertices: npt.NDArray[np.float64]
-    triangles: npt.NDArray[np.int32]
+    @property
+    def global_id(self) -> str: ...  # noqa: D102
+    @property
+    def type(self) -> str: ...  # noqa: D102
+    @property
+    def storey(self) -> str | None: ...  # noqa: D102
+    @property
+    def vertices(self) -> npt.NDArray[np.float64]: ...  # noqa: D102
+    @property
+    def triangles(self) -> npt.NDArray[np.int32]: ...  # noqa: D102
 
 
 @dataclass(slots=True)

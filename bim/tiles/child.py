@@ -15,8 +15,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from bim.child import bound_this_process, memory_bytes, open_model, refuse, too_little_memory
-from bim.damage import text
+from bim.child import bound_this_process, bounded, memory_bytes, open_model, refuse, too_little_memory
 from bim.errors import SPLIT, ModelError
 from bim.limits import MIB
 from bim.model_file import check_path, plain_model, sha256_of
@@ -81,7 +80,9 @@ def build_into(file: str, out_dir: Path, job: Job) -> TileSet:
         plans=pack.plans,
         lost=[lost for part in parts for lost in part.lost],
         kernels=pack.kernels,
-        warnings=[*(text(warning) for part in parts for warning in part.warnings), *pack.warnings],
+        warnings=bounded(
+            [*(warning for part in parts for warning in part.warnings), *pack.warnings], job.limits.warnings
+        ),
         build_s=round(time.monotonic() - started, 3),
         memory_mib=_memory_mib(),
     )

@@ -35,11 +35,11 @@ class Surface:
     blended: bool
 
 
-def glb_of(surfaces: list[Surface], feature_count: int) -> bytes:
+def glb_of(surfaces: list[Surface]) -> bytes:
     """The bytes of one tile; at least one surface, none of them empty."""
     low_m, step_m = _grid(surfaces)
     parts = _Parts()
-    primitives = [_primitive(parts, surface, low_m, step_m, feature_count) for surface in surfaces]
+    primitives = [_primitive(parts, surface, low_m, step_m) for surface in surfaces]
     document = {
         "asset": {"version": "2.0", "generator": "AID4"},
         "extensionsUsed": _EXTENSIONS,
@@ -64,9 +64,7 @@ def _grid(surfaces: list[Surface]) -> tuple[NDArray[np.float64], float]:
     return np.floor(low / step) * step, step
 
 
-def _primitive(
-    parts: "_Parts", surface: Surface, low_m: NDArray[np.float64], step_m: float, feature_count: int
-) -> dict[str, Any]:
+def _primitive(parts: "_Parts", surface: Surface, low_m: NDArray[np.float64], step_m: float) -> dict[str, Any]:
     place = np.rint((surface.vertices - low_m) / step_m).astype(np.uint16)
     triangles = _without_slivers(surface.triangles, place, surface.features)
     indices, remap, count = meshopt.reorder_mesh(triangles.ravel(), triangles=True, optsize=True)
@@ -82,7 +80,7 @@ def _primitive(
     }
     short = count < _SHORT_VERTICES_MAX
     flat = indices.astype(np.uint16 if short else np.uint32)
-    features = {"featureIds": [{"featureCount": feature_count, "attribute": 0}]}
+    features = {"featureIds": [{"featureCount": len(np.unique(surface.features)), "attribute": 0}]}
     return {
         "attributes": attributes,
         "indices": parts.add(flat, _USHORT if short else _UINT, "SCALAR", _ELEMENT_ARRAY),

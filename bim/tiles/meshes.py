@@ -37,7 +37,7 @@ _BATCH_BYTES = 8 << 20  # vertices and triangles held before they are written
 
 @dataclass(frozen=True, slots=True)
 class ElementMesh:
-    """One element's triangles in model metres, z up; counter-clockwise seen from outside."""
+    """One element's triangles in model metres, z up; seen from outside counter-clockwise where its file is sound."""
 
     global_id: str
     type: str

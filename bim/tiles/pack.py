@@ -1,7 +1,5 @@
 """From meshes in the spool to the files of a tile set: tiles, feature table, meshes and storey plans."""
 
-import importlib
-import importlib.util
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -152,7 +150,7 @@ class Pack:
     def _write_tile(self, cell: Cell, meshes: list[Mesh]) -> None:
         products = [self._made[row].product for row in cell.rows.tolist()]
         number = len(self.tiles)
-        data = glb_of(surfaces_of(meshes, products, self._origin), len(meshes))
+        data = glb_of(surfaces_of(meshes, products, self._origin))
         file = f"t{number:03d}.glb"
         (self._out_dir / file).write_bytes(data)
         area, volume = _measured(meshes)
@@ -194,11 +192,10 @@ class Pack:
 
     def _write_plans(self) -> None:
         """Storey plans; a plan that cannot be drawn is told and costs no tile."""
-        if importlib.util.find_spec("bim.plans") is None:
-            return
+        from bim.plans import storey_plans  # its polygon library costs a fifth of a second to load
+
         try:
-            module = importlib.import_module("bim.plans")
-            drawn = module.storey_plans(load_meshes(self._out_dir), self._parts[0].places.elements, self._out_dir)
+            drawn = storey_plans(load_meshes(self._out_dir), self._parts[0].places.elements, self._out_dir)
             self.plans = msgspec.convert(drawn, list[Plan])
         except Exception as error:  # noqa: BLE001  (geometry of any file passes through here)
             self.warnings.append(text(f"no storey plans: {type(error).__name__}: {error}"))
