@@ -63,6 +63,7 @@ class Twin:
     def __init__(self, store: Store, site: SiteConfig, *, ingest: Ingest | None = None) -> None:
         self.store, self.clock = store, store.clock
         self.uploads = store.data_dir / "uploads"
+        self.upload_names: dict[str, str] = {}  # by digest, as far as they came since the start
         self.ingest = ingest
         self.version = _version()
         self._site_file = self.site = site
@@ -92,7 +93,7 @@ class Twin:
         self.tiles = Tiles(
             store, model=lambda: self.model, uploads=self.uploads, site_folder=lambda: self.site.folder
         )
-        files = PlanFiles(self.uploads, lambda: self.site.folder)
+        files = PlanFiles(self.uploads, self.upload_names, lambda: self.site.folder)
         schedule = ScheduleChange(self.plan, files, self.refresh)
         links = LinksChange(self.plan, files, self.refresh)
         self.changes = Changes(

@@ -76,7 +76,7 @@ class ActualsChange:
         for report in body.set:
             task = names.kept(report.task)
             if task is None:
-                problems.append(f"the schedule has no task {report.task!r}")
+                problems.append(f"the schedule has not one task {report.task!r}: give its id")
                 continue
             problems += self._check(plan, names.id(task) or task, report)
             row = {"task": task, "percent": report.percent}

@@ -69,10 +69,17 @@ class LinksBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class PlanFiles:
-    """Where the files of changes lie: uploads, and the site's folder; no name leads out of them."""
+    """Where the files of changes lie: uploads, and the site's folder; no name leads out of them.
 
-    def __init__(self, uploads: Path, site_folder: Callable[[], str]) -> None:
-        self._uploads, self._site_folder = uploads, site_folder
+    `names` says what the sender called an upload, whose file is named by its digest.
+    """
+
+    def __init__(self, uploads: Path, names: dict[str, str], site_folder: Callable[[], str]) -> None:
+        self._uploads, self._names, self._site_folder = uploads, names, site_folder
+
+    def called(self, upload: str | None, path: Path) -> str:
+        """What people call a file."""
+        return self._names.get(upload or "", path.name)
 
     def find(self, upload: str | None, file: str | None) -> Path:
         """The file of a body; NotFound, InputError."""
@@ -98,11 +105,12 @@ class ScheduleChange:
         checked: ScheduleBody = read_body(ScheduleBody, body)
         path = self._files.find(checked.upload, checked.file)
         options = Options(project=checked.project, encoding=checked.encoding)
-        return await asyncio.to_thread(self.preview_file, path, options, "change")
+        name = self._files.called(checked.upload, path)
+        return await asyncio.to_thread(self.preview_file, path, options, "change", name)
 
-    def preview_file(self, path: Path, options: Options, origin: str) -> Preview:
+    def preview_file(self, path: Path, options: Options, origin: str, name: str = "") -> Preview:
         """The preview of a file of this machine; blocks until the child has read it. ScheduleError."""
-        opened = open_schedule(path, options)
+        opened = open_schedule(path, options).called(name or path.name)
         store = self._book.store
         revision = store.take_in(opened, project=options.project, origin=origin)
         new = StoredSchedule.of(revision, opened, options.project)
@@ -133,11 +141,13 @@ class LinksChange:
             raise InputError("a change of links comes one way at a time", field="body", fix=fix)
         return await asyncio.to_thread(self._preview, checked)
 
-    def preview_file(self, path: Path, origin: str, encoding: str = "") -> Preview:
+    def preview_file(self, path: Path, origin: str, encoding: str = "", name: str = "") -> Preview:
         """The preview of a CSV of links."""
         rows = read_links(path, encoding)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        revision = self._book.store.take_links("link_file", path.name, digest, origin=origin, rules="", rows=rows)
+        revision = self._book.store.take_links(
+            "link_file", name or path.name, digest, origin=origin, rules="", rows=rows
+        )
         return self._shown({"what": "link_file", "revision": revision}, file=rows)
 
     def preview_rules(self, text: str, name: str, origin: str) -> Preview:
@@ -170,7 +180,8 @@ class LinksChange:
         if body.rules is not None:
             return self.preview_rules(body.rules, "rules", "change")
         if body.upload or body.file:
-            return self.preview_file(self._files.find(body.upload, body.file), "change")
+            path = self._files.find(body.upload, body.file)
+            return self.preview_file(path, "change", name=self._files.called(body.upload, path))
         plan = self._book.live
         if plan is None:
             raise ConflictError("there is no schedule", field="kind", fix="activate one first")
@@ -181,7 +192,7 @@ class LinksChange:
             for pair in pairs:
                 task = names.kept(pair.task)
                 if task is None:
-                    problems.append(f"the schedule has no task {pair.task!r}")
+                    problems.append(f"the schedule has not one task {pair.task!r}: give its id")
                 elif pair.element not in plan.model:
                     problems.append(f"the model has no element {pair.element!r}")
                 else:

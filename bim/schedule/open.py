@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -38,6 +38,11 @@ class OpenedSchedule:
     schedule: Schedule
     network: pa.Table
     problem: str
+
+    def called(self, name: str) -> "OpenedSchedule":
+        """The same under the name that people know its file by."""
+        about = msgspec.structs.replace(self.schedule.about, file=name)
+        return replace(self, schedule=Schedule(about, self.schedule.tables))
 
 
 class _Answer(msgspec.Struct):

@@ -99,7 +99,7 @@ def test_clearing_gives_a_task_back_to_its_file(house: Running) -> None:
 def test_nonsense_is_a_problem_of_the_preview_and_cannot_be_activated(house: Running) -> None:
     house.schedule(_CHAIN)
     cases = {
-        "no task": {"task": "nobody", "start": "2026-06-01"},
+        "not one task": {"task": "nobody", "start": "2026-06-01"},
         "not a date": {"task": "A", "start": "yesterday"},
         "before it begins": {"task": "A", "start": "2026-06-05", "finish": "2026-06-01"},
         "needs its start": {"task": "A", "finish": "2026-06-01"},

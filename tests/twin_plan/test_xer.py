@@ -52,6 +52,7 @@ def test_planned_dates_are_those_of_the_file(house: Running, shared_data: Path, 
     assert page["schedule"]["tasks"] == len(found) == page["total"]
     assert {task: dates for task, dates in found.items() if task in expected} == expected
     assert page["schedule"]["format"] == ("xer" if path.suffix == ".xer" else "mspdi")
+    assert page["schedule"]["file"] == name
 
 
 def test_what_a_p6_file_reports_is_actual_and_what_it_does_not_is_open(house: Running, shared_data: Path) -> None:

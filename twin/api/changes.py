@@ -111,6 +111,10 @@ async def upload(call: Call[UploadQuery, None]) -> Upload:
             await asyncio.to_thread(path.unlink, missing_ok=True)
             raise
     await asyncio.to_thread(_forget_oldest, folder)
+    names = call.twin.upload_names
+    names[digest.hexdigest()] = name
+    while len(names) > UPLOADS_KEPT_MAX:
+        del names[next(iter(names))]
     return Upload(digest.hexdigest(), name, size)
 
 
