@@ -1,11 +1,12 @@
 """Score one stream without training: is this reading the start of something that was not there before?
 
-Features of `detectors.adaptive` are ranked, on both sides, among the maxima of blocks of 16 rows seen so far (the
-newest 1,024 blocks), with a generalised Pareto tail above the upper 15 %; the best of them, paid for by the number of
-looks, is −log10 of the chance that a normal block peaks as high. Block maxima make correlated rows count once, which
-is what lets one threshold serve every stream. Two rules make an episode of a run of high scores:
+Features of `detectors.adaptive` are ranked, on both sides, among the maxima of blocks of 16 rows seen so far, with a
+generalised Pareto tail above the upper 15 %: −log10 of the chance that a normal block peaks as high. Block maxima make
+correlated rows count once, which is what lets one threshold serve every stream. Two readings of that are averaged: the
+best of seven features over a long memory (1,024 blocks), which knows what is rare, and the mean of ten over a short
+one (128 blocks), which knows what is new and asks for agreement. Two rules make an episode of a run of high scores:
 a score counts only where it exceeds everything of the last 90 rows, and each episode of the recent past makes the
-next one less of a surprise (by half of log10(1 + episodes)).
+next one less of a surprise (by a third of log10(1 + episodes)).
 """
 
 from dataclasses import dataclass, field
@@ -26,9 +27,12 @@ _FIRST_ROWS = 96  # six blocks: before, nothing can be said
 _TAIL_SHARE, _TAIL_LEAST, _TAIL_SHAPE = 0.15, 4, 0.15
 _RANGE_SHARE = 0.1  # of the range of maxima, shared among the exceedances: widens the tail of a short history
 _LOG_P_MAX = 8.0
-_LOOKS = np.log10(2 * len(FEATURES))  # two sides of each feature
-_RUN_ROWS, _MARGIN = 90, 0.3
-_HABIT, _HABIT_FROM, _HABIT_ROWS, _EPISODE_ROWS = 0.5, 1.2, 6_000.0, 60
+_SHORT_BLOCKS = 128
+_RARE = [FEATURES.index(n) for n in ("value", "step", "mean4", "away16", "away64", "calendar", "holt")]
+_NEW = [index for index, name in enumerate(FEATURES) if name not in ("step", "holt")]
+_AGREEMENT = 2.0  # weight of the mean of many looks against the best of few
+_RUN_ROWS, _MARGIN = 90, 0.1
+_HABIT, _HABIT_FROM, _HABIT_ROWS, _EPISODE_ROWS = 1.0 / 3.0, 4.0 / 3.0, 6_000.0, 60
 _CHUNK_ROWS = 4_096
 
 
@@ -86,26 +90,29 @@ class Reference:
         for start in range(0, len(both), _REFIT_ROWS):
             part = both[start : start + _REFIT_ROWS]
             if start >= _FIRST_ROWS:
-                scores[start : start + len(part)] = self._judge(part)
+                rare = _judge(self._peaks, part)[:, _RARE].max(axis=1)
+                new = _judge(self._peaks[-_SHORT_BLOCKS:], part)[:, _NEW].mean(axis=1)
+                scores[start : start + len(part)] = (rare + _AGREEMENT * new) / (1.0 + _AGREEMENT)
             whole = part[: len(part) // BLOCK_ROWS * BLOCK_ROWS]
             peaks = whole.reshape(-1, BLOCK_ROWS, both.shape[1]).max(axis=1)
             self._peaks = np.concatenate([self._peaks, peaks])[-BLOCKS_KEPT:]
         return scores
 
-    def _judge(self, rows: Floats) -> Floats:
-        ordered = np.sort(self._peaks, axis=0)
-        n = len(ordered)
-        exceeding = max(int(n * _TAIL_SHARE), _TAIL_LEAST)
-        top = ordered[n - exceeding - 1]
-        excess = (ordered[n - exceeding :] - top).sum(axis=0) + _RANGE_SHARE * (ordered[-1] - ordered[0])
-        scale = np.maximum(excess / exceeding, 1e-9 * np.abs(ordered).max(axis=0) + 1e-300) * (1.0 - _TAIL_SHAPE)
-        above = np.log1p(_TAIL_SHAPE * np.maximum(rows - top, 0.0) / scale) / (_TAIL_SHAPE * np.log(10.0))
-        below = np.stack([np.searchsorted(c, r, side="left") for c, r in zip(ordered.T, rows.T, strict=True)], axis=1)
-        ranked = -np.log10((n - below + 1) / (n + 1))
-        log_p = np.where(rows > top, above - np.log10((exceeding + 1) / (n + 1)), ranked)
-        best: Floats = np.minimum(log_p.max(axis=1), _LOG_P_MAX)
-        paid: Floats = np.maximum(best - _LOOKS, 0.0)
-        return paid
+
+def _judge(peaks: Floats, rows: Floats) -> Floats:
+    """−log10 p (rows, features) of both sides of each feature among block maxima (blocks, 2 · features)."""
+    ordered = np.sort(peaks, axis=0)
+    n = len(ordered)
+    exceeding = max(int(n * _TAIL_SHARE), _TAIL_LEAST)
+    top = ordered[n - exceeding - 1]
+    excess = (ordered[n - exceeding :] - top).sum(axis=0) + _RANGE_SHARE * (ordered[-1] - ordered[0])
+    scale = np.maximum(excess / exceeding, 1e-9 * np.abs(ordered).max(axis=0) + 1e-300) * (1.0 - _TAIL_SHAPE)
+    above = np.log1p(_TAIL_SHAPE * np.maximum(rows - top, 0.0) / scale) / (_TAIL_SHAPE * np.log(10.0))
+    below = np.stack([np.searchsorted(c, r, side="left") for c, r in zip(ordered.T, rows.T, strict=True)], axis=1)
+    ranked = -np.log10((n - below + 1) / (n + 1))
+    log_p = np.where(rows > top, above - np.log10((exceeding + 1) / (n + 1)), ranked)
+    sides: Floats = np.minimum(np.maximum(log_p[:, : len(FEATURES)], log_p[:, len(FEATURES) :]), _LOG_P_MAX)
+    return sides
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""One stream from its first reading, without training: value, step, short means, calendar and Holt residual.
+"""One stream from its first reading, without training: value, step, means, spread, calendar and Holt residual.
 
 A step is a pure function (state, value, slot of the day) → (state, features); the graph runs it with Scan over rows
 for any number of streams at once, a tick being one row. All state goes in and out as tensors, so it can be kept,
@@ -11,6 +11,8 @@ moved to another machine, or thrown away. Features keep the unit of the value: c
 | away16, away64 | value less the mean of the last 16, 64 |
 | calendar | value less its running mean at this time of day: 48 slots, the last 30 values or so of each |
 | holt | value less the forecast of level and trend (Holt-Winters; the calendar carries the season) |
+| spread16, spread64 | standard deviation of the last 16, 64 |
+| calendar4, 16, 64 | mean of the last 4, 16, 64 calendar residuals |
 """
 
 from dataclasses import dataclass
@@ -24,8 +26,21 @@ from inference.windows import Floats
 __all__ = ["Adaptive", "FEATURES", "SLOTS", "STATE"]
 
 SLOTS = 48
-FEATURES = ("value", "step", "mean4", "away16", "away64", "calendar", "holt")
-STATE = {"count": 1, "ring": 64, "level": 1, "slot_mean": SLOTS, "slot_count": SLOTS, "holt_level": 1, "trend": 1}
+FEATURES = (
+    *("value", "step", "mean4", "away16", "away64", "calendar", "holt"),
+    *("spread16", "spread64", "calendar4", "calendar16", "calendar64"),
+)
+_RING = 64
+STATE = {
+    "count": 1,
+    "ring": _RING,
+    "residuals": _RING,
+    "level": 1,
+    "slot_mean": SLOTS,
+    "slot_count": SLOTS,
+    "holt_level": 1,
+    "trend": 1,
+}
 _LEVEL_ROWS = 500.0  # memory of the slow level
 _SLOT_VALUES, _SLOT_TRUSTED = 30.0, 3.0
 _ALPHA, _BETA = 0.1, 0.01
@@ -77,11 +92,16 @@ def _step(state: dict[str, Floats], value: Floats, slot: NDArray[np.int64]) -> t
     slot_mean = state["slot_mean"] + here * (value - state["slot_mean"]) / np.clip(slot_count, 1.0, _SLOT_VALUES)
     forecast = np.where(first, value, state["holt_level"] + state["trend"])
     holt = value - forecast
+    residuals = np.concatenate([state["residuals"][:, 1:], calendar], axis=1)
     means = {span: ring[:, -span:].mean(axis=1, keepdims=True) for span in (4, 16, 64)}
+    spreads = [ring[:, -span:].std(axis=1, keepdims=True) for span in (16, 64)]
+    usual_off = [residuals[:, -span:].mean(axis=1, keepdims=True) for span in (4, 16, 64)]
     row = [value, value - before, means[4], value - means[16], value - means[64], calendar, holt]
+    row += [*spreads, *usual_off]
     new = {
         "count": count,
         "ring": ring,
+        "residuals": residuals,
         "level": level,
         "slot_mean": slot_mean,
         "slot_count": slot_count,
@@ -99,7 +119,7 @@ def _step_graph() -> Graph:
     slot = g.op("Unsqueeze", g.input("slot_in", ["streams"], np.int64), g.ints(-1))
     one = g.const(1.0)
     first = g.op("Equal", state["count"], g.const(0.0))
-    rest = g.op("Slice", state["ring"], g.ints(1), g.ints(STATE["ring"]), g.ints(1))
+    rest = g.op("Slice", state["ring"], g.ints(1), g.ints(_RING), g.ints(1))
     ring = g.op("Where", first, value, g.op("Concat", rest, value, axis=1))
     before = g.op("Where", first, value, g.last(state["ring"], 1, 1))
     count = g.op("Add", state["count"], one)
@@ -117,13 +137,26 @@ def _step_graph() -> Graph:
     slot_mean = g.op("Add", state["slot_mean"], g.op("Mul", here, pull))
     forecast = g.op("Where", first, value, g.op("Add", state["holt_level"], state["trend"]))
     holt = g.op("Sub", value, forecast)
-    means = {span: g.op("ReduceMean", g.last(ring, span, 1), g.ints(1), keepdims=1) for span in (4, 16, 64)}
+    late = g.op("Slice", state["residuals"], g.ints(1), g.ints(_RING), g.ints(1))
+    residuals = g.op("Concat", late, calendar, axis=1)
+    means, usual_off = ({span: _mean_of_last(g, part, span) for span in (4, 16, 64)} for part in (ring, residuals))
+    spreads = [_spread_of_last(g, ring, span, means[span]) for span in (16, 64)]
     away = [g.op("Sub", value, means[span]) for span in (16, 64)]
-    row = g.op("Concat", value, g.op("Sub", value, before), means[4], *away, calendar, holt, axis=1)
+    first_looks = [value, g.op("Sub", value, before), means[4], *away, calendar, holt]
+    row = g.op("Concat", *first_looks, *spreads, *usual_off.values(), axis=1)
     holt_level = g.op("Add", forecast, g.op("Mul", g.const(_ALPHA), holt))
     trend = g.op("Add", state["trend"], g.op("Mul", g.const(_ALPHA * _BETA), holt))
-    new = [count, ring, level, slot_mean, slot_count, holt_level, trend]
+    new = [count, ring, residuals, level, slot_mean, slot_count, holt_level, trend]
     for name, output in zip(STATE, new, strict=True):
         g.output(f"{name}_next", output, ["streams", STATE[name]])
     g.output("row", row, ["streams", len(FEATURES)])
     return g
+
+
+def _mean_of_last(g: Graph, values: str, span: int) -> str:
+    return g.op("ReduceMean", g.last(values, span, 1), g.ints(1), keepdims=1)
+
+
+def _spread_of_last(g: Graph, values: str, span: int, mean: str) -> str:
+    away = g.op("Sub", g.last(values, span, 1), mean)
+    return g.op("Sqrt", g.op("ReduceMean", g.op("Mul", away, away), g.ints(1), keepdims=1))
