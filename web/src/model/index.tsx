@@ -115,6 +115,9 @@ function followTheme(host: HTMLElement, wear: () => void): () => void {
   };
 }
 
+/** On a phone the faceplate takes the lower part, see .element-panel. */
+const PANEL_SHARE = 0.58;
+
 /** What lies over the picture, and what the picture follows. */
 function Overlay({ model }: { model: ParkModel }) {
   const { element, shade, of, storey } = scene.value;
@@ -127,6 +130,9 @@ function Overlay({ model }: { model: ParkModel }) {
   useEffect(() => model.cut(section), [model, section]);
   useEffect(() => {
     model.select(element);
+    const panel = element ? document.querySelector<HTMLElement>(".element-panel") : null;
+    const low = matchMedia("(max-width: 899px)").matches;
+    model.stage.cover(panel && !low ? panel.offsetWidth : 0, panel && low ? model.stage.host.clientHeight * PANEL_SHARE : 0);
     if (element) model.flyTo([element]);
   }, [model, element]);
   useEffect(() => {

@@ -7,7 +7,7 @@ import { points as catalogue, pointName } from "../state/catalogue";
 import { conditionOf } from "../state/condition";
 import { byInterest } from "../state/headlines";
 import { useInterest } from "../state/interest";
-import { setScene } from "../state/route";
+import { scene, setScene } from "../state/route";
 import { at } from "../state/time";
 import { cell } from "../state/values";
 import { middleOf } from "./features";
@@ -16,6 +16,9 @@ import type { ParkModel } from "./park_model";
 const MARKERS_MAX = 40;
 const WIDE_PX = 84;
 const TALL_PX = 26;
+/** Fingers need more room than pointers. */
+const TALL_TOUCH_PX = 46;
+const SELECTED_FIRST = 100;
 /** Abnormal markers win their place over closer ones. */
 const ABNORMAL_FIRST = 10;
 
@@ -51,7 +54,7 @@ export function Markers({ model, of, storey }: { model: ParkModel; of: string | 
   return (
     <div class="markers" ref={host}>
       {list.map((one) => (
-        <button key={one.id} type="button" class="marker" data-id={one.id} tabIndex={-1} title={pointName(one.point)} onClick={() => setScene({ element: one.id })}>
+        <button key={one.id} type="button" class="marker" data-id={one.id} data-selected={one.id === scene.value.element || undefined} tabIndex={-1} title={pointName(one.point)} onClick={() => setScene({ element: one.id })}>
           <MarkerText point={one.point} />
         </button>
       ))}
@@ -78,6 +81,8 @@ function placesIn(model: ParkModel, points: Iterable<Point>, of: string | null):
 
 function chosen(model: ParkModel, places: readonly Place[]): Place[] {
   const instant = at.peek();
+  const selected = scene.peek().element;
+  const tall = matchMedia("(max-width: 899px), (pointer: coarse)").matches ? TALL_TOUCH_PX : TALL_PX;
   const { value: section } = model.uniforms.section;
   const ranked = places.flatMap((place) => {
     const { position } = place;
@@ -85,14 +90,14 @@ function chosen(model: ParkModel, places: readonly Place[]): Place[] {
     const spot = model.stage.screenOf(position);
     if (!spot || spot.x < 0 || spot.y < 0 || spot.x > model.stage.host.clientWidth || spot.y > model.stage.host.clientHeight) return [];
     const condition = conditionOf(place.point, cell(place.point.id).peek(), instant);
-    const first = condition !== "ok" && condition !== "silent" ? ABNORMAL_FIRST : 0;
+    const first = place.id === selected ? SELECTED_FIRST : condition !== "ok" && condition !== "silent" ? ABNORMAL_FIRST : 0;
     return [{ place, spot, rank: spot.depth - first }];
   });
   ranked.sort((a, b) => a.rank - b.rank);
   const taken: { x: number; y: number }[] = [];
   const found: Place[] = [];
   for (const { place, spot } of ranked) {
-    if (taken.some((other) => Math.abs(other.x - spot.x) < WIDE_PX && Math.abs(other.y - spot.y) < TALL_PX)) continue;
+    if (taken.some((other) => Math.abs(other.x - spot.x) < WIDE_PX && Math.abs(other.y - spot.y) < tall)) continue;
     taken.push(spot);
     found.push(place);
     if (found.length === MARKERS_MAX) break;

@@ -29,6 +29,7 @@ export class Stage {
   private wanted = 0;
   private flight = 0;
   private lost = false;
+  private covered = { right: 0, bottom: 0 };
 
   /** Raises when the browser has no WebGL 2. */
   constructor(readonly host: HTMLElement) {
@@ -63,6 +64,13 @@ export class Stage {
   paper(colour: string, ink: string): void {
     this.renderer.setClearColor(new Color(colour), 1);
     (this.lines.material as LineBasicMaterial).color = new Color(ink);
+    this.draw();
+  }
+
+  /** What lies over the right and the lower part of the picture: the middle moves out from under it. */
+  cover(right_px: number, bottom_px: number): void {
+    this.covered = { right: right_px, bottom: bottom_px };
+    this.offset();
     this.draw();
   }
 
@@ -159,9 +167,17 @@ export class Stage {
     if (!width || !height) return;
     this.renderer.setSize(width, height, false);
     this.camera.aspect = width / height;
-    this.camera.updateProjectionMatrix();
+    this.offset();
     if (this.wanted) cancelAnimationFrame(this.wanted);
     if (!this.lost) this.frame();
+  }
+
+  private offset(): void {
+    const { clientWidth: width, clientHeight: height } = this.host;
+    const { right, bottom } = this.covered;
+    if (right || bottom) this.camera.setViewOffset(width, height, right / 2, bottom / 2, width, height);
+    else this.camera.clearViewOffset();
+    this.camera.updateProjectionMatrix();
   }
 
   private flyTo(position: Vector3, target: Vector3, animate: boolean): void {
