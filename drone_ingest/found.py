@@ -153,6 +153,8 @@ class Cloud(Found):
     bounds: list[float] | None = None  # min x, y, z, max x, y, z as the head says; None when it does not
     crs: str | None = None
     height_datum: str | None = None
+    unit_m: float | None = None  # metres to one unit of x and y; None when the file does not say, or they are degrees
+    height_unit_m: float | None = None  # the same of z
     scans: list[CloudScan] = field(default_factory=list)
     columns: list[str] = field(default_factory=list)
     start_us: int | None = None

@@ -40,6 +40,8 @@ def kind_of(head: bytes, name: str) -> str | None:
     if head[:1] in (b"\xfe", b"\xfd") and suffix not in _TEXTS:
         return "mavlink"
     plain = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if plain.startswith(b"# .PCD") or (plain.startswith(b"VERSION") and b"FIELDS" in plain):
+        return "pcd"
     if b"\0" in plain[:512]:
         return {".tlog": "tlog", ".mavlink": "mavlink", ".raw": "mavlink", ".bin": "dataflash"}.get(suffix)
     return _text_kind(plain, suffix)
@@ -55,8 +57,6 @@ def _is_stamped(head: bytes) -> bool:
 
 
 def _text_kind(plain: bytes, suffix: str) -> str | None:
-    if plain.startswith(b"# .PCD") or (plain.startswith(b"VERSION") and b"FIELDS" in plain):
-        return "pcd"
     if plain.startswith(b"<") and (b"<kml" in plain or suffix == ".kml"):
         return "kml"
     if plain.startswith(b"QGC WPL"):

@@ -104,6 +104,8 @@ def _cloud(cloud: Cloud) -> dict[str, Any]:
         "bounds": cloud.bounds,
         "height_datum": cloud.height_datum,
         "crs": cloud.crs,
+        "unit_m": cloud.unit_m,
+        "height_unit_m": cloud.height_unit_m,
         "columns": cloud.columns,
         "scans": [msgspec.to_builtins(one) for one in cloud.scans],
     }

@@ -65,6 +65,7 @@ def read_e57(path: Path, limits: DroneLimits, progress: Progress) -> Cloud:
     start = min((one.about.start_utc for one in scans if one.about.start_utc), default=None)
     return Cloud(
         kind="e57", file=path.name, notes=notes, points=total, height_datum="unknown", columns=columns,
+        unit_m=1.0, height_unit_m=1.0,
         crs=_crs(root), scans=[one.about for one in scans],
         start_us=None if start is None else round(datetime.fromisoformat(start).timestamp() * 1e6),
         chunks=lambda: _chunks(path, pages, scans, notes, limits.chunk_points),

@@ -40,8 +40,9 @@ def read_las(path: Path, limits: DroneLimits, progress: Progress) -> Cloud:
              if name in (head.dtype.names or ())]  # fmt: skip
     kind = "copc" if head.copc else "laz" if head.laszip is not None else "las"
     return Cloud(
-        kind=kind, file=path.name, notes=notes, points=head.points, bounds=head.bounds, crs=head.crs,
-        height_datum=head.height_datum, columns=["x", "y", "z", *names, "return_number"],
+        kind=kind, file=path.name, notes=notes, points=head.points, bounds=head.bounds, crs=head.reference.crs,
+        height_datum=head.reference.height_datum, unit_m=head.reference.unit_m,
+        height_unit_m=head.reference.height_unit_m, columns=["x", "y", "z", *names, "return_number"],
         gps_epoch_s=1e9 if head.gps_adjusted and "gps_time_s" in names else None,
         chunks=lambda: _chunks(path, head, notes, limits.chunk_points),
     )  # fmt: skip

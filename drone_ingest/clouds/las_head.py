@@ -3,7 +3,6 @@
 Every count and offset is checked against the file's size before it is used: LAS 1.0 to 1.4, point formats 0 to 10.
 """
 
-import re
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from drone_ingest.clouds.las_reference import Reference, reference_of
 from drone_ingest.limits import DroneLimits
 from wire.errors import InputError
 
@@ -48,8 +48,7 @@ class LasHead:
     laszip: bytes | None  # record of the compressor
     copc: bool
     gps_adjusted: bool  # gps_time is GPS seconds less 10⁹, else seconds of a week that is not said
-    crs: str | None
-    height_datum: str
+    reference: Reference
     created: str
     doubts: list[str] = field(default_factory=list)
 
@@ -82,14 +81,13 @@ def read_head(path: Path, limits: DroneLimits) -> LasHead:
         scale=numbers[0:3], offset=numbers[3:6],
         bounds=[*numbers[7:12:2], *numbers[6:12:2]], data_at=data_at,
         laszip=vlrs.get(("laszip encoded", 22204)), copc=("copc", 1) in vlrs,
-        gps_adjusted=bool(struct.unpack_from("<H", header, 6)[0] & 1), crs=None, height_datum="unknown",
+        gps_adjusted=bool(struct.unpack_from("<H", header, 6)[0] & 1), reference=reference_of(vlrs),
         created="{1:04d}-{0:03d}".format(*struct.unpack_from("<HH", header, 90)),
     )  # fmt: skip
     if not all(np.isfinite(numbers)) or not all(head.scale):
         raise InputError("its scales and offsets are no numbers", file=str(path), field="scale", fix=_FIX)
     if bool(format_byte & 0xC0) != (head.laszip is not None):
         raise InputError("it says it is compressed but not how", file=str(path), field="laszip", fix=_FIX)
-    head.crs, head.height_datum = _reference(vlrs)
     _check_points(head, size, str(path), limits)
     return head
 
@@ -132,57 +130,3 @@ def _check_points(head: LasHead, size: int, file: str, limits: DroneLimits) -> N
     elif head.points > room * 64:  # a repeated point takes a fraction of a bit in theory, never so little
         problem = f"it promises {head.points} points in {room} bytes"
         raise InputError(problem, file=file, field="point count", fix=_FIX)
-
-
-_FLAT = re.compile(r"(PROJCS|PROJCRS|GEOGCS|GEOGCRS|GEODCRS)\[")
-_CODE = re.compile(r'(?:AUTHORITY|ID)\["EPSG" *, *"?(\d{4,6})"?\]')
-_NAME = re.compile(r'"([^"]{1,100})"')
-_USER_DEFINED = 32_767
-_GEOGRAPHIC = 2  # of GTModelTypeGeoKey
-
-
-def _reference(vlrs: dict[tuple[str, int], bytes]) -> tuple[str | None, str]:
-    """The coordinate system as EPSG code or name, and the datum of its heights."""
-    wkt = vlrs.get(("LASF_Projection", 2112), b"").partition(b"\0")[0].decode("utf-8", "replace").strip()
-    if len(wkt) > 10:
-        return _from_wkt(wkt)
-    keys = _geo_keys(vlrs.get(("LASF_Projection", 34735), b""))
-    code = keys.get(2048) if keys.get(1024) == _GEOGRAPHIC else keys.get(3072)
-    crs = f"EPSG:{code}" if code and code != _USER_DEFINED else None
-    if crs is None:
-        text = vlrs.get(("LASF_Projection", 34737), b"").partition(b"\0")[0].decode("latin-1")
-        crs = text.split("|")[0].strip().removeprefix("unnamed") or None
-    vertical = keys.get(4096)
-    return crs, "unknown" if not vertical else "ellipsoid" if 5_000 < vertical < 5_100 else "orthometric"
-
-
-def _from_wkt(wkt: str) -> tuple[str | None, str]:
-    """EPSG code or name of the horizontal system (the first of a compound one), and the datum of heights."""
-    flat = _FLAT.search(wkt)
-    crs = _named(wkt[flat.start() :]) if flat is not None else None
-    vertical = max(wkt.find("VERT_CS["), wkt.find("VERTCRS["))
-    if vertical < 0:
-        return crs, "unknown"
-    return crs, "ellipsoid" if "llipsoid" in wkt[vertical : vertical + 200] else "orthometric"
-
-
-def _named(text: str) -> str | None:
-    """Of `PROJCS["name",…,AUTHORITY["EPSG","1"]]` the code that is its own, else the name."""
-    depth = 0
-    for at, sign in enumerate(text):
-        if depth == 1 and text.startswith(("AUTHORITY[", "ID["), at):
-            code = _CODE.match(text, at)
-            if code is not None:
-                return f"EPSG:{code.group(1)}"
-        depth += (sign == "[") - (sign == "]")
-        if sign == "]" and not depth:
-            break
-    name = _NAME.search(text)
-    return name.group(1) if name is not None and name.group(1) != "unnamed" else None
-
-
-def _geo_keys(raw: bytes) -> dict[int, int]:
-    """GeoTIFF keys whose value is in the directory itself."""
-    words = struct.unpack(f"<{len(raw) // 2}H", raw[: len(raw) // 2 * 2])
-    rows = [words[at : at + 4] for at in range(4, len(words) - 3, 4)]
-    return {row[0]: row[3] for row in rows if row[1] == 0}

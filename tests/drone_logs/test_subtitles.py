@@ -79,6 +79,10 @@ def test_lens_values_are_unscaled_and_the_wall_clock_kept(shared_data: Path) -> 
 def test_named_heights_of_newer_aircraft_keep_their_datum(tmp_path: Path) -> None:
     file = tmp_path / "mavic3.SRT"
     text = "[focal_len: 24.00] [latitude: 48.1] [longitude: 17.2] [rel_alt: 31.200 abs_alt: 270.5] "
-    file.write_text(f"1\n00:00:00,000 --> 00:00:00,016\n2023-05-01 10:00:00.016\n{text}[gb_yaw: -10.5 gb_pitch: -90 gb_roll: 0]\n")
+    file.write_text(
+        f"1\n00:00:00,000 --> 00:00:00,016\n2023-05-01 10:00:00.016\n{text}[gb_yaw: -10.5 gb_pitch: -90 gb_roll: 0]\n"
+    )
     row = _flight(file).positions.to_pylist()[0]
-    assert _near(row, {"alt_takeoff_m": 31.2, "alt_unknown_m": 270.5, "gimbal_pitch_deg": -90.0, "gimbal_yaw_deg": 349.5})
+    assert _near(
+        row, {"alt_takeoff_m": 31.2, "alt_unknown_m": 270.5, "gimbal_pitch_deg": -90.0, "gimbal_yaw_deg": 349.5}
+    )

@@ -33,7 +33,9 @@ def _flight(mav: Any, count: int) -> list[bytes]:
     for row in range(count):
         message = [
             mav.attitude_encode(1_000 + row, 0.1, -0.2, 1.5, 0, 0, 0),
-            mav.global_position_int_encode(1_000 + row, 489_000_000 + row, 181_000_000, 250_000, 12_000, 100, 0, 0, 65_535),
+            mav.global_position_int_encode(
+                1_000 + row, 489_000_000 + row, 181_000_000, 250_000, 12_000, 100, 0, 0, 65_535
+            ),
             mav.heartbeat_encode(2, 3, 81, 5, 4),
             mav.sys_status_encode(0, 0, 0, 500, 22_200, -1, -1, 0, 0, 0, 0, 0, 0),
         ][row % 4]
@@ -68,7 +70,7 @@ def test_messages_after_noise_are_found_and_the_lost_ones_counted() -> None:
         received += sum(len(batch) for batch in link.feed(data, _NOW_US).values())
     assert received == link.counts.received == 37
     assert link.counts.lost == 3
-    assert 300 <= link.counts.unframed_bytes
+    assert link.counts.unframed_bytes >= 300
 
 
 def test_a_message_is_stamped_when_its_first_byte_came() -> None:
