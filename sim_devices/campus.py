@@ -21,7 +21,7 @@ from sim_devices.physics.signals import SignalPoint, Signals
 from sim_devices.physics.wander import FloatArray, generator
 from sim_devices.physics.weather import Place, Weather
 from sim_devices.readouts import READOUTS, Value, unknown
-from sim_devices.site import Device, Site
+from sim_devices.site import Device, Site, Space
 from wire.errors import ConfigError, InputError
 
 __all__ = ["TICK_S", "Campus"]
@@ -30,6 +30,7 @@ TICK_S = 0.1  # of the machines
 TICKS_PER_STEP = 10  # of all the rest
 WARM_UP_S, WARM_UP_STEP_S = 8 * 3600.0, 60.0  # rooms and tanks forget how they were initialised
 HEAT_KW_M2 = 0.05  # of heat pumps for the rooms that they serve
+_LIVED_LIKE = {"seminar": "meeting", "hall": "workshop", "cleanroom": "workshop", **{use: use for use in PROFILES}}
 GENERAL_KW = 1.6  # corridors, lift, network: what no device reports
 
 
@@ -94,12 +95,19 @@ class Campus:
     def _build(self, seed: int) -> None:
         site, count = self.site, {kind: len(devices) for kind, devices in self._devices.items()}
         self._weather = Weather(
-            Place(site.place.latitude_deg, site.place.longitude_deg, site.time_zone), generator(seed, "weather")
+            Place(
+                site.place.latitude_deg,
+                site.place.longitude_deg,
+                site.time_zone,
+                site.place.annual_mean_c,
+                site.place.annual_swing_c,
+            ),
+            generator(seed, "weather"),
         )
         spaces = [site.space(device.space) for device in self._devices["room-controller"]]
         area_m2 = np.array([space.area_m2 for space in spaces])
         height_m = np.array([space.height_m for space in spaces])
-        self._rooms = Rooms([_use(space.name) for space in spaces], area_m2, height_m, generator(seed, "rooms"))
+        self._rooms = Rooms([_use(space) for space in spaces], area_m2, height_m, generator(seed, "rooms"))
         self._control = RoomControl(area_m2, self._rooms.cooler_w)
         air_m3_s = max(self._control.design_flow_m3_s(), 0.1)
         share = 1.0 / max(count["ahu"], 1)
@@ -260,9 +268,9 @@ def _signal_points(site: Site) -> list[SignalPoint]:
     ]
 
 
-def _use(space: str) -> str:
-    """How a room of this name is lived in; an unknown one like an office."""
-    return next((use for use in PROFILES if use in space.lower()), "office")
+def _use(space: Space) -> str:
+    """How a room is lived in, by its name, else by the use that the layout gives; an unknown one like an office."""
+    return next((use for use in PROFILES if use in space.name.lower()), _LIVED_LIKE.get(space.use, "office"))
 
 
 def _mean(values: list[float], otherwise: float) -> float:

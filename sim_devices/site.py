@@ -9,6 +9,7 @@ from typing import Literal, TypeVar
 import msgspec
 
 from sim_devices.physics.signals import Signal
+from sim_devices.physics.weather import ANNUAL_MEAN_C, ANNUAL_SWING_C
 from wire.errors import ConfigError
 from wire.names import check_name
 
@@ -72,11 +73,13 @@ class Space(msgspec.Struct, frozen=True):
 
 
 class Place(msgspec.Struct, frozen=True):
-    """Where the site lies."""
+    """Where the site lies, and its climate: mean air temperature, and by how much summer and winter leave it."""
 
     name: str
     latitude_deg: float
     longitude_deg: float
+    annual_mean_c: float = ANNUAL_MEAN_C
+    annual_swing_c: float = ANNUAL_SWING_C
 
 
 class _Storey(msgspec.Struct, frozen=True):

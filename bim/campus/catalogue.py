@@ -130,6 +130,7 @@ USES: dict[str, Use] = {
     "workshop": Use("resin", "bench", 4.0, 6.0),
     "hall": Use("resin", "", 6.0, 10.0, False),
     "cleanroom": Use("resin", "", 2.4, 2.4, False),
+    "process": Use("resin", "", 4.0, 0.0, False),
     "greenhouse": Use("soil", "", 6.0, 0.0, False),
     "barn": Use("screed", "", 6.0, 0.0, False),
     "terrace": Use("timber", "", 0.0, 0.0, False),

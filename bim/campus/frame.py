@@ -13,11 +13,12 @@ __all__ = ["OUTER_M", "SLAB_M", "FrameStorey", "floor_finishes", "partition"]
 SLAB_M, BASE_M = 0.25, 0.35
 OUTER_M, INNER_M = 0.40, 0.15
 _COLUMN_M, _FOOTING_M = 0.36, 1.6
-_DOOR, _ENTRANCE, _WINDOW = (1.0, 2.15), (1.8, 2.4), (1.6, 1.6)
-_SILL_M, _WINDOW_EVERY_M, _MULLION_EVERY_M = 0.85, 3.0, 1.5
+_DOOR, _ENTRANCE, _WINDOW = (1.0, 2.15), (1.8, 2.4), (2.0, 1.8)
+_SILL_M, _JAMB_M, _MULLION_EVERY_M = 0.8, 0.2, 1.5
 _PARAPET_M, _FINISH_M, _RISER_M, _TREAD_M = 0.7, 0.02, 0.17, 0.28
 _KINDS = {"DOOR": Enum("DOOR"), "WINDOW": Enum("WINDOW")}
 _STRAIGHT = Enum("STRAIGHT")
+_WINDOWLESS = ("corridor", "server", "electrical", "cleanroom", "process")
 _WAYS = ("corridor", "stair", "lobby", "hall")  # uses that doors open from
 
 
@@ -99,11 +100,11 @@ class FrameStorey:
     def _outer(self, path: str, wall: Wall) -> None:
         model, colour = self._model, self._building.accent if self._number == 0 else self._building.outer
         room = self._rooms[wall.rooms[0]]
-        low = -SLAB_M if self._number else 0.0
+        low, height = (-SLAB_M, self._storey.height_m) if self._number else (0.0, self._clear_m)
         frame, start, end = self._outer_frame(wall)
         ref = model.element(
             "IfcWall", path, f"Outer wall {room.number} {'x' if wall.along_x else 'y'}{wall.at:g}", self._spot, frame,
-            (Box((start, 0.0, low), (end - start, OUTER_M, self._storey.height_m), colour),),
+            (Box((start, 0.0, low), (end - start, OUTER_M, height), colour),),
             predefined="SOLIDWALL", trade="walls", type_name="Outer wall 400 mm",
         )  # fmt: skip
         model.properties(ref, "Pset_WallCommon", IsExternal=True, LoadBearing=True, FireRating="REI 90",
@@ -112,13 +113,22 @@ class FrameStorey:
             where = (wall.length / 2 - _ENTRANCE[0] / 2, 0.0)
             self._filling("IfcDoor", f"{path}/door", f"Entrance {room.number}", ref, where, _ENTRANCE)
             return
-        count = 0 if room.use in ("corridor", "server", "electrical") else int(wall.length // _WINDOW_EVERY_M)
-        for index in range(count):
-            where = (wall.length * (index + 0.5) / count - _WINDOW[0] / 2, _SILL_M)
+        for index, middle in enumerate(self._window_middles(wall, room)):
+            where = (middle - wall.start - _WINDOW[0] / 2, _SILL_M)
             name = f"Window {room.number}-{'x' if wall.along_x else 'y'}{wall.at:g}-{index + 1}"
             self._filling("IfcWindow", f"{path}/window/{index}", name, ref, where, _WINDOW)
             if USES[room.use].heated:
                 self._radiator(f"{path}/radiator/{index}", f"Radiator {room.number}-{index + 1}", ref, where[0], wall)
+
+    def _window_middles(self, wall: Wall, room: Room) -> list[float]:
+        """Two windows between two columns, on one grid for all storeys; those that fit between the room's walls."""
+        if room.use in _WINDOWLESS:
+            return []
+        length = self._building.size_m[0 if wall.along_x else 1]
+        pitch = length / max(1, round(length / self._building.bay_m)) / 2
+        reach = _WINDOW[0] / 2 + _JAMB_M
+        middles = [(number + 0.5) * pitch for number in range(round(length / pitch))]
+        return [middle for middle in middles if wall.start + reach <= middle <= wall.end - reach]
 
     def _outer_frame(self, wall: Wall) -> tuple[Frame, float, float]:
         """Axes along the wall, and where its body starts and ends on them: x walls take the corners."""
@@ -152,7 +162,7 @@ class FrameStorey:
         frame, start, end = self._outer_frame(wall)
         count = max(1, round((end - start) / _MULLION_EVERY_M))
         width, low, middle = (end - start) / count, -SLAB_M if self._number else 0.0, OUTER_M / 2
-        height = self._storey.height_m
+        height = self._storey.height_m if self._number else self._clear_m
         whole = model.element(
             "IfcCurtainWall", path, f"Curtain wall {room.number} {'x' if wall.along_x else 'y'}{wall.at:g}",
             self._spot, frame, trade="facade", type_name="Curtain wall, posts and rails",

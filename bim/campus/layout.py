@@ -45,6 +45,9 @@ class Place(_Table, frozen=True, kw_only=True):
     height_m: float
     x_axis_deg: float  # of the grid's x axis against map east, counter-clockwise
     true_north_deg: float  # of true north against the grid's y axis, clockwise
+    map_scale: Annotated[float, Meta(gt=0.99, lt=1.01)] = 1.0  # metres of the map a metre on the ground
+    annual_mean_c: float | None = None  # the climate, for whoever simulates the weather
+    annual_swing_c: float | None = None
 
 
 class Terrain(_Table, frozen=True, kw_only=True):

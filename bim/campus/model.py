@@ -160,7 +160,7 @@ class Model:
         crs = make("IfcProjectedCRS", place.crs, place.crs_title, place.geodetic_datum, place.vertical_datum,
                    place.projection, place.zone, metre)  # fmt: skip
         make("IfcMapConversion", context, crs, place.eastings_m, place.northings_m, place.height_m, math.cos(turn),
-             math.sin(turn), 1.0)  # fmt: skip
+             math.sin(turn), place.map_scale)  # fmt: skip
         assigned = make("IfcUnitAssignment", units)
         return self.file.root(
             "IfcProject",

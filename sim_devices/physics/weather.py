@@ -15,7 +15,7 @@ import numpy as np
 
 from sim_devices.physics.wander import Wander
 
-__all__ = ["LocalTime", "Place", "Sky", "Sun", "Weather", "clear_sky_w_m2", "sun_at"]
+__all__ = ["ANNUAL_MEAN_C", "ANNUAL_SWING_C", "LocalTime", "Place", "Sky", "Sun", "Weather", "clear_sky_w_m2", "sun_at"]
 
 J2000_DAYS = 10957.5  # days from 1970-01-01 to the almanac's epoch
 BEAM_RATIO_CLEAR = 0.84
@@ -43,6 +43,8 @@ class Place:
     latitude_deg: float
     longitude_deg: float
     time_zone: str
+    annual_mean_c: float = ANNUAL_MEAN_C
+    annual_swing_c: float = ANNUAL_SWING_C
 
     def local(self, t_s: float) -> LocalTime:
         """Local time of the UTC second `t_s`."""
@@ -134,7 +136,7 @@ class Weather:
         beam = BEAM_RATIO_CLEAR * clear * (1.0 - shade) * (1.0 - 0.35 * cover)
         diffuse = clear * ((1.0 - BEAM_RATIO_CLEAR) + 0.22 * shade * (1.0 - 0.5 * cover))
         warmth = float(self._warmth.step(dt_s)[0])
-        temperature = _air_temperature_c(local, cover) + warmth
+        temperature = _air_temperature_c(self.place, local, cover) + warmth
         spread = max(0.4, 2.5 + 5.0 * (1.0 - cover) * _day_wave(local) + float(self._dryness.step(dt_s)[0]))
         wet = max(0.0, cover - 0.82) / 0.18
         wind = 2.6 * math.exp(float(self._breeze.step(dt_s)[0]) + float(self._gust.step(dt_s)[0]))
@@ -152,11 +154,11 @@ class Weather:
         )
 
 
-def _air_temperature_c(local: LocalTime, cover: float) -> float:
+def _air_temperature_c(place: Place, local: LocalTime, cover: float) -> float:
     """Season and time of day; a clear day swings more than a cloudy one."""
-    season = -ANNUAL_SWING_C * math.cos(2 * math.pi * (local.day_of_year - 16) / 365.25)
+    season = -place.annual_swing_c * math.cos(2 * math.pi * (local.day_of_year - 16) / 365.25)
     swing = 2.0 + 3.8 * (1.0 - cover)
-    return ANNUAL_MEAN_C + season + swing * (2.0 * _day_wave(local) - 1.0) * 0.9
+    return place.annual_mean_c + season + swing * (2.0 * _day_wave(local) - 1.0) * 0.9
 
 
 def _day_wave(local: LocalTime) -> float:
