@@ -55,13 +55,15 @@ def writeback(
     if points is None and actuals is None and verdicts is None:
         raise InputError("there is nothing to write", field="--points", fix="give --points, --actuals or --verdicts")
     limits = limits_of(memory_mib, seconds)
+    sensors, unbound = _sensors(file, points, site, brick_in, memory_mib, seconds) if points else ([], [])
     job = Job(
-        sensors=_sensors(file, points, site, brick_in, memory_mib, seconds) if points else [],
+        sensors=sensors,
         actuals=read_actuals(actuals) if actuals else [],
         verdicts=read_verdicts(verdicts) if verdicts else [],
         validate=validate,
     )
     report = write_back(file, out, job, limits)
+    report = msgspec.structs.replace(report, skipped=[*unbound, *report.skipped])
     if as_json:
         click.echo(json.dumps(msgspec.to_builtins(report), ensure_ascii=False))
     else:
@@ -74,7 +76,8 @@ def writeback(
 
 def _sensors(
     file: str, points: Path, site: Path | None, brick_in: Path | None, memory_mib: int, seconds: float
-) -> list[SensorRow]:
+) -> tuple[list[SensorRow], list[str]]:
+    """Bound points, and why the others are not."""
     given = read_points(points)
     named = {one.name: one for one in read_brick(brick_in)} if brick_in else {}
     with opened(file, memory_mib, seconds) as (_, tables):
@@ -96,4 +99,4 @@ def _sensors(
                 position_m=point.position_m,
             )
         )
-    return rows
+    return rows, [f"{by_id[one.point_id].key}: {one.reason}" for one in report.unbound]
