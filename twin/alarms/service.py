@@ -38,6 +38,7 @@ _ROWS_QUEUED_MAX: Final = 8_000_000  # beyond, the newest value of each point de
 _CATCH_UP_ROWS_MAX: Final = 5_000_000
 _AWAY_US: Final = 5_000_000  # a gateway that reconnects at once rings nothing
 _MARK = "alarms_seen_us"
+_OVERDUE = {"late_start", "late_finish"}  # what was finished late, or will be, needs nobody today
 _CLASS = {one.name: one for one in OWN_CLASSES}
 
 
@@ -226,8 +227,9 @@ class AlarmService:
         self._lifecycles = self._lives(self._watch.alarms)
         plan = self._plan.live
         late = late_of(plan, now_us)[0] if plan is not None else []
+        late = [task for task in late if task.why in _OVERDUE]
         reports = [
-            Report(_definition("task", task.task, "late", "schedule", text=task.name), True, now_us, task.days_late)
+            Report(_definition("task", task.task, "late", "schedule", text=task.name), True, now_us, round(task.days_late))
             for task in late
         ]
         keys = {report.definition.key for report in reports}

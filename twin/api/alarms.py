@@ -1,6 +1,7 @@
 """GET /alarms and its journal, figures and messages; what people do with one alarm or many."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -136,6 +137,9 @@ async def list_alarms(call: Call[AlarmsQuery, None]) -> AlarmsPage:
         alarm for alarm in book.all() if (then.get(alarm.id, "normal") if then is not None else alarm.state) in wanted
     ]
     views = [alarm_view(twin, alarm, then.get(alarm.id) if then is not None else None) for alarm in chosen]
+    groups = Counter(alarm.definition.group for alarm in chosen)
+    for alarm, view in zip(chosen, views, strict=True):
+        view.first_out &= groups[alarm.definition.group] > 1  # alone it is first of nothing
     views = [view for view in views if _matches(view, query)]
     views.sort(key=lambda view: (STATES.index(view.state), PRIORITIES.index(view.priority), _newest_first(view)))
     end = query.offset + query.limit
