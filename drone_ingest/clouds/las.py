@@ -4,6 +4,7 @@ A cut or broken file gives every point before the break: after an error the rest
 Heads are checked first (`las_head`), and the decompressor runs in a child process, for it trusts what it is told.
 """
 
+import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -95,6 +96,8 @@ def _packed(file: BinaryIO, head: LasHead, notes: Notes, chunk_points: int) -> I
         notes.damage(head.data_at, "byte", problem)
         if _chunk_points(head) == _VARIABLE:
             return  # chunks of unequal size cannot be found without their table
+    if importlib.util.find_spec("lazrs") is None:
+        raise ModuleNotFoundError("No module named 'lazrs'", name="lazrs")
     done, words = 0, ""
     for step in _STEPS:
         job = Job(

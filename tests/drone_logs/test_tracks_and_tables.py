@@ -52,9 +52,9 @@ def test_geoinfo_keeps_both_heights_apart(shared_data: Path) -> None:
 
 def test_a_table_in_feet_and_miles_comes_out_in_metres(tmp_path: Path) -> None:
     file = tmp_path / "airdata.csv"
+    names = "time(millisecond),datetime(utc),latitude,longitude,height_above_takeoff(feet)"
     rows = [
-        "time(millisecond),datetime(utc),latitude,longitude,height_above_takeoff(feet),"
-        "altitude_above_seaLevel(feet),xSpeed(mph),battery_percent",
+        f"{names},altitude_above_seaLevel(feet),xSpeed(mph),battery_percent",
         "0,2024-05-01 10:00:00,48.9,18.1,100,900,10,87",
         "1000,2024-05-01 10:00:01,48.9,18.1,110,910,10,-1",
     ]
