@@ -18,6 +18,7 @@ _LOW_SHARE = 0.6  # of a storey lower than that cut asks for: cut there
 _SETTLES_M = 0.6  # a stated elevation farther from where its rooms and doors stand is not believed
 _SAYS_FLOOR = ("IfcSpace", "IfcDoor", "IfcDoorStandardCase", "IfcWall", "IfcWallStandardCase", "IfcColumn")
 _LANDING_M = 0.5  # a stair whose top is that near the floor arrives there
+_LOWEST = 0.02  # share of the parts that may hang lower than a floor
 _DEPTH_MAX = 32
 
 
@@ -87,7 +88,11 @@ def find_floors(
         if storey in storeys:
             standing[str(storey)].append(at)
     level = {
-        storey: _level(row, [low_m[at] for at in standing[storey] if kinds[at][1] in _SAYS_FLOOR])
+        storey: _level(
+            row,
+            [low_m[at] for at in standing[storey] if kinds[at][1] in _SAYS_FLOOR],
+            [low_m[at] for at in standing[storey] if look_of(kinds[at][1]) is not None],
+        )
         for storey, row in storeys.items()
     }
     houses = {storey: _house(storey, rows) for storey in storeys}
@@ -111,11 +116,15 @@ def find_floors(
     return sorted(floors, key=lambda one: (one.floor_m, one.storey))
 
 
-def _level(row: dict[str, Any], standing: list[float]) -> float | None:
-    """Stated, unless rooms, doors and walls stand somewhere else; None for a storey of which nothing is known."""
+def _level(row: dict[str, Any], standing: list[float], others: list[float]) -> float | None:
+    """Stated, unless rooms, doors and walls stand somewhere else; None for a storey of which nothing is known.
+
+    Of a trade's model that states nothing it is where the lowest of its parts stand.
+    """
     stated = row["z_m"] if row["z_m"] is not None else row["elevation_m"]
     if not standing:
-        return None if stated is None else float(stated)
+        lowest = float(np.nanquantile(others, _LOWEST)) if others and not np.isnan(others).all() else None
+        return lowest if stated is None else float(stated)
     seen = float(np.median(standing))
     return seen if stated is None or abs(float(stated) - seen) > _SETTLES_M else float(stated)
 
