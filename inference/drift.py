@@ -19,7 +19,7 @@ _PASSES_AT, _STAKE_MAX = 4.0, 8.0  # decades
 _LOG_HALF = float(np.log10(0.5))
 _BET_MAX = 2.0  # decades a single block can win: one spike is an alarm, not a regime
 _RELEARN_ROWS = (1_024, 4_096)  # a shift must last so long: what passes within hours is an alarm, not a regime
-_TAIL_SHARE = 0.25
+_TAIL_SHARE, _EXCESS_MIN = 0.25, 0.1
 
 Bools = NDArray[np.bool_]
 
@@ -63,7 +63,9 @@ class Drift:
         self._over = np.where(full, np.where(over, self._over + 1, 0), self._over)
         regime = full & (self._over >= self._blocks)
         for stream in np.flatnonzero(regime):
-            self.tables[int(stream)] = fit_table(self._kept[stream].astype(np.float64)[:, None], _TAIL_SHARE)
+            self.tables[int(stream)] = fit_table(
+                self._kept[stream].astype(np.float64)[:, None], _TAIL_SHARE, _EXCESS_MIN
+            )
         self.stake[regime] = 0.0
         self._over[regime] = 0
         self._row[full] = 0

@@ -26,6 +26,7 @@ __all__ = ["BLOCK_ROWS", "Fitted", "fit"]
 BLOCK_ROWS = 16  # rows of one block: alarms closer than that are one episode
 _FOLDS = 3
 _PURGE_ROWS = 16  # between what is learned and what is scored: neighbours know each other
+_ROW_EXCESS_MIN, _BLOCK_EXCESS_MIN = 0.01, 0.1  # raw scores of normal rows are about 1; −log10 p has a mean of 0.43
 _ROW_TAIL, _BLOCK_TAIL = 0.05, 0.5  # shares of normal scores above which the tail is a straight line
 
 
@@ -104,9 +105,9 @@ def fit(values: Floats, names: Sequence[str], *, pooled: bool, alarm: AlarmPolic
     kinds = {name: kind for name, kind in WINDOWED.items() if name != "asset_pca" or (pooled and len(names) > 1)}
     scaling, detectors = _learn([held], kinds, pooled)
     raw = _out_of_sample(held, kinds, pooled)
-    tables = {name: fit_table(score, _ROW_TAIL) for name, score in raw.items()}
+    tables = {name: fit_table(score, _ROW_TAIL, _ROW_EXCESS_MIN) for name, score in raw.items()}
     fused = _fuse(np.stack([tables[name].apply(score) for name, score in raw.items()], axis=-1))
-    episode = fit_table(block_maxima(fused, alarm.block_rows), _BLOCK_TAIL)
+    episode = fit_table(block_maxima(fused, alarm.block_rows), _BLOCK_TAIL, _BLOCK_EXCESS_MIN)
     digest = hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
     return Fitted(tuple(names), pooled, scaling, detectors, tables, episode, len(values), digest, alarm)
 

@@ -54,21 +54,25 @@ def block_maxima(scores: Floats, rows: int) -> Floats:
     return peaks
 
 
-def fit_table(normal: Floats, tail_share: float) -> Table:
-    """Learn from scores of normal rows or blocks, (n, units); the tail is fitted above the quantile 1 - tail_share."""
-    columns = [_fit_one(column, tail_share) for column in normal.T]
+def fit_table(normal: Floats, tail_share: float, excess_min: float) -> Table:
+    """Learn from scores of normal rows or blocks, (n, units); the tail is fitted above the quantile 1 - tail_share.
+
+    The mean excess in the tail is never taken below `excess_min`: where normal never moved, the first step away from
+    it must be large, not infinite, or all steps would be the same.
+    """
+    columns = [_fit_one(column, tail_share, excess_min) for column in normal.T]
     start, width, rise = (np.stack([column[k] for column in columns]) for k in range(3))
     top, tail = (np.array([column[k] for column in columns]) for k in (3, 4))
     return Table(start, width, rise, top, tail)
 
 
-def _fit_one(normal: Floats, tail_share: float) -> tuple[Floats, Floats, Floats, float, float]:
+def _fit_one(normal: Floats, tail_share: float, excess_min: float) -> tuple[Floats, Floats, Floats, float, float]:
     ordered = np.sort(normal)
     n = len(ordered)
     exceeding = min(max(int(n * tail_share), 5), n - 1)
     top = ordered[n - exceeding - 1]
     excess = ordered[n - exceeding :] - top
-    mean_excess = max(float(excess.mean()), 1e-3 * abs(top) + 1e-9)
+    mean_excess = max(float(excess.mean()), 1e-3 * abs(top), excess_min)
     at, value = _knots(ordered[ordered <= top], n, top)
     top_log_p = -np.log10((exceeding + 1) / (n + 1))
     value = np.minimum(value, top_log_p)
