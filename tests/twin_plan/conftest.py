@@ -1,6 +1,7 @@
 """Real twins in threads of their own, asked over HTTP; a small real model with hand-written schedules."""
 
 import asyncio
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -121,12 +122,21 @@ def small_ifc(shared_data: Path) -> Path:
     return shared_data / "bim" / "ifc" / "construction_scheduling_task_ifc4.ifc"
 
 
-@pytest.fixture
-def house(tmp_path: Path, small_ifc: Path) -> Iterator[Running]:
-    """The small model in Bratislava; its own schedule is not taken in, since an empty plan is named."""
-    site = {"time_zone": "Europe/Bratislava", "model": {"file": str(small_ifc)}, "schedule": {"file": "none.csv"}}
-    with running(tmp_path / "data", site | {"folder": str(tmp_path)}) as found:
+@pytest.fixture(scope="session")
+def small_data(tmp_path_factory: pytest.TempPathFactory, small_ifc: Path) -> Path:
+    """A data directory with the small model in it, read once."""
+    folder = tmp_path_factory.mktemp("small")
+    site = {"model": {"file": str(small_ifc)}, "schedule": {"file": "none.csv"}, "folder": str(folder)}
+    with running(folder / "data", site) as found:
         assert found.model_problem is None
+    return folder / "data"
+
+
+@pytest.fixture
+def house(tmp_path: Path, small_data: Path) -> Iterator[Running]:
+    """The small model in Bratislava, without a plan."""
+    shutil.copytree(small_data, tmp_path / "data")
+    with running(tmp_path / "data", {"time_zone": "Europe/Bratislava", "folder": str(tmp_path)}) as found:
         yield found
 
 

@@ -14,7 +14,7 @@ import httpx
 
 from tests.twin_plan.conftest import SLAB, Running, csv_plan
 
-_ROUNDS = 6
+_ROUNDS = 4
 
 
 def _plan(number: int) -> bytes:
