@@ -4,12 +4,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from bim.plans.drawing import Shape, draw
 from bim.plans.grounds import site_shapes
-from bim.plans.storeys import MeshRow, find_floors, find_sites
+from bim.plans.storeys import Meshed, MeshRow, find_floors, find_sites
 from bim.plans.svg import names_of, svg_of
 
 __all__ = ["storey_plans"]
@@ -32,9 +31,9 @@ def storey_plans(
     """
     given = getattr(meshes, "origin_m", (0.0, 0.0, 0.0)) if origin_m is None else origin_m
     origin = (float(given[0]), float(given[1]))
-    low, high = _heights(meshes)
+    meshed = Meshed.of(meshes)
     names = names_of(elements.select(["id", "name", "long_name"]).to_pylist())
-    floors = find_floors(meshes, low, high, elements)
+    floors = find_floors(meshed, elements)
     plans: list[dict[str, Any]] = []
 
     def keep(place: str, name: str, shapes: list[Shape]) -> None:
@@ -48,17 +47,7 @@ def storey_plans(
         keep(floor.storey, floor.name, draw(meshes, floor))
         if progress is not None:
             progress(done + 1, len(floors))
-    for site in find_sites(meshes, elements):
+    for site in find_sites(meshed, elements):
         own = [floor for floor in floors if floor.house in site.houses]
-        keep(site.site, site.name, site_shapes(meshes, site.rows, own, low))
+        keep(site.site, site.name, site_shapes(meshes, site.rows, own, meshed.low_m))
     return plans
-
-
-def _heights(meshes: Sequence[MeshRow]) -> tuple[Any, Any]:
-    """Lowest and highest z of each mesh; NaN for one without vertices, which then compares with nothing."""
-    spans = np.full((len(meshes), 2), np.nan)
-    for at, mesh in enumerate(meshes):
-        if len(mesh.vertices):
-            z = mesh.vertices[:, 2]
-            spans[at] = z.min(), z.max()
-    return spans[:, 0], spans[:, 1]

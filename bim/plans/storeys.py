@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from bim.plans.classes import look_of
 
-__all__ = ["Floor", "MeshRow", "Site", "find_floors", "find_sites"]
+__all__ = ["Floor", "MeshRow", "Meshed", "Site", "find_floors", "find_sites"]
 
 _CUT_M = 1.2  # above the floor: through doors and most windows, above most furniture
 _LOW_SHARE = 0.6  # of a storey lower than that cut asks for: cut there
@@ -20,6 +20,7 @@ _SAYS_FLOOR = ("IfcSpace", "IfcDoor", "IfcDoorStandardCase", "IfcWall", "IfcWall
 _LANDING_M = 0.5  # a stair whose top is that near the floor arrives there
 _LOWEST = 0.02  # share of the parts that may hang lower than a floor
 _DEPTH_MAX = 32
+_NOTHING = np.array([np.nan])
 
 
 class MeshRow(Protocol):
@@ -35,6 +36,27 @@ class MeshRow(Protocol):
     def vertices(self) -> npt.NDArray[np.float64]: ...  # noqa: D102
     @property
     def triangles(self) -> npt.NDArray[np.int32]: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class Meshed:
+    """What storeys need of all meshes, looked at once; heights are NaN where a mesh has none."""
+
+    ids: list[str]
+    types: list[str]
+    storeys: list[str | None]
+    low_m: npt.NDArray[np.float64]
+    high_m: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, meshes: Sequence[MeshRow]) -> Self:
+        """One pass over the meshes."""
+        rows = []
+        for mesh in meshes:
+            z = mesh.vertices[:, 2] if len(mesh.vertices) else _NOTHING
+            rows.append((mesh.global_id, mesh.type, mesh.storey, z.min(), z.max()))
+        ids, types, storeys, low, high = zip(*rows, strict=True) if rows else ((), (), (), (), ())
+        return cls(list(ids), list(types), list(storeys), np.array(low, np.float64), np.array(high, np.float64))
 
 
 @dataclass(slots=True)
@@ -62,42 +84,41 @@ class Site:
     houses: set[str]
 
 
-def find_sites(meshes: Sequence[MeshRow], elements: pa.Table) -> list[Site]:
+def find_sites(meshes: Meshed, elements: pa.Table) -> list[Site]:
     """The sites of a model."""
     rows = {row["id"]: row for row in elements.select(["id", "type", "name", "parent", "storey"]).to_pylist()}
     found = {row["id"]: Site(row["id"], row["name"], [], set()) for row in rows.values() if row["type"] == "IfcSite"}
     for row in rows.values():
         if row["type"] == "IfcBuilding" and (site := _house(row["parent"] or "", rows, ("IfcSite",))) in found:
             found[str(site)].houses.add(row["id"])
-    for at, mesh in enumerate(meshes):
-        if mesh.storey is None and (site := _house(mesh.global_id, rows)) in found:
+    for at, (storey, global_id) in enumerate(zip(meshes.storeys, meshes.ids, strict=True)):
+        if storey is None and (site := _house(global_id, rows)) in found:
             found[str(site)].rows.append(at)
     return list(found.values())
 
 
-def find_floors(
-    meshes: Sequence[MeshRow], low_m: npt.NDArray[np.float64], high_m: npt.NDArray[np.float64], elements: pa.Table
-) -> list[Floor]:
-    """Floors of all storeys, lowest first; low_m and high_m are the lowest and highest z of each mesh."""
+def find_floors(meshes: Meshed, elements: pa.Table) -> list[Floor]:
+    """Floors of all storeys, lowest first."""
+    low_m, high_m = meshes.low_m, meshes.high_m
     names = ["id", "type", "name", "parent", "storey", "elevation_m", "z_m"]
     rows = {row["id"]: row for row in elements.select(names).to_pylist()}
     storeys = {row["id"]: row for row in rows.values() if row["type"] == "IfcBuildingStorey"}
-    kinds = [(one.storey, one.type, one.global_id) for one in meshes]
+    looks = [look_of(kind) for kind in meshes.types]
     standing: dict[str, list[int]] = defaultdict(list)
-    for at, (storey, _, _) in enumerate(kinds):
-        if storey in storeys:
-            standing[str(storey)].append(at)
-    level = {
-        storey: _level(
-            row,
-            [low_m[at] for at in standing[storey] if kinds[at][1] in _SAYS_FLOOR],
-            [low_m[at] for at in standing[storey] if look_of(kinds[at][1]) is not None],
-        )
-        for storey, row in storeys.items()
-    }
+    for at, own_storey in enumerate(meshes.storeys):
+        if own_storey in storeys:
+            standing[str(own_storey)].append(at)
+    level = {}
+    for storey, row in storeys.items():
+        solid = [at for at in standing[storey] if looks[at] is not None and np.isfinite(low_m[at])]
+        sure = [at for at in solid if meshes.types[at] in _SAYS_FLOOR]
+        level[storey] = _level(row, low_m[sure], low_m[solid])
     houses = {storey: _house(storey, rows) for storey in storeys}
-    owners = [houses.get(str(storey)) or _house(global_id, rows) for storey, _, global_id in kinds]
-    stair = np.array([look is not None and look.way == "tread" for look in map(look_of, (k[1] for k in kinds))], bool)
+    owners = [
+        houses.get(str(own_storey)) or _house(global_id, rows)
+        for own_storey, global_id in zip(meshes.storeys, meshes.ids, strict=True)
+    ]
+    stair = np.array([look is not None and look.way == "tread" for look in looks], bool)
     floors = []
     for storey, row in storeys.items():
         floor = level[storey]
@@ -116,14 +137,14 @@ def find_floors(
     return sorted(floors, key=lambda one: (one.floor_m, one.storey))
 
 
-def _level(row: dict[str, Any], standing: list[float], others: list[float]) -> float | None:
+def _level(row: dict[str, Any], standing: npt.NDArray[np.float64], others: npt.NDArray[np.float64]) -> float | None:
     """Stated, unless rooms, doors and walls stand somewhere else; None for a storey of which nothing is known.
 
     Of a trade's model that states nothing it is where the lowest of its parts stand.
     """
     stated = row["z_m"] if row["z_m"] is not None else row["elevation_m"]
-    if not standing:
-        lowest = float(np.nanquantile(others, _LOWEST)) if others and not np.isnan(others).all() else None
+    if not len(standing):
+        lowest = float(np.quantile(others, _LOWEST)) if len(others) else None
         return lowest if stated is None else float(stated)
     seen = float(np.median(standing))
     return seen if stated is None or abs(float(stated) - seen) > _SETTLES_M else float(stated)
