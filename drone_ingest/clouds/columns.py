@@ -26,8 +26,13 @@ _GPS_S_MAX = 1e11  # gps_time: seconds of a week, or since 1980, with or without
 def points_batch(columns: Mapping[str, NDArray[Any]]) -> pa.RecordBatch:
     """Columns that a format has, by name of COLUMNS, as one batch; others are left out."""
     names = [name for name in COLUMNS if name in columns]
-    arrays = [pa.array(np.ascontiguousarray(columns[name])).cast(COLUMNS[name]) for name in names]
+    arrays = [_typed(columns[name], COLUMNS[name]) for name in names]
     return pa.RecordBatch.from_arrays(arrays, names=names)
+
+
+def _typed(values: NDArray[Any], kind: pa.DataType) -> pa.Array:
+    array = pa.array(np.ascontiguousarray(values))
+    return array if array.type == kind else array.cast(kind)
 
 
 def color16(values: NDArray[Any]) -> NDArray[np.uint16]:

@@ -18,6 +18,8 @@ __all__ = ["LasHead", "read_head"]
 
 _FIX = "export the cloud again"
 _HEADER_MIN = 227
+_HEADER_MAX = 375
+_EVLRS_MAX = 1_000
 _VLRS_MAX = 10_000
 _CORE = [("x", "<i4"), ("y", "<i4"), ("z", "<i4"), ("intensity", "<u2")]
 _OLD = [*_CORE, ("flags", "u1"), ("classification", "u1"), ("angle", "i1"), ("user", "u1"), ("point_source_id", "<u2")]
@@ -57,7 +59,7 @@ def read_head(path: Path, limits: DroneLimits) -> LasHead:
     """The head; raises InputError naming what cannot be."""
     size = path.stat().st_size
     with path.open("rb") as file:
-        header = file.read(375)
+        header = file.read(_HEADER_MAX)
         if len(header) < _HEADER_MIN:
             raise InputError("it ends inside its header", file=str(path), fix=_FIX)
         major, minor = header[24], header[25]
@@ -67,13 +69,14 @@ def read_head(path: Path, limits: DroneLimits) -> LasHead:
             raise InputError(
                 f"LAS {major}.{minor} is not known", file=str(path), field="version", fix="save as LAS 1.4"
             )
-        if minor == 4 and len(header) == 375:
+        if minor == 4 and len(header) == _HEADER_MAX:
             points = struct.unpack_from("<Q", header, 247)[0] or points
         if not _HEADER_MIN <= head_size <= data_at <= size:
             raise InputError("its header contradicts the size of the file", file=str(path), field="offset", fix=_FIX)
         if data_at > limits.header_bytes or vlr_count > _VLRS_MAX:
             raise InputError("its records before the points are larger than any", file=str(path), fix=_FIX)
         vlrs = _vlrs(file, head_size, data_at, vlr_count)
+        cut_at = _cut_records(file, header, size) if minor == 4 and len(header) == _HEADER_MAX else None
     dtype = _layout(format_byte & 0x3F, record_bytes, str(path))
     numbers = struct.unpack_from("<12d", header, 131)
     head = LasHead(
@@ -89,6 +92,8 @@ def read_head(path: Path, limits: DroneLimits) -> LasHead:
     if bool(format_byte & 0xC0) != (head.laszip is not None):
         raise InputError("it says it is compressed but not how", file=str(path), field="laszip", fix=_FIX)
     _check_points(head, size, str(path), limits)
+    if cut_at is not None:
+        head.doubts.append(f"its extended records at byte {cut_at} reach beyond its end")
     return head
 
 
@@ -105,6 +110,20 @@ def _vlrs(file: BinaryIO, start: int, end: int, count: int) -> dict[tuple[str, i
         found.setdefault((user.partition(b"\0")[0].decode("latin-1"), number), data[at + 54 : at + 54 + length])
         at += 54 + length
     return found
+
+
+def _cut_records(file: BinaryIO, header: bytes, size: int) -> int | None:
+    """Where the first extended record begins that the file does not hold whole; None when all are there."""
+    at, count = struct.unpack_from("<QI", header, 235)
+    for _ in range(min(count, _EVLRS_MAX)):
+        if at + 60 > size:
+            return int(at)
+        file.seek(at + 20)
+        end = at + 60 + int.from_bytes(file.read(8), "little")
+        if end > size:
+            return int(at)
+        at = end
+    return None
 
 
 def _layout(number: int, record_bytes: int, file: str) -> np.dtype[Any]:

@@ -15,6 +15,7 @@ from drone_ingest.positions import positions_table
 __all__ = ["read_fence"]
 
 _ROWS_MAX = 10_000
+_RALLY_WORDS, _FENCE_WORDS = 6, 2
 
 
 def read_fence(path: Path, limits: DroneLimits, progress: Progress) -> Flight:
@@ -23,6 +24,7 @@ def read_fence(path: Path, limits: DroneLimits, progress: Progress) -> Flight:
     text = path.read_text("utf-8-sig", "replace")
     progress(path.stat().st_size)
     rows: list[list[float]] = []
+    decimals: list[int] = []
     rally = text.lstrip("\ufeff").startswith("RALLY")
     for number, line in enumerate(text.splitlines()[:_ROWS_MAX], 1):
         words = line.split()
@@ -32,10 +34,14 @@ def read_fence(path: Path, limits: DroneLimits, progress: Progress) -> Flight:
             values = [float(word) for word in (words[1:] if rally else words)]
         except ValueError:
             values = []
-        if len(values) < (3 if rally else 2):
+        if len(values) < (_RALLY_WORDS if rally else _FENCE_WORDS):
             notes.damage(number, "line", "a line that is no place")
         else:
             rows.append(values[:3])
+            decimals.append(len(words[-1].partition(".")[2]))
+    if rows and not text.endswith("\n") and decimals[-1] < min(decimals[:-1], default=0):
+        rows.pop()
+        notes.damage(len(text.splitlines()), "line", "the last number is cut")
     kind = "rally" if rally else "fence"
     flight = Flight(kind=kind, file=path.name, notes=notes, records=len(rows))
     if rows:

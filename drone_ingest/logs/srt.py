@@ -26,6 +26,8 @@ __all__ = ["read_srt"]
 _CUE = re.compile(r"(\d+):(\d\d):(\d\d)[,.](\d{1,6}) *--> *(\d+):(\d\d):(\d\d)[,.](\d{1,6})")
 _WALL = re.compile(r"(\d{4})[.-](\d{1,2})[.-](\d{1,2}) +(\d{1,2}):(\d\d):(\d\d)(?:[,.](\d{3})(?:,?(\d{3}))?)?")
 _COUNT = re.compile(r"(?:SrtCnt|FrameCnt) ?: ?(\d+)")
+_NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d*)*")
+_SHAPES = 200  # cues before the last that show how one looks
 _LINE_CHARS_MAX = 4_096
 _COLUMNS = (
     "t_s", "wall_us", "lat", "lon", "height", "relative", "gps_height", "satellites", "speed", "climb", "roll",
@@ -41,8 +43,14 @@ def read_srt(path: Path, limits: DroneLimits, progress: Progress) -> Flight:
     progress(len(raw))
     lines = raw.decode("utf-8", "replace").replace("\ufeff", "").splitlines()
     rows: list[dict[str, Any]] = []
-    for line, block in _blocks(lines):
+    blocks = list(_blocks(lines))
+    missing = _cut_off(blocks)
+    for line, block in blocks:
         row = _cue(block)
+        if missing and line == blocks[-1][0]:
+            notes.damage(line, "line", f"the last cue is cut ({' '.join(block)[-60:]!r})")
+            if "#" in missing or block[-1][-1:] in "0123456789.,+-":
+                continue  # its last number may be half of one
         if row is None:
             notes.damage(line, "line", f"a cue that no grammar reads ({' '.join(block)[:60]!r})")
         else:
@@ -73,6 +81,16 @@ def _blocks(lines: list[str]) -> Iterator[tuple[int, list[str]]]:
             block.append(line)
     if block:
         yield start, block
+
+
+def _cut_off(blocks: list[tuple[int, list[str]]]) -> str:
+    """What the last cue lacks when it is only the beginning of one, with # for numbers; "" when it is whole."""
+    if len(blocks) < 2:
+        return ""
+    shapes = {_NUMBER.sub("#", " ".join(block)) for _, block in blocks[-_SHAPES:-1]}
+    last = _NUMBER.sub("#", " ".join(blocks[-1][1]))
+    longer = [shape for shape in shapes if shape.startswith(last)]
+    return "" if last in shapes or not longer else min(longer, key=len)[len(last) :]
 
 
 def _cue(block: list[str]) -> dict[str, Any] | None:

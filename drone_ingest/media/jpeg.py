@@ -10,6 +10,7 @@ __all__ = ["Segments", "read_segments"]
 _EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 _SIZES = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
 _PICTURE, _END = 0xDA, 0xD9
+_TAIL_BYTES = 4 << 20  # searched for the end marker: larger than what cameras append
 
 
 @dataclass(slots=True)
@@ -35,7 +36,7 @@ def read_segments(data: Bytes, segments_max: int, notes: Notes) -> Segments:
             return found
         marker = head[1]
         if marker in (_PICTURE, _END):
-            if data[len(data) - 2 : len(data)].rstrip(b"\0") != b"\xff\xd9" and not _ends(data):
+            if not _ends(data, at):
                 notes.damage(len(data), "byte", "the picture is cut: no end marker")
             return found
         if marker == 0xFF:
@@ -52,9 +53,10 @@ def read_segments(data: Bytes, segments_max: int, notes: Notes) -> Segments:
     return found
 
 
-def _ends(data: Bytes) -> bool:
-    """Cameras append thumbnails, depth maps or padding behind the picture; the marker lies within the last of them."""
-    return b"\xff\xd9" in bytes(data[max(len(data) - (1 << 20), 0) : len(data)])
+def _ends(data: Bytes, picture_at: int) -> bool:
+    """Whether the end marker stands behind the picture's beginning; cameras append thumbnails or padding after it, and
+    inside the coded picture the marker cannot stand."""
+    return b"\xff\xd9" in bytes(data[max(len(data) - _TAIL_BYTES, picture_at) : len(data)])
 
 
 def _take(marker: int, body: bytes, found: Segments) -> None:

@@ -221,3 +221,42 @@ def test_a_cloud_that_promises_more_than_it_has_is_told(shared_data: Path, tmp_p
     survey(cloud)
     assert 400 < cloud.points < 1_065
     assert cloud.damages[0].problem.startswith("it promises 1065 points")
+
+
+@pytest.mark.parametrize(("lost", "cues"), [(1, 380), (2, 380), (40, 380)])
+def test_half_a_number_at_the_end_of_a_subtitle_is_not_believed(
+    shared_data: Path, tmp_path: Path, lost: int, cues: int
+) -> None:
+    text = (shared_data / "drone/dji_srt/matrice_300.srt").read_text().rstrip()
+    file = tmp_path / "cut.srt"
+    file.write_text(text[:-lost])
+    flight = _flight(file)
+    assert len(flight.positions) == cues
+    assert len(flight.damages) == 1
+
+
+def test_a_cue_that_lost_only_its_closing_tag_is_kept(shared_data: Path, tmp_path: Path) -> None:
+    text = (shared_data / "drone/dji_srt/air2s.srt").read_text().rstrip()
+    file = tmp_path / "cut.srt"
+    file.write_text(text[:-3])
+    flight = _flight(file)
+    assert len(flight.positions) == 17
+    assert len(flight.damages) == 1
+
+
+def test_a_cloud_that_lost_its_extended_records_keeps_its_points(shared_data: Path, tmp_path: Path) -> None:
+    file = tmp_path / "cut.las"
+    file.write_bytes((shared_data / "drone/pointcloud/1_4_w_evlr.las").read_bytes()[:-20])
+    cloud = read(file)
+    assert isinstance(cloud, Cloud)
+    assert survey(cloud).points == 1_000
+    assert "extended records" in cloud.damages[0].problem
+
+
+def test_a_photo_without_the_end_of_its_picture_is_told(shared_data: Path, tmp_path: Path) -> None:
+    file = tmp_path / "cut.jpg"
+    data = (shared_data / "bim/drone/IMG_2171.JPG").read_bytes()
+    file.write_bytes(data[: len(data) // 3])
+    found = read(file)
+    assert found.damages[0].problem == "the picture is cut: no end marker"
+    assert found.damages[0].at == len(data) // 3
