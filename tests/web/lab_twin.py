@@ -73,6 +73,7 @@ class Agent:
     def __init__(self, twin: Twin) -> None:
         self.twin, self.seq, self.epoch = twin, 0, time.time_ns().to_bytes(16, "big")
         self._absorber = Absorber(twin.site.name, Reconciler(boot=1), twin.store.points, twin.store.state)
+        self._absorber.on_rows = twin.alarms.service.leave
 
     def catalogue(self) -> None:
         self._take(to_batch(points()), CATALOGUE, cls=CLASS_CONTROL)

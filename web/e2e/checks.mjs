@@ -270,6 +270,35 @@ export async function a_whole_park_is_seen_live({ base, open }) {
   await picture(page, "park-nodes");
 }
 
+/** What a newcomer does: three keys or clicks each, no manual. */
+export async function an_alarm_is_found_understood_and_answered({ open }) {
+  const page = await open("/");
+  await textWhen(page, ".top-views .view-alarms .count", (text) => number(text) >= 1, 20_000);
+  expect((await page.title()).startsWith("("), "the tab calls, too", await page.title());
+  await page.keyboard.press("a");
+  const hot = "tr[data-alarm='point:gw/room-103/temperature:high']";
+  const row = await textWhen(page, hot, (text) => text.includes("High") && text.includes("limit 27"));
+  expect(/°C/.test(row) && row.includes("Not acknowledged"), "value, limit, unit and state", row);
+  await page.click(`${hot} .alarm-name`);
+  const meaning = await textWhen(page, ".alarm-detail", (text) => text.includes("What to do"));
+  expect(meaning.includes("Raised"), "what happened to it", meaning);
+  await picture(page, "alarm");
+  await page.click(`${hot} button:has-text('Acknowledge')`).catch(() => page.keyboard.press("a"));
+  await textWhen(page, `${hot}`, (text) => !text.includes("Not acknowledged"));
+  await page.click(".alarm-detail button:has-text('Shelve')");
+  await page.fill("dialog .alarm-reason input", "filter is being changed");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector(hot, { state: "detached" });
+  await page.click(".chip[data-state=shelved]");
+  await textWhen(page, hot, (text) => text.includes("Shelved") && text.includes("filter is being changed"));
+  await textWhen(page, ".alarm-journal", (text) => text.includes("Acknowledged") && text.includes("Shelved"));
+  await page.click(".alarm-detail button:has-text('Let it ring again')");
+  await textWhen(page, hot, (text) => text.includes("Acknowledged"));
+  await page.click(".alarm-detail button:has-text('Trend at that moment')");
+  await textWhen(page, ".legend", (text) => text.includes("emperature"));
+  expect(/from=/.test(page.url()) && /points=/.test(page.url()), "the trend of that moment", page.url());
+}
+
 /** Choose, confirm, sent to a device that speaks its real protocol, and its answer. */
 async function a_setpoint_is_commanded(page, base) {
   await page.goto(`${base}/device/gw-1/room-lobby`);
@@ -294,17 +323,18 @@ const VIEWS = [
   ["history", `${placed}?${history()}`],
   ["nodes", "/nodes"],
   ["browse", "/browse"],
+  ["alarms", "/alarms"],
 ];
 const everywhere = (language, theme, size) => async ({ open }) => {
   for (const [name, path] of VIEWS) {
     const page = await open(path, { language, theme, size });
-    await page.waitForSelector(".findings tbody tr, .tile .number, .legend, .notice, .tree-row:visible");
+    await page.waitForSelector(".findings tbody tr, .tile .number, .legend, .notice, .alarm-name, .tree-row:visible");
     await page.waitForTimeout(500);
     await picture(page, `${name}-${language}-${theme}-${size.width}`);
     const where = `${name} ${language} ${theme} ${size.width}`;
     const wide = await page.evaluate(() => [document.documentElement, document.querySelector("main")].map((e) => e.scrollWidth - e.clientWidth));
     expect(wide.every((pixels) => pixels <= 0), `${where}: nothing scrolls sideways`, wide);
-    const raw = await page.evaluate(() => /\b(condition|time|view|column|age|count)\.[a-z]\w+/.exec(document.body.innerText)?.[0]);
+    const raw = await page.evaluate(() => /\b(condition|time|view|column|age|count|alarm)\.[a-z]\w+/.exec(document.body.innerText)?.[0]);
     expect(!raw, `${where}: no text without a translation`, raw);
     expect((await page.evaluate(() => document.documentElement.lang)) === language, `${where}: the document says its language`);
     const serious = await axeFindings(page);
