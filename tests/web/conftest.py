@@ -8,13 +8,17 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 WEB = ROOT / "web"
+TILES_SECONDS_MAX = 120
 
 
 class LabTwin:
@@ -71,11 +75,11 @@ def node() -> str:
     return str(found)
 
 
-@pytest.fixture
-def park_url(tmp_path: Path) -> Iterator[str]:
-    """The page of an `aid4 run` with everything in it."""
-    command = [sys.executable, "-m", "aid4", "run", "--data-dir", str(tmp_path / "park"), "--port", "0"]
-    with (tmp_path / "run.log").open("w") as log:
+@contextlib.contextmanager
+def _park(folder: Path) -> Iterator[str]:
+    """An `aid4 run` of the campus with everything in it; the address of its page."""
+    command = [sys.executable, "-m", "aid4", "run", "--data-dir", str(folder / "park"), "--port", "0"]
+    with (folder / "run.log").open("w") as log:
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
     assert process.stdout is not None
     for line in process.stdout:
@@ -83,9 +87,32 @@ def park_url(tmp_path: Path) -> Iterator[str]:
             yield line.split()[1].rstrip("/")
             break
     else:
-        pytest.fail((tmp_path / "run.log").read_text()[-3000:])
+        pytest.fail((folder / "run.log").read_text()[-3000:])
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
+
+
+@pytest.fixture
+def park_url(tmp_path: Path) -> Iterator[str]:
+    """The page of a park of its own."""
+    with _park(tmp_path) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def campus_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The page of a park that serves several checks, its model drawn and its plan live."""
+    with _park(tmp_path_factory.mktemp("campus")) as url:
+        end = time.monotonic() + TILES_SECONDS_MAX
+        while _status(f"{url}/api/v1/tiles") != HTTPStatus.OK:
+            assert time.monotonic() < end, "the tiles of the campus were not built in time"
+            time.sleep(0.5)
+        yield url
+
+
+def _status(url: str) -> int:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return int(answer.status)
 
 
 @pytest.fixture(scope="module")

@@ -241,6 +241,38 @@ export async function the_board_follows_the_instant({ open }) {
   await page.keyboard.press("l");
 }
 
+export async function a_plan_is_changed_from_the_page_and_undone({ open }) {
+  const page = await open("/schedule", { allowed: /400/ }); // of the broken file at the end
+  const before = await textWhen(page, ".facts", (text) => /\d+ tasks/.test(text), 20_000);
+  const plan = "id,name,start,finish,predecessors\nA1,Raft of the pavilion,2027-03-02,2027-03-06,\nA2,Columns of the pavilion,2027-03-09,2027-03-13,A1\n";
+  const change = async () => {
+    await page.click(".view-title .button");
+    await page.waitForSelector("dialog[open]");
+  };
+  await change();
+  await page.setInputFiles("dialog input[type=file]", { name: "pavilion.csv", mimeType: "text/csv", buffer: Buffer.from(plan) });
+  await page.click("dialog button[type=submit]");
+  await textWhen(page, ".change-preview", (text) => /\d+ differences/.test(text), 30_000);
+  expect((await page.locator(".diff-list li").count()) > 0, "what would change is shown first");
+  await picture(page, "change-preview");
+  expect((await page.locator(".gantt-row").count()) > 5, "and nothing has changed yet");
+  await page.click(".change-preview .button.primary");
+  await textWhen(page, ".change-list li", (text) => text.includes("Active"), 30_000);
+  await page.keyboard.press("Escape");
+  await textWhen(page, ".facts", (text) => text.includes("2 tasks"), 30_000);
+  await textWhen(page, ".gantt", (text) => text.includes("Raft of the pavilion"));
+  await change();
+  await page.locator(".change-list button").first().click();
+  await textWhen(page, ".change-list li", (text) => text.includes("Undone"), 30_000);
+  await page.keyboard.press("Escape");
+  const after = await textWhen(page, ".facts", (text) => !text.includes("2 tasks ·"), 30_000);
+  expect(/\d{3} tasks/.test(after) && after.split("·")[0] === before.split("·")[0], "undone, the plan is the one of before", [before, after]);
+  await change();
+  await page.setInputFiles("dialog input[type=file]", { name: "broken.xml", mimeType: "text/xml", buffer: Buffer.from("<Project><Task>") });
+  await page.click("dialog button[type=submit]");
+  await textWhen(page, "dialog .command-problem", (text) => text.length > 10, 30_000);
+}
+
 const VIEWS = [
   ["model", "/model", ".stage[data-phase=open]"],
   ["model-plan", "/model?colour=plan", ".stage[data-phase=open]"],

@@ -16,7 +16,7 @@ const PAST_MAX = 40;
 const PAST_SHOWN = 6;
 const KIND: Record<ChangeKind, { text: Key; accept: string }> = {
   schedule: { text: "change.schedule", accept: ".xer,.xml,.csv,.ifc" },
-  links: { text: "change.links", accept: ".csv,.toml" },
+  links: { text: "change.links", accept: ".csv" },
   model: { text: "change.model", accept: ".ifc,.ifczip" },
 };
 

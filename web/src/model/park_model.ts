@@ -3,17 +3,20 @@ import { Box3, Vector3 } from "three";
 import type { TileSet } from "../api/model_types";
 import type { ElementDates } from "../state/element_dates";
 import { ColourTexture, DatesTexture } from "./feature_textures";
-import { builtBox, loadFeatures, type Features } from "./features";
+import { builtBox, loadFeatures, middleOf, sizeOf, type Features } from "./features";
 import { planVectors, type Paints } from "./painter";
 import type { PlanShade } from "../components/legend_rows";
-import { planShade, sharedUniforms, type SharedUniforms } from "./shader";
+import { KEYHOLE_DEPTH, planShade, sharedUniforms, type SharedUniforms } from "./shader";
 import { boxOf, Stage } from "./stage";
 import { dispose, loadTiles, pick, type Hit, type LoadedTile } from "./tiles";
 
 const SOLID_ALPHA_MIN = 0.3;
 const SNAP_PX = 14;
+/** Around the selected element so much more is seen; what is larger than this hides behind nothing. */
+const KEYHOLE_M = 2.6;
+const KEYHOLE_SIZE_M_MAX = 30;
 /** A single sensor is looked at with its surroundings. */
-const SURROUNDINGS_M = 4;
+const SURROUNDINGS_M = 7;
 
 export type Axis = "up" | "east" | "north";
 const NORMALS: Record<Axis, [number, number, number]> = { up: [0, 1, 0], east: [1, 0, 0], north: [0, 0, -1] };
@@ -126,9 +129,26 @@ export class ParkModel {
     return low + (high - low) * share;
   }
 
+  /** Mark an element; what hides it from the eye gives way. */
   select(id: string | null): void {
-    this.uniforms.selected.value = this.row(id);
+    const row = this.row(id);
+    this.uniforms.selected.value = row;
+    const size = row < 0 ? Infinity : sizeOf(this.features, row);
+    if (size > KEYHOLE_SIZE_M_MAX) this.uniforms.keyhole.value.set(0, 0, 0, 0);
+    else this.uniforms.keyhole.value.set(...middleOf(this.features, row), size * 0.6 + KEYHOLE_M);
     this.stage.draw();
+  }
+
+  /** Is a place left out because it stands between the eye and the selected element? */
+  private inKeyhole(place: Vector3): boolean {
+    const { x, y, z, w } = this.uniforms.keyhole.value;
+    if (w <= 0) return false;
+    const eye = this.stage.camera.position;
+    const way = new Vector3(x, y, z).sub(eye);
+    const far = way.length();
+    const ray = place.clone().sub(eye);
+    const along = ray.dot(way) / far;
+    return along < far - w * KEYHOLE_DEPTH && ray.addScaledVector(way, -along / far).length() < (w * along) / far;
   }
 
   hover(row: number): void {
@@ -150,10 +170,11 @@ export class ParkModel {
   pickAt(clientX: number, clientY: number): Hit | null {
     const ray = this.stage.rayAt(clientX, clientY);
     const { value: section } = this.uniforms.section;
-    const open = (p: Vector3) => section.x * p.x + section.y * p.y + section.z * p.z <= section.w;
+    const { value: selected } = this.uniforms.selected;
+    const open = (row: number, p: Vector3) => section.x * p.x + section.y * p.y + section.z * p.z <= section.w && (row === selected || !this.inKeyhole(p));
     return (
-      pick(this.tiles, ray, (row, p) => open(p) && this.alphaOf(row) >= SOLID_ALPHA_MIN) ??
-      pick(this.tiles, ray, (row, p) => open(p) && this.alphaOf(row) > 0.02)
+      pick(this.tiles, ray, (row, p) => this.alphaOf(row) >= SOLID_ALPHA_MIN && open(row, p)) ??
+      pick(this.tiles, ray, (row, p) => this.alphaOf(row) > 0.02 && open(row, p))
     );
   }
 

@@ -17,6 +17,8 @@ export interface SharedUniforms {
   /** everything on the side that the normal points to is cut away: dot(n, p) > w */
   section: IUniform<Vector4>;
   selected: IUniform<number>;
+  /** what stands before the selected element is left out within a circle: its middle, and the circle's radius there (0: none) */
+  keyhole: IUniform<Vector4>;
   hovered: IUniform<number>;
   accent: IUniform<Vector3>;
   ink: IUniform<Vector3>;
@@ -35,6 +37,7 @@ uniform int selected, hovered;
 uniform vec3 accent, ink;
 in float feature;
 flat out vec4 shade;
+flat out int chosen;
 out vec3 place;
 out vec3 turned;
 
@@ -63,6 +66,7 @@ void main() {
   if (dimOthers > 0.5) {
     if (highlighted) { rgb = mix(rgb, accent, 0.8); alpha = 1.0; } else alpha *= 0.13;
   }
+  chosen = row == selected ? 1 : 0;
   if (row == selected) { rgb = mix(rgb, accent, 0.7); alpha = max(alpha, 0.6); }
   else if (row == hovered) { rgb = mix(rgb, accent, 0.3); }
   shade = vec4(rgb, alpha);
@@ -82,17 +86,30 @@ void main() {
 }
 `;
 
+/** How far before the middle of the selected element the keyhole ends, as a share of its radius. */
+export const KEYHOLE_DEPTH = 0.45;
+
 const FRAGMENT = /* glsl */ `
 precision highp float;
+#define KEYHOLE_DEPTH ${KEYHOLE_DEPTH.toFixed(3)}
 uniform vec4 section;
 uniform vec3 cutColour;
+uniform vec4 keyhole;
 flat in vec4 shade;
+flat in int chosen;
 in vec3 place;
 in vec3 turned;
 layout(location = 0) out vec4 colour;
 
 void main() {
   if (dot(section.xyz, place) > section.w) discard;
+  if (keyhole.w > 0.0 && chosen == 0) {
+    vec3 way = keyhole.xyz - cameraPosition;
+    float far = length(way);
+    float along = dot(place - cameraPosition, way) / far;
+    float beside = length(place - cameraPosition - way * (along / far));
+    if (along < far - keyhole.w * KEYHOLE_DEPTH && beside < keyhole.w * along / far) discard;
+  }
 #ifdef EDGE
   colour = shade;
   return;
@@ -140,6 +157,7 @@ export function sharedUniforms(colours: unknown, dates: unknown): SharedUniforms
     planColours: { value: PLAN_STATES.map(() => new Vector4(1, 1, 1, 1)) },
     section: { value: new Vector4(0, 0, 0, 1) },
     selected: { value: -1 },
+    keyhole: { value: new Vector4(0, 0, 0, 0) },
     hovered: { value: -1 },
     accent: { value: new Vector3(0.1, 0.4, 0.8) },
     ink: { value: new Vector3(0, 0, 0) },

@@ -49,7 +49,7 @@ export function Labels({ sheet, of, flags }: { sheet: Sheet; of: string | null; 
   return (
     <div class="sheet-labels" ref={host}>
       {rooms.map((room) => (
-        <button key={room.id} type="button" class="room-label" data-id={room.id} onClick={() => setScene({ element: room.id })}>
+        <button key={room.id} type="button" class="room-label" data-id={room.id} title={room.name} onClick={() => setScene({ element: room.id })}>
           <span class="room-name">{room.name}</span>
           <span class="room-values">
             {room.points.map((point) => (
@@ -121,8 +121,9 @@ function arrange(sheet: Sheet, host: HTMLElement, rooms: readonly Room[], sensor
     const element = elements.get(room.id);
     if (!element) continue;
     const { width, height } = sheet.sizeOf(room.id);
-    element.hidden = width < VALUE_PX_MIN || height < 20;
-    element.dataset["size"] = width < NAME_PX_MIN || height < 40 ? "small" : "full";
+    const small = width < NAME_PX_MIN || height < 40;
+    element.hidden = width < VALUE_PX_MIN || height < 20 || (small && !room.points.length);
+    element.dataset["size"] = small ? "small" : "full";
     element.style.maxWidth = `${Math.max(VALUE_PX_MIN, width - 8)}px`;
     const spot = sheet.screenOf(room.spot);
     put(element, spot);
