@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from bim.footprint import Footprint, SpaceFinder
 
@@ -62,7 +63,7 @@ class ModelIndex:
     @classmethod
     def from_table(cls, elements: pa.Table, aliases: Mapping[str, str] | None = None) -> Self:
         """From elements.arrow; `aliases` are GlobalIds of earlier revisions and what they are called now."""
-        outlined = elements.select(_OUTLINES).filter(pa.compute.is_valid(elements["footprint_m"])).to_pylist()
+        outlined = elements.select(_OUTLINES).filter(pc.is_valid(elements["footprint_m"])).to_pylist()
         footprints = {
             row["id"]: Footprint(np.array(row["footprint_m"]).reshape(-1, 2), row["z_min_m"], row["z_max_m"])
             for row in outlined

@@ -10,7 +10,8 @@ from bim.campus.frame import SLAB_M, FrameStorey
 from bim.campus.glasshouse import build_glasshouse
 from bim.campus.ground import build_ground
 from bim.campus.hall import Hall
-from bim.campus.layout import Building, Layout, Room, load_layout
+from bim.campus.layout import Building, Layout, Room
+from bim.campus.loading import load_layout
 from bim.campus.model import Model, Spot
 from bim.campus.panels import build_panels
 from bim.campus.plan import Dated, elements_of, write_plan

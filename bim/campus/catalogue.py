@@ -5,7 +5,17 @@ Cost groups are those of DIN 276:2018-12, which a tender in Central Europe is st
 
 from typing import NamedTuple
 
-__all__ = ["COST_GROUPS", "SYSTEMS", "TRADES", "USES", "Trade", "Use"]
+__all__ = [
+    "COST_GROUPS",
+    "DEVICE_CLASSES",
+    "FLOW_CLASSES",
+    "SENSOR_KINDS",
+    "SYSTEMS",
+    "TRADES",
+    "USES",
+    "Trade",
+    "Use",
+]
 
 
 class Trade(NamedTuple):
@@ -156,3 +166,25 @@ SYSTEMS = {
     "vacuum": ("Process vacuum", "VACUUM"),
     "exhaust": ("Process exhaust", "EXHAUST"),
 }
+
+# what a device may be: flow elements, which sensors control and which have ports, and the others
+FLOW_CLASSES = frozenset(
+    f"Ifc{name}"
+    for name in (
+        "UnitaryEquipment", "Pump", "Chiller", "Boiler", "CoolingTower", "Valve", "Tank", "ElectricDistributionBoard",
+        "Transformer", "ElectricFlowStorageDevice", "FlowMeter", "Fan", "Filter", "SolarDevice", "Compressor",
+        "ElectricAppliance",
+    )
+)  # fmt: skip
+DEVICE_CLASSES = FLOW_CLASSES | {
+    "IfcSensor", "IfcController", "IfcActuator", "IfcFlowInstrument", "IfcBuildingElementProxy",
+    "IfcCommunicationsAppliance",
+}  # fmt: skip
+SENSOR_KINDS = frozenset(
+    (
+        "CO2SENSOR", "CONDUCTANCESENSOR", "CONTACTSENSOR", "COSENSOR", "FIRESENSOR", "FLOWSENSOR", "FROSTSENSOR",
+        "GASSENSOR", "HEATSENSOR", "HUMIDITYSENSOR", "LEVELSENSOR", "LIGHTSENSOR", "MOISTURESENSOR", "MOVEMENTSENSOR",
+        "PHSENSOR", "PRESSURESENSOR", "RADIATIONSENSOR", "RAINSENSOR", "SMOKESENSOR", "SOUNDSENSOR",
+        "TEMPERATURESENSOR", "USERDEFINED", "WINDSENSOR",
+    )
+)  # fmt: skip

@@ -5,6 +5,7 @@ of every reading.
 """
 
 from bim.campus.bodies import BODIES, SENSOR_BODY
+from bim.campus.catalogue import FLOW_CLASSES
 from bim.campus.layout import Device, Kind, Layout, Metric
 from bim.campus.model import Model, Spot
 from bim.campus.services import port
@@ -15,9 +16,6 @@ __all__ = ["place_devices"]
 
 _WALL_M, _SENSOR_HIGH_M, _SENSOR_STEP_M = 0.26, 1.6, 0.22
 _ON_WALL_FROM_M = 0.5  # a body mounted higher hangs on a wall
-_FLOW = ("IfcUnitaryEquipment", "IfcPump", "IfcChiller", "IfcBoiler", "IfcCoolingTower", "IfcValve", "IfcTank",
-         "IfcElectricDistributionBoard", "IfcTransformer", "IfcElectricFlowStorageDevice", "IfcFlowMeter", "IfcFan",
-         "IfcFilter", "IfcSolarDevice", "IfcCompressor", "IfcElectricAppliance")  # fmt: skip
 _KIND = {"electrical": "CABLE", "generation": "CABLE", "charging": "CABLE", "control": "WIRELESS"}
 
 
@@ -32,7 +30,7 @@ def place_devices(model: Model, layout: Layout, spots: dict[str, Spot], rects: d
         refs = [_sensor(model, device, metric, spot, _beside(frame, index, rects[device.space]))
                 for index, metric in enumerate(sensors)]  # fmt: skip
         ifc_class = kind.ifc.partition(".")[0]
-        if refs and ifc_class in _FLOW:
+        if refs and ifc_class in FLOW_CLASSES:
             model.relate("IfcRelFlowControlElements", f"device/{device.name}/control", refs, element)
 
 
@@ -40,13 +38,13 @@ def _device(model: Model, device: Device, kind: Kind, spot: Spot, frame: Frame) 
     ifc_class, _, predefined = kind.ifc.partition(".")
     path = f"device/{device.name}"
     element = model.element(
-        ifc_class, path, device.label, spot, frame, BODIES.get(kind.body, BODIES["cabinet"]),
+        ifc_class, path, device.label, spot, frame, BODIES[kind.body],
         predefined=predefined or "NOTDEFINED", object_type=kind.object_type or None, trade=kind.trade,
         type_name=kind.object_type.capitalize().replace("_", " ") or device.kind.replace("-", " ").capitalize(),
         shared=True, tag=device.name, system=kind.system,
     )  # fmt: skip
     model.properties(element, "Pset_AID4", Device=device.name, BrickClass=f"brick:{kind.brick}")
-    if ifc_class in _FLOW and kind.system:
+    if ifc_class in FLOW_CLASSES and kind.system:
         medium = _KIND.get(kind.system, "PIPE" if kind.system not in ("supply_air", "ventilation") else "DUCT")
         ends = [port(model, f"{path}/port/{flow}", name, element, flow, medium, kind.system, (x, 0.0, 0.4))
                 for flow, name, x in (("SINK", "Inlet", -0.3), ("SOURCE", "Outlet", 0.3))]  # fmt: skip

@@ -12,15 +12,18 @@ from msgspec import Meta
 from wire.errors import ConfigError
 
 __all__ = [
-    "Building", "Device", "Fence", "Field", "Kind", "Lamps", "Layout", "Metric", "Outdoor", "Parking", "Panels",
-    "Place", "Road", "Room", "Storey", "Terrain", "Trees", "load_layout",
+    "Building", "Device", "DeviceTable", "Fence", "Field", "Kind", "Lamps", "Layout", "Metric", "Outdoor", "Panels",
+    "Parking", "Place", "Rect", "Road", "Room", "Storey", "Terrain", "Trees", "read_table",
 ]  # fmt: skip
 
 T = TypeVar("T", bound=msgspec.Struct)
-Rect = tuple[float, float, float, float]  # x0, y0, x1, y1
-Point = tuple[float, float]
-_Positive = Annotated[float, Meta(gt=0, le=10_000)]
-_SPACES_MAX, _DEVICES_MAX = 2_000, 5_000  # a park beyond that is modelled in a tool, not in a table
+_Metre = Annotated[float, Meta(ge=-20_000, le=20_000)]  # a park of 40 km is a region
+Rect = tuple[_Metre, _Metre, _Metre, _Metre]  # x0, y0, x1, y1
+Point = tuple[_Metre, _Metre]
+_Positive = Annotated[float, Meta(ge=0.3, le=1_000)]
+_Size = Annotated[float, Meta(ge=2, le=500)]
+_Name = Annotated[str, Meta(min_length=1, max_length=120)]
+_DEVICES_MAX = 5_000  # a park beyond that is modelled in a tool, not in a table
 
 
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,8 +33,8 @@ class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Place(_Table, frozen=True, kw_only=True):
     """The site and where its grid lies on Earth."""
 
-    name: str
-    title: str
+    name: _Name
+    title: _Name
     latitude_deg: Annotated[float, Meta(ge=-90, le=90)]
     longitude_deg: Annotated[float, Meta(ge=-180, le=180)]
     crs: str
@@ -40,11 +43,11 @@ class Place(_Table, frozen=True, kw_only=True):
     vertical_datum: str
     projection: str
     zone: str | None = None
-    eastings_m: float
-    northings_m: float
-    height_m: float
-    x_axis_deg: float  # of the grid's x axis against map east, counter-clockwise
-    true_north_deg: float  # of true north against the grid's y axis, clockwise
+    eastings_m: Annotated[float, Meta(ge=-2e7, le=2e7)]
+    northings_m: Annotated[float, Meta(ge=-2e7, le=2e7)]
+    height_m: Annotated[float, Meta(ge=-500, le=9_000)]
+    x_axis_deg: Annotated[float, Meta(ge=-360, le=360)]  # of the grid's x axis against map east, counter-clockwise
+    true_north_deg: Annotated[float, Meta(ge=-360, le=360)]  # of true north against the grid's y axis, clockwise
     map_scale: Annotated[float, Meta(gt=0.99, lt=1.01)] = 1.0  # metres of the map a metre on the ground
     annual_mean_c: float | None = None  # the climate, for whoever simulates the weather
     annual_swing_c: float | None = None
@@ -55,15 +58,15 @@ class Terrain(_Table, frozen=True, kw_only=True):
 
     rect_m: Rect
     flat_m: Rect
-    step_m: _Positive = 10.0
-    relief_m: float = 2.0
+    step_m: Annotated[float, Meta(ge=1, le=1_000)] = 10.0
+    relief_m: Annotated[float, Meta(ge=0, le=500)] = 2.0
     colour: str = "grass"
 
 
 class Road(_Table, frozen=True, kw_only=True):
     """A road or a path along a line of points; roads have kerbs and a centre line."""
 
-    name: str
+    name: _Name
     kind: Literal["road", "path"] = "road"
     path_m: Annotated[list[Point], Meta(min_length=2, max_length=100)]
     width_m: _Positive = 6.0
@@ -72,11 +75,10 @@ class Road(_Table, frozen=True, kw_only=True):
 class Parking(_Table, frozen=True, kw_only=True):
     """Bays side by side along x, in one row or two that face each other; `carport` puts modules above them."""
 
-    name: str
+    name: _Name
     rect_m: Rect
     bay_m: _Positive = 2.5
     carport: bool = False
-    chargers: int = 0
 
 
 class Trees(_Table, frozen=True, kw_only=True):
@@ -105,7 +107,7 @@ class Fence(_Table, frozen=True, kw_only=True):
 class Field(_Table, frozen=True, kw_only=True):
     """Beds or rows of plants in the open."""
 
-    name: str
+    name: _Name
     rect_m: Rect
     rows: Annotated[int, Meta(ge=1, le=200)] = 10
     crop: str = "crop"
@@ -114,7 +116,7 @@ class Field(_Table, frozen=True, kw_only=True):
 class Panels(_Table, frozen=True, kw_only=True):
     """An array of photovoltaic modules on the ground or on a building's roof; rows run along x."""
 
-    name: str
+    name: _Name
     building: str = ""  # its code; none is the ground
     rect_m: Rect
     tilt_deg: Annotated[float, Meta(ge=0, le=60)] = 15.0
@@ -124,8 +126,8 @@ class Panels(_Table, frozen=True, kw_only=True):
 class Outdoor(_Table, frozen=True, kw_only=True):
     """A named place under the sky, in which devices stand."""
 
-    number: str
-    name: str
+    number: _Name
+    name: _Name
     rect_m: Rect
     surface: str = "paving"
 
@@ -133,8 +135,8 @@ class Outdoor(_Table, frozen=True, kw_only=True):
 class Room(_Table, frozen=True, kw_only=True):
     """A room or terrace on a storey; `use` decides its floor, furniture and services."""
 
-    number: str
-    name: str
+    number: _Name
+    name: _Name
     rect_m: Rect
     use: str = "office"
     outside: bool = False
@@ -144,8 +146,8 @@ class Room(_Table, frozen=True, kw_only=True):
 class Storey(_Table, frozen=True, kw_only=True):
     """One storey; a room that names the same stair as one below it is a stairwell."""
 
-    name: str
-    elevation_m: float
+    name: _Name
+    elevation_m: Annotated[float, Meta(ge=-100, le=1_000)]
     height_m: _Positive
     rooms: Annotated[list[Room], Meta(min_length=1, max_length=200)]
 
@@ -154,13 +156,13 @@ class Building(_Table, frozen=True, kw_only=True):
     """One building on its grid: a frame of columns and slabs, a hall of portal frames, or a glasshouse."""
 
     code: Annotated[str, Meta(pattern="^[A-Z][A-Z0-9]{0,3}$")]
-    name: str
+    name: _Name
     form: Literal["frame", "hall", "glasshouse"] = "frame"
     at_m: Point
-    size_m: tuple[_Positive, _Positive]
-    turn_deg: float = 0.0
-    floor_m: float = 0.15
-    bay_m: _Positive = 6.0
+    size_m: tuple[_Size, _Size]
+    turn_deg: Annotated[float, Meta(ge=-360, le=360)] = 0.0
+    floor_m: Annotated[float, Meta(ge=-50, le=1_000)] = 0.15
+    bay_m: Annotated[float, Meta(ge=1, le=50)] = 6.0
     outer: str = "render_white"
     accent: str = "timber"
     roof: str = "gravel"
@@ -170,7 +172,7 @@ class Building(_Table, frozen=True, kw_only=True):
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
     """One point of every device of a kind; `sensor` gives it an IfcSensor of that predefined type."""
 
-    name: str
+    name: _Name
     unit: str = ""
     brick: str = ""
     sensor: str = ""
@@ -186,22 +188,24 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     object_type: str = ""
     system: str = ""
     trade: str = "plant"
-    height_m: float = 0.0
+    height_m: Annotated[float, Meta(ge=-5, le=50)] = 0.0
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True):
     """One device; `at_m` is its place in its room, on the floor unless a height is given."""
 
-    name: str
+    name: _Name
     label: str
     kind: str
     space: str
-    at_m: Annotated[tuple[float, ...], Meta(min_length=2, max_length=3)] | None = None
-    turn_deg: float = 0.0
+    at_m: Annotated[tuple[_Metre, ...], Meta(min_length=2, max_length=3)] | None = None
+    turn_deg: Annotated[float, Meta(ge=-360, le=360)] = 0.0
     planned: bool = False  # in the model, not yet in the field
 
 
-class _Devices(msgspec.Struct, frozen=True, kw_only=True):
+class DeviceTable(msgspec.Struct, frozen=True, kw_only=True):
+    """`devices.toml`, as far as a model needs it."""
+
     devices: Annotated[list[Device], Meta(max_length=_DEVICES_MAX)] = msgspec.field(name="device")
     kinds: dict[str, Kind] = msgspec.field(name="kind")
 
@@ -229,14 +233,6 @@ class Layout(_Table, frozen=True, kw_only=True):
         return rooms + [one.name for one in self.outdoors]
 
 
-def load_layout(folder: Path) -> Layout:
-    """Read `layout.toml` and `devices.toml` of a site's folder; raises ConfigError with file, field and fix."""
-    layout, table = read_table(folder / "layout.toml", Layout), read_table(folder / "devices.toml", _Devices)
-    layout = msgspec.structs.replace(layout, devices=table.devices, kinds=table.kinds)
-    _check(layout, folder)
-    return layout
-
-
 def read_table(path: Path, shape: type[T]) -> T:
     """One TOML file as a struct; raises ConfigError."""
     try:
@@ -246,28 +242,3 @@ def read_table(path: Path, shape: type[T]) -> T:
     except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
         text, _, field = str(error).partition(" - at `$.")
         raise ConfigError(text, file=str(path), field=field.rstrip("`"), fix="see configs/sites/campus") from error
-
-
-def _check(layout: Layout, folder: Path) -> None:
-    """Names are unique, and every reference leads somewhere."""
-    file, spaces = str(folder / "layout.toml"), layout.spaces()
-    if len(spaces) > _SPACES_MAX:
-        raise ConfigError(f"{len(spaces)} rooms; the bound is {_SPACES_MAX}", file=file, fix="split the site")
-    if doubled := next((name for name in spaces if spaces.count(name) > 1), None):
-        raise ConfigError(f"two places are named {doubled!r}", file=file, field="rooms", fix="rename one")
-    codes = [one.code for one in layout.buildings]
-    if len(set(codes)) != len(codes):
-        raise ConfigError("two buildings have one code", file=file, field="building.code", fix="change one")
-    for one in layout.panels:
-        if one.building and one.building not in codes:
-            raise ConfigError(f"no building {one.building!r}", file=file, field=f"panels {one.name}", fix="name one")
-    known, file, seen = set(spaces), str(folder / "devices.toml"), set[str]()
-    for device in layout.devices:
-        field = f"device {device.name}"
-        if device.space not in known:
-            raise ConfigError(f"no space {device.space!r}", file=file, field=field, fix="add it to layout.toml")
-        if device.kind not in layout.kinds:
-            raise ConfigError(f"no kind {device.kind!r}", file=file, field=field, fix=f"add [kind.{device.kind}]")
-        if device.name in seen:
-            raise ConfigError(f"two devices are named {device.name}", file=file, field=field, fix="rename one")
-        seen.add(device.name)

@@ -10,9 +10,11 @@ from bim.campus.catalogue import COST_GROUPS, TRADES
 from bim.campus.layout import Place
 from bim.campus.solids import Frame, Shape, Shapes
 from bim.campus.step import DERIVED, Enum, Ref, StepFile, Typed
+from wire.errors import ConfigError
 
 __all__ = ["Built", "Model", "Spot"]
 
+_ELEMENTS_MAX = 100_000  # an authored park is a sample; tiles and pages are tested up to that
 Values = tuple[tuple[str, Any], ...]
 Built = tuple[str, int, str]  # building code ("" is the site), storey number (-1: none), trade
 
@@ -71,6 +73,9 @@ class Model:
         """One element in a spot; `above` is another element whose axes `frame` is relative to, `whole` what it is
         a part of, `host` what it is painted on, `tail` the attributes between Tag and PredefinedType or, in a door,
         all after Tag."""
+        if self.elements >= _ELEMENTS_MAX:
+            problem = f"the site has more than {_ELEMENTS_MAX} elements"
+            raise ConfigError(problem, file="layout.toml", field=path, fix="make spacings larger or the site smaller")
         base = spot.placement if above is None else self.placements[above]
         placement = self.shapes.placement(frame, base)
         drawn = None

@@ -5,6 +5,7 @@ plan's delays and the scatter of real work; and the second cut at the data date,
 after which they are early dates of what remains. Times are wall-clock times of the site.
 """
 
+from calendar import monthrange
 from datetime import date, timedelta
 from hashlib import sha1
 
@@ -13,10 +14,11 @@ from bim.campus.model import Built, Model
 from bim.campus.plan_days import Link, Span, WorkDays, easter, floats, schedule
 from bim.campus.plan_table import Holiday, Plan, Task
 from bim.campus.step import Enum, Ref, Typed
+from wire.errors import ConfigError
 
 __all__ = ["Dated", "elements_of", "write_plan"]
 
-_HORIZON_DAYS = 2_000  # working days laid out: eight years
+_HORIZON_YEARS, _HORIZON_DAYS = 30, 6_500  # working days laid out; a plan beyond that is refused
 _HOURS_A_DAY = 8
 _SCATTER = 5  # a task in so many takes a day longer than agreed
 _SEQUENCES = {"FS": Enum("FINISH_START"), "SS": Enum("START_START"), "FF": Enum("FINISH_FINISH")}
@@ -30,7 +32,7 @@ class Dated:
         self.plan, self.tasks = plan, tasks
         monday = data_date - timedelta(days=data_date.weekday())
         self.start = monday - timedelta(weeks=plan.weeks_before)
-        self.holidays = _holidays(plan.holidays, self.start.year, self.start.year + 8)
+        self.holidays = _holidays(plan.holidays, self.start.year, self.start.year + _HORIZON_YEARS)
         self.work_days = WorkDays(self.start, _HORIZON_DAYS, [day for day, _ in self.holidays])
         self.now = self.work_days.number(data_date)
         self.days = {task.code: task.work.days for task in tasks}
@@ -41,6 +43,9 @@ class Dated:
             code: days + longer.get(code, 0) + (days > 1 and _dice(code) == 0) for code, days in self.days.items()
         }
         self.real = schedule(self.real_days, self.links, {delay.task: delay.start_days for delay in plan.delays})
+        if max(span.last for span in self.real.values()) >= _HORIZON_DAYS:
+            problem = f"the works take more than {_HORIZON_YEARS} years"
+            raise ConfigError(problem, file="plan.toml", field="work.days", fix="shorten the works")
         self.floats = floats(self.real_days, self.links, self.real)
 
     def started(self, code: str) -> bool:
@@ -250,9 +255,9 @@ def _holidays(table: list[Holiday], first: int, last: int) -> list[tuple[date, s
         for one in table:
             if one.easter is not None:
                 found.append((easter(year) + timedelta(days=one.easter), one.name))
-            elif one.month is not None and one.day is not None:
+            elif one.month is not None and one.day is not None and one.day <= monthrange(year, one.month)[1]:
                 found.append((date(year, one.month, one.day), one.name))
-            found += [(date.fromisoformat(day), one.name) for day in one.dates if day.startswith(str(year))]
+            found += [(day, one.name) for day in one.dates if day.year == year]
     return sorted(found)
 
 

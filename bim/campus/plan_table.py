@@ -5,12 +5,14 @@ A work is written once and becomes a task of the site, of every building of some
 `top:` the highest, `all:` every storey, `A:` a building by its code. ` SS+3`, ` FF+2` or ` FS+5` may follow.
 """
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
+from bim.campus.catalogue import TRADES
 from bim.campus.layout import Building, Layout, read_table
 from bim.campus.plan_days import Link
 from wire.errors import ConfigError
@@ -18,6 +20,7 @@ from wire.errors import ConfigError
 __all__ = ["Holiday", "Plan", "Task", "load_plan", "tasks_of", "without_empty"]
 
 _WORKS_MAX = 2_000
+_LAG_DIGITS_MAX = 3
 _Clock = Annotated[str, Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 
 
@@ -25,10 +28,10 @@ class Holiday(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """A day off each year: a day of a month, or so many days after Easter Sunday, or one date."""
 
     name: str
-    month: int | None = None
-    day: int | None = None
-    easter: int | None = None
-    dates: list[str] = []
+    month: Annotated[int, Meta(ge=1, le=12)] | None = None
+    day: Annotated[int, Meta(ge=1, le=31)] | None = None
+    easter: Annotated[int, Meta(ge=-100, le=100)] | None = None
+    dates: list[date] = []
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,15 +46,15 @@ class Work(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     after: list[str] = []
     trades: list[str] = []
     spaces: bool = False  # it works on the rooms themselves
-    purpose: str = "CONSTRUCTION"
+    purpose: Literal["CONSTRUCTION", "INSTALLATION", "TESTING", "INSPECTION", "LOGISTIC"] = "CONSTRUCTION"
 
 
 class Delay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What happened to one task: it started later, or took longer, than was agreed."""
 
     task: str
-    start_days: int = 0
-    extra_days: int = 0
+    start_days: Annotated[int, Meta(ge=0, le=400)] = 0
+    extra_days: Annotated[int, Meta(ge=0, le=400)] = 0
     why: str = ""
 
 
@@ -86,6 +89,11 @@ def load_plan(folder: Path, layout: Layout) -> tuple[Plan, list[Task]] | None:
     if not path.is_file():
         return None
     plan = read_table(path, Plan)
+    for work in plan.works:
+        for trade in work.trades:
+            if trade not in TRADES:
+                fix = f"use one of {', '.join(sorted(TRADES))}"
+                raise ConfigError(f"no trade {trade!r}", file=str(path), field=f"work {work.key}", fix=fix)
     return plan, tasks_of(plan, layout, str(path))
 
 
@@ -96,6 +104,8 @@ def tasks_of(plan: Plan, layout: Layout, file: str) -> list[Task]:
     for work in plan.works:
         for building, storey in _places(work, layout.buildings):
             task = _task(work, buildings.get(building), storey)
+            if task.code in found:
+                raise ConfigError(f"two works make {task.code}", file=file, field="work.key", fix="rename one")
             found[task.code] = task
     linked = {}
     for code, task in found.items():
@@ -156,7 +166,7 @@ def _links(text: str, task: Task, found: dict[str, Task], buildings: dict[str, B
     """The links of one entry of `after`; a work that this place has not is waited for nowhere."""
     name, _, rest = text.partition(" ")
     kind, _, lag = rest.partition("+") if rest else ("FS", "", "0")
-    if kind not in ("FS", "SS", "FF") or not (lag or "0").isdigit():
+    if kind not in ("FS", "SS", "FF") or not (lag or "0").isdecimal() or len(lag) > _LAG_DIGITS_MAX:
         raise ConfigError(f"{text!r} is no link", file=file, field=task.code, fix="write work, work SS+3, or work FF+2")
     where, _, key = name.rpartition(":")
     building, storey = task.building, task.storey

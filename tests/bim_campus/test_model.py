@@ -20,7 +20,7 @@ SITES = ROOT / "configs" / "sites"
 DATA_DATE = date(2026, 6, 15)
 
 
-@pytest.mark.parametrize("site", ["campus", "farm"])
+@pytest.mark.parametrize("site", ["campus", "fab", "farm"])
 def test_every_site_is_valid_to_the_letter_and_the_rules_of_the_schema(site: str, tmp_path: Path) -> None:
     path = tmp_path / f"{site}.ifc"
     path.write_text(author_site(SITES / site, seed=4, data_date=DATA_DATE).text, encoding="ascii")
