@@ -17,6 +17,7 @@ __all__ = ["SiteClock", "texts_of"]
 
 _DAY_S = 86_400
 _EPOCH = datetime(1970, 1, 1)
+_FIRST, _LAST = (datetime(year, month, day, tzinfo=UTC) for year, month, day in ((1, 1, 3), (9999, 12, 29)))
 
 
 class SiteClock:
@@ -43,8 +44,9 @@ class SiteClock:
         return Timeline(self.to_utc(local.start), self.to_utc(local.finish), local.known)
 
     def local(self, at_us: int) -> datetime:
-        """What the site's clock shows at a moment, to the second."""
+        """What the site's clock shows at a moment, to the second; the ends of time are a day earlier."""
         moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=at_us // 1_000_000)
+        moment = min(max(moment, _FIRST), _LAST)
         return moment.astimezone(self._zone).replace(tzinfo=None)
 
     def iso(self, local: datetime | None) -> str | None:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from bim.schedule.coverage import coverage
 from bim.schedule.timeline import NEVER
+from bim.schedule.work_calendar import seconds
 from twin.model import Model
 from twin.plan import CODES, Codes, Lines, Plan
 from twin.plan_clock import texts_of
@@ -22,6 +23,7 @@ __all__ = [
 ]  # fmt: skip
 
 _CURVE_POINTS = 101
+_DAY_S = 86_400
 _LISTED_MAX = 1_000  # of what a page lists besides its items; the counts are whole
 _LATE_MAX = 1_000
 
@@ -167,34 +169,35 @@ def curve_of(plan: Plan) -> Curve:
 
 
 def late_of(plan: Plan, at_us: int) -> tuple[list[LateTask], int]:
-    """The most delayed tasks at a moment, and how many are late."""
-    table = plan.progress.late(plan.clock.local(at_us))
-    rows = [plan.task_row[task] for task in table["id"].to_pylist()]
-    planned, expected = plan.tasks.planned, _utc(plan, table["expected"])
-    listed = []
-    for place, row in enumerate(table.slice(0, _LATE_MAX).to_pylist()):
-        task = rows[place]
-        due = planned.start[task] if row["why"] == "late_start" else planned.finish[task]
-        days = max(0, int(expected[place]) - int(due)) / 86_400
-        finish = texts_of(expected[place : place + 1])[0]
-        if row["why"] == "late_start":
-            finish = texts_of(plan.tasks.forecast.finish[task : task + 1])[0]
-        listed.append(
-            LateTask(
-                task=row["id"],
-                code=row["code"],
-                name=row["name"],
-                why=row["why"],
-                planned_start=texts_of(planned.start[task : task + 1])[0],
-                planned_finish=texts_of(planned.finish[task : task + 1])[0],
-                forecast_finish=finish,
-                days_late=round(days, 2),
-                elements=len(plan.elements_of.get(row["id"], ())),
-                critical=bool(plan.critical[task]),
-            )
+    """The most delayed tasks at a moment in calendar days, and how many are late."""
+    behind = plan.progress.behind(seconds(plan.clock.local(at_us)))
+    days = {row: max(0, expected - due) / _DAY_S for row, (_, due, expected) in behind.items()}
+    worst = sorted(days, key=lambda row: -days[row])[:_LATE_MAX]
+    rows = np.array(worst, np.int64)
+    names = plan.schedule.tasks.select(["id", "code", "name"]).take(pa.array(rows)).to_pylist()
+    planned, forecast = plan.tasks.planned, plan.tasks.forecast
+    expected = plan.clock.to_utc(np.array([behind[row][2] for row in worst], np.int64))
+    late_start = np.array([behind[row][0] == "late_start" for row in worst], bool)
+    texts = [
+        texts_of(m)
+        for m in (planned.start[rows], planned.finish[rows], np.where(late_start, forecast.finish[rows], expected))
+    ]
+    listed = [
+        LateTask(
+            task=task["id"],
+            code=task["code"],
+            name=task["name"],
+            why=behind[row][0],
+            planned_start=start,
+            planned_finish=finish,
+            forecast_finish=then,
+            days_late=round(days[row], 2),
+            elements=len(plan.elements_of.get(task["id"], ())),
+            critical=bool(plan.critical[row]),
         )
-    listed.sort(key=lambda one: -one.days_late)
-    return listed, table.num_rows
+        for row, task, start, finish, then in zip(worst, names, *texts, strict=True)
+    ]
+    return listed, len(behind)
 
 
 def find_tasks(plan: Plan, words: str) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -287,8 +290,3 @@ def element_views(plan: Plan, elements: list[str], now_s: int) -> list[ElementPl
             )
         )
     return found
-
-
-def _utc(plan: Plan, column: pa.ChunkedArray) -> Any:
-    local = np.asarray(column.cast(pa.int64()).fill_null(int(NEVER)).to_numpy(), np.int64)
-    return plan.clock.to_utc(local)

@@ -23,6 +23,7 @@ DateSet = Literal["planned", "actual", "forecast"]
 Floats = npt.NDArray[np.float64]
 _MARGIN = timedelta(days=366)
 _HOUR_S = 3600.0
+_LATE_YEARS_MAX = 20
 
 CURVE = pa.schema(
     [
@@ -110,8 +111,18 @@ class Progress:
         )
 
     def late(self, moment: datetime) -> pa.Table:
-        """Tasks behind their plan at a moment, the most delayed first (table LATE)."""
-        now, work = seconds(moment), self.deciding() & self.planned.known & self.actual.known
+        """Tasks behind their plan at a moment, the most delayed first (table LATE).
+
+        Long after the last date of the schedule the delay no longer grows: calendars are laid out day by day.
+        """
+        now = min(seconds(moment), self._last() + _LATE_YEARS_MAX * 366 * 86_400)
+        late = self.behind(now)
+        rows = self._late_rows(late, now) if late else []
+        return pa.Table.from_pylist(sorted(rows, key=lambda row: -row["delay_h"]), schema=LATE)
+
+    def behind(self, now: int) -> dict[int, tuple[str, int, int]]:
+        """Row of each task behind its plan: why, when it was due, when it is expected; in wall-clock seconds."""
+        work = self.deciding() & self.planned.known & self.actual.known
         plan, actual, then = self.planned, self.actual, self.forecast_dates
         begun, done = actual.start <= now, actual.finish <= now
         ahead = (plan.finish > now) & (then.finish > plan.finish) & then.known
@@ -121,13 +132,17 @@ class Progress:
             ("late_start", ~begun & (plan.start <= now) & (plan.finish > now), plan.start, np.maximum(then.start, now)),
             ("forecast_late", ~done & ahead, plan.finish, then.finish),
         ]  # fmt: skip
-        first_why: dict[int, tuple[str, int, int]] = {}
+        found: dict[int, tuple[str, int, int]] = {}
         for why, mask, due, expected in whys:
             for place in np.flatnonzero(mask & work).tolist():
-                first_why.setdefault(place, (why, int(due[place]), int(expected[place])))
-        rows = self._late_rows(first_why, now) if first_why else []
-        ordered = sorted(rows, key=lambda row: -row["delay_h"])
-        return pa.Table.from_pylist(ordered, schema=LATE)
+                found.setdefault(place, (why, int(due[place]), int(expected[place])))
+        return found
+
+    def _last(self) -> int:
+        """The last date of all."""
+        moments = np.concatenate([self.planned.finish, self.actual.finish, self.forecast_dates.finish])
+        known = moments[moments < NEVER]
+        return int(known.max()) if len(known) else 0
 
     def _late_rows(self, late: dict[int, tuple[str, int, int]], now: int) -> list[dict[str, Any]]:
         calendars = self._calendars(now)

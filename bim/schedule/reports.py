@@ -21,6 +21,9 @@ from bim.schedule.work_calendar import Seconds
 
 __all__ = ["REPORTS", "Reported", "file_reports", "with_reports"]
 
+_COST_S_MAX = 60.0  # of one processor, beside ingest; the largest programmes take 40 s
+_TASK_S, _DAY_S, _MARGIN_DAYS = 0.000_15, 0.000_008, 6 * 366
+
 REPORTS = pa.schema(
     [
         pa.field("task", pa.string(), nullable=False),  # id
@@ -58,6 +61,10 @@ def with_reports(schedule: Schedule, reports: pa.Table, network: pa.Table) -> Re
     if not len(places):
         return Reported(schedule, known, network)
     told = _lay_over(schedule, places, reports)
+    if _cost_s(told) > _COST_S_MAX:
+        return Reported(
+            _own_forecast(told, places), known, network.slice(0, 0), "it is too large to follow each report"
+        )
     try:
         after = compute(told).table
     except ScheduleError as refusal:
@@ -83,6 +90,16 @@ def _lay_over(schedule: Schedule, places: npt.NDArray[np.int64], reports: pa.Tab
         columns["remaining_h"][place] = left
         columns["suspended"][place] = columns["resumed"][place] = None
     return _replaced(schedule, columns)
+
+
+def _cost_s(schedule: Schedule) -> float:
+    """Roughly the processor time of the network: its tasks and links, and every day of every calendar in use."""
+    tasks = schedule.tasks
+    dates = [_seconds(tasks, f"{what}_{end}") for what in ("planned", "actual") for end in ("start", "finish")]
+    known = np.concatenate([one[one < NEVER] for one in dates])
+    days = (int(known.max()) - int(known.min())) / 86_400 + _MARGIN_DAYS if len(known) else _MARGIN_DAYS
+    calendars = len(tasks["calendar"].unique())
+    return float((tasks.num_rows + schedule.links.num_rows) * _TASK_S + days * calendars * _DAY_S)
 
 
 def _own_forecast(told: Schedule, places: npt.NDArray[np.int64]) -> Schedule:

@@ -2,16 +2,23 @@
 
 import os
 import random
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
+from bim.schedule.build import Draft, build
 from bim.schedule.child import Options
 from bim.schedule.errors import ScheduleError
 from bim.schedule.limits import ReaderLimits, ScheduleLimits
 from bim.schedule.link_csv import read_links
 from bim.schedule.open import open_schedule
+from bim.schedule.passes import DATES
+from bim.schedule.reports import REPORTS, with_reports
+from bim.schedule.rows import Calendar, Task
+from bim.schedule.tables import About
 from tests.twin_plan.conftest import SLAB, Running, csv_plan
 
 _BOMB = b"""<?xml version="1.0"?><!DOCTYPE p [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">
@@ -140,3 +147,25 @@ def test_no_mutant_of_a_link_file_gets_past_its_reader_unseen(tmp_path: Path, sh
             assert all(len(row["element"]) == 22 and row["task"] for row in rows)
     assert read + refused == 400
     assert min(read, refused) > 50
+
+
+def test_a_report_in_a_plan_of_three_centuries_is_not_followed_and_says_so() -> None:
+    """300 calendars over 290 years would take a processor minutes beside ingest; the report itself counts."""
+    calendars = [Calendar(id=str(n)) for n in range(300)]
+    tasks = [
+        Task(
+            id=str(n),
+            calendar=str(n),
+            duration_h=16.0,
+            planned_start=datetime(1900 + n % 290, 1, 1, 8),
+            planned_finish=datetime(1900 + n % 290, 1, 2, 16),
+        )
+        for n in range(300)
+    ]
+    schedule = build(Draft(About(format="csv"), tasks=tasks, calendars=calendars), ScheduleLimits())
+    row = {"task": "5", "start": datetime(1905, 2, 1), "finish": datetime(1905, 2, 9), "percent": None}
+    told = with_reports(schedule, pa.Table.from_pylist([row], schema=REPORTS), DATES.empty_table())
+    assert "too large" in told.problem
+    finished = told.schedule.tasks.select(["actual_finish", "forecast_finish"]).to_pylist()
+    assert finished[5] == {"actual_finish": datetime(1905, 2, 9), "forecast_finish": datetime(1905, 2, 9)}
+    assert finished[6]["actual_finish"] is None
