@@ -24,6 +24,8 @@ from bim.tables import ELEMENTS, PSETS, RELATIONS, table_of
 
 __all__ = ["Lost", "ModelTables", "BoundError", "read"]
 
+_GLOBAL_ID_CHARS = 64  # of 22; a text that is never closed runs on to the end of the file
+
 # first class that fits names the category
 _CATEGORIES = (
     ("IfcFeatureElement", "opening"),
@@ -149,9 +151,12 @@ class _Reader:
                     global_id = text(one.GlobalId)
                 except READ_ERRORS:
                     global_id = ""
-                if not global_id or global_id in seen:
-                    reason = f"its GlobalId is that of #{seen[global_id]}" if global_id else "it has no GlobalId"
-                    self.lost.append(Lost(global_id, step, reason))
+                if not global_id or global_id in seen or len(global_id) > _GLOBAL_ID_CHARS:
+                    same = (
+                        f"its GlobalId is that of #{seen[global_id]}" if global_id in seen else "its GlobalId is none"
+                    )
+                    reason = same if global_id else "it has no GlobalId"
+                    self.lost.append(Lost(global_id[:_GLOBAL_ID_CHARS], step, reason))
                     continue
                 seen[global_id] = step
                 self.instances[step], self._ids[step] = one, global_id
