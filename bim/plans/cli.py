@@ -36,7 +36,7 @@ def plan(file: Path, out: Path, memory_mib: int, seconds: float, as_json: bool) 
         except OSError as error:
             raise UserError(str(error.strerror), file=str(out), fix="give a folder that can be written") from error
     names = {storey.global_id: storey.name for storey in tileset.storeys}
-    rows = [{"name": names.get(one.storey, ""), **msgspec.to_builtins(one)} for one in tileset.plans]
+    rows = [{"name": names.get(one.storey, "site"), **msgspec.to_builtins(one)} for one in tileset.plans]
     if as_json:
         known = {"sha256": tileset.sha256, "origin_m": tileset.origin_m, "plans": rows, "warnings": tileset.warnings}
         click.echo(json.dumps(known, ensure_ascii=False))
