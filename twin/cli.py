@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from twin.alarms.cli import deadman
 from twin.client import RemoteTwin
 from wire.errors import InputError
 from wire.stopping import stop_on_signals
@@ -25,6 +26,9 @@ _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 @click.group()
 def twin() -> None:
     """The twin: takes in what the agents send, keeps it, and answers."""
+
+
+twin.add_command(deadman)
 
 
 def _asked(command: Any) -> Any:

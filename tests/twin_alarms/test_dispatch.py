@@ -16,6 +16,7 @@ from aiosmtpd.controller import Controller
 
 from tests.twin_alarms.conftest import T0, S
 from twin.alarms.book import AlarmBook
+from twin.alarms.deadman import DeadMan
 from twin.alarms.dispatch import Dispatch
 from twin.alarms.routes import OnCall, Route, read_hours
 from twin.alarms.states import Definition
@@ -250,3 +251,34 @@ def test_a_dead_server_keeps_the_message(store: Store, clock: ManualClock, tmp_p
     assert message["sent"] is None
     assert "refused" in message["problem"].lower()
     assert clock.wall_us() + 1 > T0 + 3 * S
+
+
+def test_a_dead_twin_is_told_once_and_so_is_its_return(webhook: tuple[type[Hook], str]) -> None:
+    hook, url = webhook
+    hook.answers = [500]  # the first try fails: it is told at the next look
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    said: list[str] = []
+    route = Route(name="sms", kind="webhook", url=url)
+    dead_man = DeadMan(f"http://127.0.0.1:{port}", "Campus", [route], 60.0, said.append)
+    assert [dead_man.look(now_s) for now_s in (0.0, 30.0, 61.0)] == [False, False, False]
+    assert hook.taken == []
+    assert not dead_man.look(71.0)
+    assert not dead_man.look(300.0)
+    [(_, body)] = hook.taken
+    assert "THE TWIN IS SILENT" in json.loads(body)["title"]
+    twin = ThreadingHTTPServer(("127.0.0.1", port), type("Alive", (Hook,), {"do_GET": _alive}))
+    threading.Thread(target=twin.serve_forever, daemon=True).start()
+    try:
+        assert dead_man.look(310.0)
+        assert dead_man.look(320.0)
+    finally:
+        twin.shutdown()
+        twin.server_close()
+    assert [json.loads(body)["title"] for _, body in hook.taken][1:] == ["Campus: the twin answers again"]
+
+
+def _alive(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.end_headers()

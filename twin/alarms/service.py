@@ -229,7 +229,9 @@ class AlarmService:
         late = late_of(plan, now_us)[0] if plan is not None else []
         late = [task for task in late if task.why in _OVERDUE]
         reports = [
-            Report(_definition("task", task.task, "late", "schedule", text=task.name), True, now_us, round(task.days_late))
+            Report(
+                _definition("task", task.task, "late", "schedule", text=task.name), True, now_us, round(task.days_late)
+            )
             for task in late
         ]
         keys = {report.definition.key for report in reports}
