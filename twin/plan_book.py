@@ -21,7 +21,7 @@ from twin.models import Models
 from twin.plan import Plan, PlanRules
 from twin.plan_clock import SiteClock
 from twin.plan_lifecycle import COMMISSIONED, LIFECYCLES
-from twin.plan_links import Found, LinkInputs, find_links, keep_links
+from twin.plan_links import Found, LinkInputs, current_names, find_links, keep_links
 from twin.plan_store import Live, PlanStore, StoredSchedule
 from twin.plan_table import write_tasks
 from twin.siteconfig import SiteConfig
@@ -193,7 +193,7 @@ class PlanBook:
         return Plan(
             self.store.read(live.revision),
             live,
-            self.store.links(known_us),
+            current_names(self.store.links(known_us), self._model),
             self.store.actuals(known_us),
             self._model,
             self.clock(),
@@ -212,7 +212,8 @@ class PlanBook:
         """Bring element_links up to what it follows from; nothing to do when that did not change."""
         inputs_us, live = self.store.inputs_us(), self.store.live("schedule")
         rules = self.store.live("link_rules")
-        made_of = _MadeOf(inputs_us, self._model.info.revision if rules and self._model.info else 0)
+        seen = rules or self._model.aliases  # without them links do not depend on the model
+        made_of = _MadeOf(inputs_us, self._model.info.revision if seen and self._model.info else 0)
         if made_of == self._links_of:
             return
         links = self.store.links().slice(0, 0)

@@ -19,7 +19,7 @@ from twin.model import Model
 from twin.plan_store import LINKS
 from wire.errors import ConfigError
 
-__all__ = ["Found", "LinkInputs", "find_links", "keep_links"]
+__all__ = ["Found", "LinkInputs", "current_names", "find_links", "keep_links"]
 
 _MOMENT = "make_timestamptz($at::BIGINT)"
 
@@ -59,8 +59,18 @@ def find_links(schedule: Schedule, inputs: LinkInputs, model: Model, relations: 
             parts.append(link_by_rules(schedule, fields, parse_rules(inputs.rules, "rules")).links)
         except ConfigError as error:
             problems.append(str(error))
-    table = _first_of_each(pa.concat_tables([part.select(LINKS.names) for part in parts]), decided[False])
+    given = current_names(pa.concat_tables([part.select(LINKS.names) for part in parts]), model)
+    table = _first_of_each(given, current_names(decided[False], model))
     return Found(table.cast(LINKS), sorted(set(missing)), problems)
+
+
+def current_names(links: pa.Table, model: Model) -> pa.Table:
+    """Links made under an earlier revision of the model, by the GlobalIds that their elements have now."""
+    if not model.aliases:
+        return links
+    at = links.schema.get_field_index("element")
+    names = [model.current(one) for one in links["element"].to_pylist()]
+    return links.set_column(at, links.schema.field(at), pa.array(names, links.schema.field(at).type))
 
 
 def keep_links(cursor: duckdb.DuckDBPyConnection, links: pa.Table, at_us: int) -> int:
