@@ -44,7 +44,7 @@ def read_pcd(path: Path, limits: DroneLimits, progress: Progress) -> Cloud:
     with path.open("rb") as file:
         words, data_at, lines = _words(file)
     head = _head(words, data_at, lines, str(path), limits)
-    names = head.dtype.names or ()
+    names = [name for name in head.dtype.names or () if not head.dtype[name].shape]
     columns = [name for name in dict.fromkeys(map(column_of, names)) if name]
     if not {"x", "y", "z"} <= set(columns):
         raise InputError("its points have no x, y and z", file=str(path), field="FIELDS", fix=_FIX)

@@ -128,7 +128,7 @@ def batch_of(rows: NDArray[Any]) -> pa.RecordBatch:
     columns: dict[str, NDArray[Any]] = {}
     for name in rows.dtype.names or ():
         target = column_of(name)
-        if target is None or target in columns:
+        if target is None or target in columns or rows.dtype[name].shape:
             continue
         values = rows[name].astype(rows.dtype[name].newbyteorder("="))
         if target in ("red", "green", "blue"):

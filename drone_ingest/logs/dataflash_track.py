@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from drone_ingest.clock import gps_us, last_before, note_drift, note_steps, robust_clock, robust_span
 from drone_ingest.found import POSITIONS, Clock, Flight
-from drone_ingest.logs.mavlink_modes import mode_name
 from drone_ingest.logs.mavlink_track import events_table
+from drone_ingest.mavlink.modes import mode_name
 from drone_ingest.positions import NO_TIME, positions_table
 
 __all__ = ["fill_flight"]

@@ -23,6 +23,8 @@ from wire.errors import InputError
 __all__ = ["read_kml", "read_kmz"]
 
 _POINTS_MAX = 5_000_000
+_LOCAL = b"PK\x03\x04"
+_STEP_BYTES = 256  # small: what follows a broken place in a step is lost
 _Row = tuple[float, float, float, int, str, str]
 """Longitude, latitude, altitude, UTC in µs or NO_TIME, column of the altitude, name."""
 _MODES = {"absolute": "alt_msl_m", "relativeToGround": "alt_unknown_m"}
@@ -36,7 +38,9 @@ def read_kml(path: Path, limits: DroneLimits, progress: Progress) -> Flight:
 
 
 def read_kmz(path: Path, limits: DroneLimits, progress: Progress) -> Flight:
-    """The document of a KMZ archive; raises InputError when there is none or it unpacks to too much."""
+    """The document of a KMZ archive, or as much of it as a broken one gives; raises InputError when there is none or
+    it unpacks to too much."""
+    problem = None
     try:
         with zipfile.ZipFile(path) as archive:
             names = [one for one in archive.namelist() if one.lower().endswith(".kml")]
@@ -45,11 +49,43 @@ def read_kmz(path: Path, limits: DroneLimits, progress: Progress) -> Flight:
             with archive.open(names[0]) as document:
                 data = document.read(limits.kmz_bytes + 1)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise InputError(f"it is no whole KMZ archive: {error}", file=str(path), fix="export it again") from error
+        problem, data = str(error)[:100], _salvaged(path.read_bytes(), limits.kmz_bytes + 1)
+        if not data:
+            raise InputError(f"it is no whole KMZ archive: {error}", file=str(path), fix="export it again") from error
     if len(data) > limits.kmz_bytes:
         raise InputError(f"its document is larger than {limits.kmz_bytes} bytes", file=str(path), fix="split it")
     progress(path.stat().st_size)
-    return _flight(data, path, limits, "kmz")
+    flight = _flight(data, path, limits, "kmz")
+    if problem is not None:
+        flight.notes.damage(path.stat().st_size, "byte", f"the archive is broken ({problem})")
+    return flight
+
+
+def _salvaged(raw: bytes, bytes_max: int) -> bytes:
+    """The first .kml of an archive whose directory is lost, by its local header, up to where it cannot be unpacked."""
+    at = 0
+    while (at := raw.find(_LOCAL, at)) >= 0 and at + 30 <= len(raw):
+        method, name_bytes = int.from_bytes(raw[at + 8 : at + 10], "little"), raw[at + 26 : at + 28]
+        start = at + 30 + int.from_bytes(name_bytes, "little")
+        name = raw[at + 30 : start]
+        start += int.from_bytes(raw[at + 28 : at + 30], "little")
+        if name.lower().endswith(b".kml") and method == zipfile.ZIP_DEFLATED:
+            return _inflated(raw[start:], bytes_max)
+        at += len(_LOCAL)
+    return b""
+
+
+def _inflated(raw: bytes, bytes_max: int) -> bytes:
+    unpack, parts, size = zlib.decompressobj(-zlib.MAX_WBITS), [], 0
+    try:
+        for at in range(0, len(raw), _STEP_BYTES):
+            parts.append(unpack.decompress(raw[at : at + _STEP_BYTES], bytes_max - size))
+            size += len(parts[-1])
+            if unpack.eof or size >= bytes_max:
+                break
+    except zlib.error:
+        pass  # what came before is the document so far
+    return b"".join(parts)
 
 
 def _flight(data: bytes, path: Path, limits: DroneLimits, kind: str) -> Flight:

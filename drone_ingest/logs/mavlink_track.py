@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from drone_ingest.clock import last_before, note_drift, note_steps, robust_clock, robust_span
 from drone_ingest.found import EVENTS, POSITIONS, Clock, Flight
-from drone_ingest.logs.mavlink_modes import mode_names
+from drone_ingest.mavlink.modes import mode_names
 from drone_ingest.positions import NO_TIME, positions_table, unknown
 
 __all__ = ["events_table", "fill_flight"]
