@@ -90,9 +90,7 @@ class Twin:
             rebind=self._bind,
             refresh=self.refresh,
         )
-        self.tiles = Tiles(
-            store, model=lambda: self.model, uploads=self.uploads, site_folder=lambda: self.site.folder
-        )
+        self.tiles = Tiles(store, model=lambda: self.model, uploads=self.uploads, site_folder=lambda: self.site.folder)
         files = PlanFiles(self.uploads, self.upload_names, lambda: self.site.folder)
         schedule = ScheduleChange(self.plan, files, self.refresh)
         links = LinksChange(self.plan, files, self.refresh)

@@ -52,6 +52,7 @@ class NodeView:
     status: Status | None = None
     hello: Hello | None = None
     health: Health | None = None
+    clock_ahead_us: int | None = None  # of the gateway's clock, by its last report of health, on its way included
     last_seen_us: int | None = None
     online: bool = False
     conflict: bool = False
@@ -174,6 +175,7 @@ class Ingest:
                 self._batch.statuses.append((node, view.status))
             elif kind == "health":
                 view.health = decode(Health, message.payload)
+                view.clock_ahead_us = None if message.retain else view.health.ts_us - self.clock.wall_us()
             elif kind == "reply":
                 self.on_reply(node, decode(Reply, message.payload))
         except MessageError as error:

@@ -25,6 +25,7 @@ class NodeStatus(msgspec.Struct):
     spool: dict[str, Any]
     sources: dict[str, Any]
     epochs: int
+    clock_ahead_s: float | None  # how far its clock is ahead of the twin's
     why_silent: str | None
 
 
@@ -48,6 +49,7 @@ def _status(view: NodeView, now_us: int, *, connected: bool) -> NodeStatus:
         spool=spool,
         sources=msgspec.to_builtins(health.sources) if health else {},
         epochs=len(hello.epochs) if hello else 0,
+        clock_ahead_s=None if view.clock_ahead_us is None else round(view.clock_ahead_us / 1e6, 3),
         why_silent=_why_silent(view, now_us, online=online, connected=connected),
     )
 

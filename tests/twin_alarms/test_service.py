@@ -68,6 +68,10 @@ class Park:
         return "none" if alarm is None else alarm.state
 
 
+def node(*, online: bool, ahead_s: float | None = None) -> NodeStatus:
+    return NodeStatus("gw", online, None, "", None, None, 0, {}, {}, 1, ahead_s, None if online else "its link is down")
+
+
 class _NoBindings:
     def __init__(self) -> None:
         self.by_point: dict[int, Any] = {}
@@ -135,9 +139,6 @@ def test_what_is_not_commissioned_floods_nobody_and_rings_once_it_is(park: Park)
 
 
 def test_a_silent_gateway_is_one_alarm_and_not_one_for_each_of_its_points(park: Park) -> None:
-    def node(*, online: bool) -> NodeStatus:
-        return NodeStatus("gw", online, None, "", None, None, 0, {}, {}, 1, None if online else "its link is down")
-
     park.nodes = [node(online=True)]
     park.read(rows(1, T0, 20.0, recv_us=T0))
     park.look(30.0)
@@ -151,6 +152,18 @@ def test_a_silent_gateway_is_one_alarm_and_not_one_for_each_of_its_points(park: 
     park.read(rows(1, now_us, 20.0, recv_us=now_us))
     park.look(2.0)
     assert (park.state("point:gw/d1/m:stale"), park.state("node:gw:offline")) == ("normal", "returned")
+
+
+def test_a_gateway_with_a_wrong_clock_is_told(park: Park) -> None:
+    park.nodes = [node(online=True, ahead_s=0.4)]
+    assert park.look(2.0) == []
+    park.nodes = [node(online=True, ahead_s=-3_600.0)]
+    assert park.look(2.0) == [("node:gw:clock", "raised")]
+    alarm = park.book.find("node:gw:clock")
+    assert alarm is not None
+    assert (alarm.value, alarm.definition.priority) == (-3_600.0, "medium")
+    park.nodes = [node(online=True, ahead_s=0.1)]
+    assert park.look(2.0) == [("node:gw:clock", "returned")]
 
 
 def test_a_shelf_ends_by_itself(park: Park) -> None:

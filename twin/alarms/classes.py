@@ -50,6 +50,13 @@ OWN_CLASSES = (
         30,
     ),
     AlarmClass(
+        "clock",
+        "medium",
+        "Its readings carry wrong times: what happened first cannot be told.",
+        "Check its time server; see aid4 edge doctor.",
+        240,
+    ),
+    AlarmClass(
         "data",
         "medium",
         "Readings of that time are lost for good.",

@@ -36,6 +36,7 @@ _SLOW_S: Final = 1.0  # silence, gateways, shelves
 _PLAN_S: Final = 5.0
 _ROWS_QUEUED_MAX: Final = 8_000_000  # beyond, the newest value of each point decides
 _CATCH_UP_ROWS_MAX: Final = 5_000_000
+CLOCK_OFF_S_MAX: Final = 5.0  # beyond, what happened first is told wrongly, and shifts look mixed up
 _AWAY_US: Final = 5_000_000  # a gateway that reconnects at once rings nothing
 _MARK = "alarms_seen_us"
 _OVERDUE = {"late_start", "late_finish"}  # what was finished late, or will be, needs nobody today
@@ -204,6 +205,10 @@ class AlarmService:
             definition = _definition("node", node.node, "offline", "gateway", text=node.why_silent or "")
             if node.online or now_us - away[node.node] >= _AWAY_US:
                 reports.append(Report(definition, not node.online, away.get(node.node, now_us)))
+            off_s = node.clock_ahead_s
+            if node.online and off_s is not None:
+                wrong = _definition("node", node.node, "clock", "clock")
+                reports.append(Report(wrong, abs(off_s) > CLOCK_OFF_S_MAX, now_us, round(off_s, 1)))
         return self.book.conditions(reports)
 
     def _look_at_gaps(self, now_us: int) -> list[Step]:

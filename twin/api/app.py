@@ -57,7 +57,8 @@ OPERATIONS: list[Operation] = [
 ]
 _STATIC = Path(__file__).parents[1] / "static"
 _HEADERS = {
-    "content-security-policy": "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "  # wasm: the decoder of the tiles
+    # wasm: the decoder of the tiles
+    "content-security-policy": "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "
     "img-src 'self' data: blob:; object-src 'none'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",

@@ -31,6 +31,7 @@ const KIND_TEXT: Record<string, Key> = {
   stale: "alarm.kindStale",
   state: "alarm.kindState",
   offline: "alarm.kindOffline",
+  clock: "alarm.kindClock",
   gap: "alarm.kindGap",
   late: "alarm.kindLate",
 };

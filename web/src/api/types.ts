@@ -151,6 +151,8 @@ export interface NodeRow {
   spool: Record<string, number | null> | null;
   sources: Record<string, SourceHealth> | null;
   epochs: number;
+  /** seconds by which its clock is ahead of the twin's */
+  clock_ahead_s?: number | null;
   why_silent: string | null;
 }
 

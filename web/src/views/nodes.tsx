@@ -9,6 +9,7 @@ import * as format from "../i18n/format";
 import { useResource } from "../state/resource";
 
 const REFRESH_MS = 5_000;
+const CLOCK_OFF_S_MAX = 5;
 
 /** The gateways: who is there, how far behind, how much waits in the spool, and why one is silent. */
 export function NodesView() {
@@ -70,6 +71,11 @@ function NodeCard({ node }: { node: NodeRow }) {
           {format.value(spool["refused"] ?? null)}
         </Measure>
         <Measure name={t("node.epochs")}>{format.value(node.epochs)}</Measure>
+        {typeof node.clock_ahead_s === "number" && (
+          <Measure name={t("node.clock")} abnormal={Math.abs(node.clock_ahead_s) > CLOCK_OFF_S_MAX}>
+            {Math.abs(node.clock_ahead_s) < 1 ? t("node.clockRight") : t(node.clock_ahead_s > 0 ? "node.clockAhead" : "node.clockBehind", { age: format.duration(Math.abs(node.clock_ahead_s)) })}
+          </Measure>
+        )}
         <Measure name={t("node.agent")}>{node.agent || "–"}</Measure>
       </dl>
       {sources.length > 0 && <Sources sources={sources} />}
