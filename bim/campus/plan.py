@@ -42,7 +42,12 @@ class Dated:
         self.real_days = {
             code: days + longer.get(code, 0) + (days > 1 and _dice(code) == 0) for code, days in self.days.items()
         }
-        self.real = schedule(self.real_days, self.links, {delay.task: delay.start_days for delay in plan.delays})
+        late = {delay.task: delay.start_days for delay in plan.delays}
+        self.real = schedule(self.real_days, self.links, late)
+        for code, span in self.real.items():  # nobody knows yet how long the works ahead will really take
+            if span.first >= self.now:
+                self.real_days[code] = self.days[code]
+        self.real = schedule(self.real_days, self.links, late)
         if max(span.last for span in self.real.values()) >= _HORIZON_DAYS:
             problem = f"the works take more than {_HORIZON_YEARS} years"
             raise ConfigError(problem, file="plan.toml", field="work.days", fix="shorten the works")
@@ -123,7 +128,9 @@ class _Writer:
         end = self._finish(max(span.last for span in self._dated.real.values()))
         created = f"{self._dated.start - timedelta(days=30)}T09:00:00"
         common = (None, created, None, None, None, None, start, end)
-        whole = model.file.root("IfcWorkPlan", "plan", plan.name, None, None, plan.code, *common[1:], Enum("PLANNED"))
+        whole = model.file.root(
+            "IfcWorkPlan", "plan", model.place.title, None, None, plan.code, *common[1:], Enum("PLANNED")
+        )
         own = model.file.root(
             "IfcWorkSchedule", "plan/schedule", plan.name, None, None, f"{plan.code}-01", *common[1:], Enum("PLANNED")
         )

@@ -40,9 +40,9 @@ def read_ifc(data: bytes, limits: ScheduleLimits) -> Draft:
             "format", "the model has no IfcTask", fix="give a model with a work schedule, or a schedule file"
         )
     old = step.schema.startswith("IFC2X")
-    draft = Draft(about=_about(step, old))
-    read_calendars(step, draft)
     times = read_times(step, old)
+    draft = Draft(about=_about(step, old, times))
+    read_calendars(step, draft)
     for number, values in step.of_class("IFCTASK"):
         draft.tasks.append(_task(step, number, values, times.get(number), old))
     _nest(step, draft)
@@ -51,14 +51,18 @@ def read_ifc(data: bytes, limits: ScheduleLimits) -> Draft:
     return draft
 
 
-def _about(step: Instances, old: bool) -> About:
+def _about(step: Instances, old: bool, times: dict[int, dict[str, Any]]) -> About:
+    """The data date is the latest StatusTime of a task: the moment up to which progress was reported."""
     names = [values[2] for kind in _SCHEDULES for _, values in step.of_class(kind) if values[2]]
     starts = [] if old else [values[11] for kind in _SCHEDULES for _, values in step.of_class(kind)]
     start = next((one for one in starts if isinstance(one, str)), "")
+    told = [one["StatusTime"] for one in times.values() if isinstance(one.get("StatusTime"), str)]
     try:
         begins = parse_time(start) if start else None
+        reported = max((parse_time(one) for one in told if one), default=None)
     except ValueError as error:
-        raise ScheduleError("value", str(error), field="IfcWorkSchedule.StartTime", fix=_FIX) from error
+        field = "IfcWorkSchedule.StartTime or IfcTaskTime.StatusTime"
+        raise ScheduleError("value", str(error), field=field, fix=_FIX) from error
     return About(
         format="ifc",
         version=step.schema,
@@ -66,6 +70,7 @@ def _about(step: Instances, old: bool) -> About:
         name=next(iter(names), ""),
         projects=tuple(names),
         start=begins,
+        data_date=reported,
     )
 
 
