@@ -3,7 +3,8 @@ import { t } from "../i18n";
 import * as format from "../i18n/format";
 
 const ROWS_MAX = 200;
-const TEXT_MAX = 120;
+const TEXT_MAX = 160;
+const LIST_MAX = 3;
 const SIGN: Record<string, string> = { add: "+", remove: "−", replace: "→" };
 
 /** What a change changes, line by line: what was, what will be. */
@@ -28,8 +29,17 @@ export function DiffList({ rows }: { rows: readonly DiffRow[] }) {
   );
 }
 
+/** A value as people read it: fields of an object one after the other, long lists only counted. */
 function said(value: unknown): string {
-  if (value === null || value === undefined) return "–";
-  const text = typeof value === "number" || typeof value === "string" ? format.value(value) : JSON.stringify(value);
+  const text = plain(value);
   return text.length > TEXT_MAX ? `${text.slice(0, TEXT_MAX)}…` : text;
+}
+
+function plain(value: unknown): string {
+  if (value === null || value === undefined || value === "") return "–";
+  if (typeof value === "number" || typeof value === "string") return format.value(value);
+  if (Array.isArray(value)) return value.length > LIST_MAX ? t("change.entries", { n: value.length }) : value.map(plain).join(", ") || "–";
+  if (typeof value !== "object") return String(value);
+  const fields = Object.entries(value).filter(([, one]) => one !== "" && one !== null && !(Array.isArray(one) && !one.length));
+  return fields.map(([name, one]) => `${name.replaceAll("_", " ")} ${plain(one)}`).join(" · ") || "–";
 }

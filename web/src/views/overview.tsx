@@ -52,7 +52,7 @@ export function OverviewView() {
         <SiteFacts />
       </header>
       {future.value ? <Ahead /> : <Now all={all} only={only} rows={rows} />}
-      <StoreyBoard findings={future.value ? [] : all} />
+      {!future.value && <StoreyBoard findings={all} />}
     </article>
   );
 }
