@@ -7,9 +7,13 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bim.global_id import compressed
 from twin.model_names import aliases_of
+from twin.siteconfig import load_site
 from wire.catalogue import Point
+from wire.errors import UserError
 
 ROOT = re.compile(r"(#\d+\s*=\s*IFC\w+\s*\(\s*')([0-9A-Za-z_$]{22})'")
 
@@ -111,3 +115,68 @@ def test_names_lead_through_any_number_of_revisions_both_ways() -> None:
     assert aliases_of(3, edges) == {"a1": "a3", "a2": "a3", "a4": "a3", "b1": "b3"}
     assert aliases_of(1, edges) == {"a2": "a1", "a3": "a1", "a4": "a1", "b3": "b1"}
     assert aliases_of(9, edges) == {}
+
+
+async def test_links_of_tasks_follow_elements_to_their_new_ids(empty: Any, shared_data: Path) -> None:
+    file = shared_data / "bim" / "ifc" / "duplex.ifc"
+    await empty.twin.bring_model(file)
+    walls = [row["id"] for row in empty.twin.model.elements.to_pylist() if row["type"].startswith("IfcWall")][:5]
+    plan = "id,name,start,finish\nA,Walls,2026-03-01,2026-03-20\nB,Other,2026-03-01,2026-09-20\n"
+    upload = await uploaded(empty, plan.encode(), "plan.csv")
+    schedule = await empty.post("/changes", {"kind": "schedule", "body": {"upload": upload}})
+    await empty.post(f"/changes/{schedule['id']}/activate", None, 200)
+    body = {"set": [{"task": "A", "element": wall} for wall in walls]}
+    links = await empty.post("/changes", {"kind": "links", "body": body})
+    await empty.post(f"/changes/{links['id']}/activate", None, 200)
+
+    async def tasks_of(element: str) -> list[str]:
+        return [one["name"] for one in (await empty.get(f"/elements/{element}"))["tasks"]]
+
+    assert await tasks_of(walls[0]) == ["Walls"]
+    data, new = with_new_ids(file, 8)
+    change = await empty.post("/changes", {"kind": "model", "body": {"upload": await uploaded(empty, data)}})
+    await empty.post(f"/changes/{change['id']}/activate", None, 200)
+    for wall in walls:
+        assert await tasks_of(new[wall]) == ["Walls"]
+    linked = set((await empty.get("/tasks/A"))["element_ids"])
+    assert linked == {new[wall] for wall in walls}
+    await empty.post(f"/changes/{change['id']}/revert", None, 200)
+    assert await tasks_of(walls[0]) == ["Walls"]
+    assert set((await empty.get("/tasks/A"))["element_ids"]) == set(walls)
+
+
+async def test_a_site_names_several_files_and_a_brick_file(start: Any, tmp_path: Path, shared_data: Path) -> None:
+    folder = tmp_path / "site"
+    folder.mkdir()
+    for name in ("duplex.ifc", "Duplex_Electrical.ifc"):
+        (folder / name).write_bytes((shared_data / "bim" / "ifc" / name).read_bytes())
+    (folder / "park.ttl").write_text(
+        "@prefix brick: <https://brickschema.org/schema/Brick#> .\n"
+        "@prefix ref: <https://brickschema.org/schema/Brick/ref#> .\n"
+        '<urn:p> a brick:Sensor ; ref:hasExternalReference [ ref:ifcGlobalID "0BTBFw6f90Nfh9rP1dlXrr" ; '
+        'ref:hasTimeseriesId "gw/hall/co2" ] .\n'
+    )
+    (folder / "site.toml").write_text(
+        'name = "duplex"\nbrick = "park.ttl"\n[[model.part]]\nfile = "duplex.ifc"\n'
+        '[[model.part]]\nfile = "Duplex_Electrical.ifc"\nplace = { offset_m = [0, 0, 0] }\n'
+    )
+    park = await start(site=load_site(folder))
+    await asyncio.to_thread(park.feed.catalogue, [Point(id=0, device="hall", metric="co2", point_class="co2")])
+    for _ in range(600):
+        if len(park.twin.model) == 399:
+            break
+        await asyncio.sleep(0.1)
+    assert (await park.get("/site"))["model"]["file"] == "duplex.ifc + Duplex_Electrical.ifc"
+    (point,) = (await park.get("/points"))["items"]
+    assert (point["element"], point["binding"]["how"]) == ("0BTBFw6f90Nfh9rP1dlXrr", "ifc")
+    assert (point["brick"], point["tags"]) == ("CO2_Level_Sensor", ["CO2", "Level", "Sensor", "Point"])
+
+
+@pytest.mark.parametrize(
+    "text", ["[model]\n", '[model]\nfile = "a.ifc"\nfiles = ["b.ifc"]\n', 'brick = "missing.ttl"\n']
+)
+def test_a_site_that_names_its_files_wrongly_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "site.toml").write_text(f'name = "x"\n{text}')
+    with pytest.raises(UserError) as refused:
+        load_site(tmp_path)
+    assert refused.value.fix
