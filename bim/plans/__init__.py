@@ -8,8 +8,21 @@
 | `drawing` | the shapes of one storey |
 | `grounds` | the shapes of a whole site |
 | `svg` | shapes → SVG text |
+
+Importing this loads no shapely: the name storey_plans does, when it is first used.
 """
 
-from bim.plans.plans import storey_plans
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bim.plans.plans import storey_plans
 
 __all__ = ["storey_plans"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "storey_plans":
+        raise AttributeError(name)
+    from bim.plans.plans import storey_plans
+
+    return storey_plans

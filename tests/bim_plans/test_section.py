@@ -2,6 +2,9 @@
 
 import math
 import random
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ import shapely
 
 from bim.plans.section import blocks, level_faces, outline, section, tidy
 
+ROOT = Path(__file__).resolve().parents[2]
 SIDES = np.array(  # of a box whose corners are numbered by bits x, y, z; counter-clockwise seen from outside
     [
         [0, 2, 3], [0, 3, 1], [4, 5, 7], [4, 7, 6], [0, 1, 5], [0, 5, 4],
@@ -118,3 +122,11 @@ def test_a_triangle_soup_never_raises():
         triangles = maker.integers(0, len(vertices), (dice.randint(1, 60), 3)).astype(np.int32)
         for shape in (section(vertices, triangles, 0.0), outline(vertices, triangles)):
             assert tidy(shape).is_empty or tidy(shape).area > 0
+
+
+def test_the_commands_load_neither_shapely_nor_proj():
+    script = (
+        "import sys, bim.cli, twin.place; print([m for m in ('shapely', 'pyproj', 'ifcopenshell') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
