@@ -1,4 +1,4 @@
-import { signal } from "@preact/signals";
+import { effect, signal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { Vector3 } from "three";
 import type { Point } from "../api/types";
@@ -8,8 +8,8 @@ import { conditionOf } from "../state/condition";
 import { byInterest } from "../state/headlines";
 import { useInterest } from "../state/interest";
 import { scene, setScene } from "../state/route";
-import { at } from "../state/time";
-import { cell } from "../state/values";
+import { at, live } from "../state/time";
+import { cell, frames } from "../state/values";
 import { middleOf } from "./features";
 import type { ParkModel } from "./park_model";
 
@@ -19,6 +19,8 @@ const TALL_PX = 26;
 /** Fingers need more room than pointers. */
 const TALL_TOUCH_PX = 46;
 const SELECTED_FIRST = 100;
+/** Points of one as-of request. */
+const ASKED_MAX = 400;
 /** Abnormal markers win their place over closer ones. */
 const ABNORMAL_FIRST = 10;
 
@@ -48,9 +50,18 @@ export function Markers({ model, of, storey }: { model: ParkModel; of: string | 
     follow();
     return () => (model.stage.onFrame = () => {});
   }, [model, candidates]);
+  // in history a place is asked for before it is known whether it had a value then
+  useEffect(
+    () =>
+      effect(() => {
+        frames.value;
+        if (!live.value) model.stage.draw();
+      }),
+    [model],
+  );
   const list = shown.value;
   useEffect(() => void (host.current && move(model, host.current, list)), [list]);
-  useInterest(list.map((one) => one.point.id));
+  useInterest((live.value ? list : candidates.slice(0, ASKED_MAX)).map((one) => one.point.id));
   return (
     <div class="markers" ref={host}>
       {list.map((one) => (
@@ -89,7 +100,9 @@ function chosen(model: ParkModel, places: readonly Place[]): Place[] {
     if (section.x * position.x + section.y * position.y + section.z * position.z > section.w) return [];
     const spot = model.stage.screenOf(position);
     if (!spot || spot.x < 0 || spot.y < 0 || spot.x > model.stage.host.clientWidth || spot.y > model.stage.host.clientHeight) return [];
-    const condition = conditionOf(place.point, cell(place.point.id).peek(), instant);
+    const reading = cell(place.point.id).peek();
+    if (!live.peek() && reading === null && place.id !== selected) return [];
+    const condition = conditionOf(place.point, reading, instant);
     const first = place.id === selected ? SELECTED_FIRST : condition !== "ok" && condition !== "silent" ? ABNORMAL_FIRST : 0;
     return [{ place, spot, rank: spot.depth - first }];
   });

@@ -1,3 +1,4 @@
+import { effect, untracked } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { MarkerText } from "../components/marker_text";
 import { Icon } from "../components/icon";
@@ -9,8 +10,8 @@ import { conditionOf } from "../state/condition";
 import { byInterest } from "../state/headlines";
 import { useInterest } from "../state/interest";
 import { setScene } from "../state/route";
-import { at } from "../state/time";
-import { cell } from "../state/values";
+import { at, live } from "../state/time";
+import { cell, frames } from "../state/values";
 import type { Sheet, Spot } from "./sheet";
 
 const NAME_PX_MIN = 78;
@@ -43,8 +44,14 @@ export function Labels({ sheet, of, flags }: { sheet: Sheet; of: string | null; 
   useEffect(() => {
     const place = () => void (host.current && arrange(sheet, host.current, rooms, sensors));
     sheet.onMove = place;
-    place();
-    return () => (sheet.onMove = () => {});
+    const stop = effect(() => {
+      if (!live.value) frames.value;
+      untracked(place);
+    });
+    return () => {
+      stop();
+      sheet.onMove = () => {};
+    };
   }, [sheet, rooms, sensors]);
   return (
     <div class="sheet-labels" ref={host}>
@@ -135,7 +142,7 @@ function arrange(sheet: Sheet, host: HTMLElement, rooms: readonly Room[], sensor
     if (!element) continue;
     const spot = sheet.screenOf(flag.spot);
     const [w, h] = [FLAG_PX[0] / 2, FLAG_PX[1] / 2];
-    element.hidden = shown >= FLAGS_MAX || taken.some((one) => Math.abs(one.x - spot.x) < one.w + w && Math.abs(one.y - spot.y) < one.h + h);
+    element.hidden = shown >= FLAGS_MAX || (!live.peek() && cell(flag.point.id).peek() === null) || taken.some((one) => Math.abs(one.x - spot.x) < one.w + w && Math.abs(one.y - spot.y) < one.h + h);
     put(element, spot);
     if (element.hidden) continue;
     taken.push({ ...spot, w, h });
