@@ -114,13 +114,13 @@ def _number(value: float) -> str:
 
 
 def _quoted(value: str) -> str:
-    """A text; what is not ASCII stands as UTF-16 in \\X2\\…\\X0\\."""
+    """A text; what is not printable ASCII stands as UTF-16 in \\X2\\…\\X0\\."""
     plain = value.replace("\\", "\\\\").replace("'", "''")
-    if plain.isascii():
+    if plain.isascii() and plain.isprintable():
         return f"'{plain}'"
     parts, wide = [], ""
     for letter in plain:
-        if letter.isascii():
+        if letter.isascii() and letter.isprintable():
             parts.append(_wide(wide) + letter)
             wide = ""
         else:
