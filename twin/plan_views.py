@@ -169,10 +169,11 @@ def curve_of(plan: Plan) -> Curve:
 
 
 def late_of(plan: Plan, at_us: int) -> tuple[list[LateTask], int]:
-    """The most delayed tasks at a moment in calendar days, and how many are late."""
+    """Tasks behind their plan at a moment, those that are still open first, then the most delayed in calendar days;
+    and how many there are."""
     behind = plan.progress.behind(seconds(plan.clock.local(at_us)))
     days = {row: max(0, expected - due) / _DAY_S for row, (_, due, expected) in behind.items()}
-    worst = sorted(days, key=lambda row: -days[row])[:_LATE_MAX]
+    worst = sorted(days, key=lambda row: (behind[row][0] == "finished_late", -days[row]))[:_LATE_MAX]
     rows = np.array(worst, np.int64)
     names = plan.schedule.tasks.select(["id", "code", "name"]).take(pa.array(rows)).to_pylist()
     planned, forecast = plan.tasks.planned, plan.tasks.forecast
