@@ -14,6 +14,7 @@ from bim.geo.control_points import calibrate_site
 from bim.geo.frame import FrameFacts, PlaceFacts
 from bim.geo.settings import CalibrationSettings
 from bim.geo.site import Geography, calibration_of, frame_of, read_geography
+from bim.geo.transformation import Transformation
 from wire.errors import ConfigError
 
 __all__ = ["calibrate", "locate"]
@@ -95,7 +96,7 @@ def _lines(facts: FrameFacts) -> list[str]:
     rows = [
         ("how", facts.how),
         ("crs", f"{facts.crs} {facts.crs_name}" if facts.crs else "not known"),
-        ("transformation", f"{named.name}, exact to {named.accuracy_m:g} m" if named else "none"),
+        ("transformation", _accuracy(named) if named else "none"),
         ("vertical datum", facts.vertical_datum),
         ("origin", _where(facts.origin)),
         ("middle", _where(facts.middle)),
@@ -103,6 +104,12 @@ def _lines(facts: FrameFacts) -> list[str]:
         ("scale", f"model {facts.model_scale:.6f}" + (f", map {facts.grid_scale:.6f}" if facts.grid_scale else "")),
     ]
     return [f"{name:<16}  {value}" for name, value in rows] + [f"warning           {one}" for one in facts.warnings]
+
+
+def _accuracy(named: Transformation) -> str:
+    etrs89 = named.etrs89_accuracy_m
+    exact = f"{named.name}, exact to {named.accuracy_m:g} m"
+    return exact if etrs89 is None else f"{exact} (to ETRS89, which RTK services give, {etrs89:g} m)"
 
 
 def _where(place: PlaceFacts) -> str:

@@ -21,17 +21,23 @@ __all__ = ["Chosen", "Projection", "Transformation", "choose"]
 Array = npt.NDArray[np.float64]
 
 _SPREAD_M = 0.02  # candidates nearer than that are one for a building
+_SAME_DEG = 1e-9  # a tenth of a millimetre
 _METRES_PER_DEGREE = 111_320.0
 _NEWTON_STEPS = 2  # the first leaves micrometres, the second nothing
 
 
 class Transformation(msgspec.Struct, frozen=True):
-    """The operation by name; accuracy as its register states it."""
+    """The operation by name; accuracy as its register states it.
+
+    WGS 84 itself is known to a metre or two. What a receiver shows that an RTK service corrects in Europe is ETRS89:
+    `etrs89_accuracy_m` is how exact the same operation is to that, null where there is none.
+    """
 
     name: str
     accuracy_m: float
     area: str = ""
     code: str = ""
+    etrs89_accuracy_m: float | None = None
 
 
 class Projection:
@@ -90,16 +96,32 @@ def choose(system: Horizontal, at: tuple[float, float], named: str | None = None
     inside = [one for one in usable if _holds(one.area_of_use, lon, lat)] or usable
     wanted = inside if named is None else _named(usable, named, system)
     best = min(wanted, key=lambda one: (one.accuracy, _square(one.area_of_use)))
-    chosen = Transformation(_name(best), float(best.accuracy), getattr(best.area_of_use, "name", ""), _register(best))
+    area = getattr(best.area_of_use, "name", "")
+    chosen = Transformation(
+        _name(best), float(best.accuracy), area, _register(best), _to_etrs89(system, at, found[id(best)])
+    )
     told = [*_spread(inside, best, found, named), *_better(group, best, lon, lat)]
     return Chosen(Projection(best), chosen, told)
 
 
-def _group(system: Horizontal) -> Any:
+def _to_etrs89(system: Horizontal, at: tuple[float, float], place: tuple[float, float]) -> float | None:
+    """Accuracy of what leads to ETRS89 and to the very same degrees."""
+    group = _group(system, "EPSG:4258")
+    same = [
+        one.accuracy
+        for one in group.transformers
+        if one.accuracy >= 0
+        and "ballpark" not in one.description.lower()
+        and np.allclose(_position(one, at), place, rtol=0, atol=_SAME_DEG)
+    ]
+    return float(min(same)) if same else None
+
+
+def _group(system: Horizontal, to: str = "EPSG:4326") -> Any:
     pyproj = proj()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a missing grid is told by _better
-        return pyproj.transformer.TransformerGroup(system.crs, "EPSG:4326", always_xy=True, allow_ballpark=False)
+        return pyproj.transformer.TransformerGroup(system.crs, to, always_xy=True, allow_ballpark=False)
 
 
 def _refusal(system: Horizontal, group: Any) -> InputError:

@@ -47,6 +47,7 @@ def test_s_jtsk_of_slovakia_agrees_with_the_published_formulas(geodesy, apart_m,
     assert apart_m(place[:2], geodesy.jtsk03_to_wgs84(lat, lon, h)) < 1e-3
     assert frame.transformation.name == "S-JTSK [JTSK03] to WGS 84 (1)"
     assert frame.transformation.accuracy_m == 1.0
+    assert frame.transformation.etrs89_accuracy_m == 0.001  # EPSG:8367 has the parameters of EPSG:8368
 
 
 def test_taiwan_and_utm_agree_with_kruegers_series(geodesy, apart_m):
