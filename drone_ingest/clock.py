@@ -1,7 +1,7 @@
 """Time out of logs: UTC from many doubtful samples, the span that most records agree on, steps of the clock."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -19,6 +19,7 @@ _UTC_MAX_US = 4_102_444_800 * _US  # 2100
 _HOUR_US = 3_600 * _US
 _GAP_HOURS = 6  # records further from all others than that carry a wrong time
 _STEP_BACK_US = _US  # a log whose clock goes back by more was spliced, or its clock was set
+_LEAP_FORWARD_US = 60 * _US  # a pause of the recorder, or a clock that was set: nobody logs once a minute
 _LEAP_S = 18  # GPS − UTC since 2017
 _LEAPS = ((1_435_708_800, 16), (1_483_228_800, 17))  # before these UTC seconds: 16, 17
 _GPS_EPOCH_S = 315_964_800
@@ -90,18 +91,19 @@ def robust_span(times: Iterable[NDArray[np.int64]]) -> tuple[int, int, int] | No
     return first, last, sum(counts.values()) - sum(len(one) for one in inside)
 
 
-def note_steps(times: NDArray[np.int64], what: str, notes: Notes) -> NDArray[np.bool_]:
-    """Rows at which a clock went back; says so once, with the largest step."""
-    back = np.zeros(len(times), bool)
-    if len(times) > 1:
-        steps = np.diff(times)
-        back[1:] = steps < -_STEP_BACK_US
-        if back.any():
-            row = int(np.argmin(steps)) + 1
-            count = int(back.sum())
-            far = steps.min() / _US
-            notes.warn(f"the clock of {what} steps back {count} times, most at record {row} by {-far:.1f} s")
-    return back
+def note_steps(tables: Mapping[str, NDArray[np.int64]], notes: Notes) -> None:
+    """Say where a log's clock goes back or leaps, by the times of its most frequent message."""
+    if not tables:
+        return
+    what = max(tables, key=lambda name: len(tables[name]))
+    steps = np.diff(tables[what])
+    for wrong, words in ((steps < -_STEP_BACK_US, "goes back"), (steps > _LEAP_FORWARD_US, "leaps")):
+        rows = np.flatnonzero(wrong)
+        if len(rows):
+            far = rows[np.argmax(np.abs(steps[rows]))]
+            most = f"most at record {far + 1} by {abs(int(steps[far])) / _US:.1f} s"
+            often = "once" if len(rows) == 1 else f"{len(rows)} times"
+            notes.warn(f"the clock of {what} {words} {often}, {most}")
 
 
 def last_before(

@@ -55,9 +55,8 @@ def fill_flight(flight: Flight) -> None:
     first, last, strange = span
     if strange:
         flight.notes.warn(f"{strange} records have times hours away from the rest")
-    for name in ("GPS", "ATT", "IMU"):
-        if name in flight.messages:
-            note_steps(flight.messages[name]["_t_us"].to_numpy(), name, flight.notes)
+    times = {name: table["_t_us"].to_numpy() for name, table in flight.messages.items() if name not in _STEPLESS}
+    note_steps(times, flight.notes)
     flight.span_s = (first / _US, last / _US)
     flight.start_us = None if flight.clock.offset_us is None else first + flight.clock.offset_us
     said = flight.messages["MSG"]["Message"].to_pylist() if "Message" in _columns(flight, "MSG") else []
@@ -68,6 +67,7 @@ def fill_flight(flight: Flight) -> None:
 
 
 _UNTIMED = frozenset({"FMT", "FMTU", "UNIT", "MULT"})
+_STEPLESS = _UNTIMED | {"PARM", "CMD"}  # written when logging begins, with the time of then
 
 
 def _columns(flight: Flight, name: str) -> list[str]:

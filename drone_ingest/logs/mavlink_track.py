@@ -68,8 +68,7 @@ def fill_flight(flight: Flight, *, stamped: bool) -> None:
     offset = flight.clock.offset_us
     flight.start_us = None if offset is None else first + offset
     if stamped:
-        for name, table in flight.messages.items():
-            note_steps(messages.times(table), name, flight.notes)
+        note_steps({name: messages.times(table) for name, table in flight.messages.items()}, flight.notes)
     parts = [_positions(one, system, first, offset, flight) for system, one in _vehicles(messages)]
     flight.positions = pa.concat_tables(parts) if parts else POSITIONS.empty_table()
     flight.events = _events(messages, first, offset)

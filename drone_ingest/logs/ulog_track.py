@@ -45,7 +45,7 @@ def fill_flight(flight: Flight, records: Records) -> None:
         flight.notes.warn("this flight was simulated: the log is of PX4 SITL")
     if records.dropouts_ms:
         total_ms = sum(duration for _, duration in records.dropouts_ms)
-        flight.notes.warn(f"{len(records.dropouts_ms)} dropouts: {total_ms} ms were not logged")
+        flight.notes.warn(f"dropouts: {len(records.dropouts_ms)}; {total_ms} ms were not logged")
     if span is None:
         return
     first, last, strange = span
@@ -53,9 +53,7 @@ def fill_flight(flight: Flight, records: Records) -> None:
         first = records.start_us  # rows published before logging began keep their old times
     if strange:
         flight.notes.warn(f"{strange} rows have times hours away from the rest")
-    for name in ("vehicle_attitude", "sensor_combined"):
-        if name in flight.messages:
-            note_steps(flight.messages[name]["_t_us"].to_numpy(), name, flight.notes)
+    note_steps({name: table["_t_us"].to_numpy() for name, table in flight.messages.items()}, flight.notes)
     flight.span_s = (first / _US, last / _US)
     flight.start_us = None if flight.clock.offset_us is None else first + flight.clock.offset_us
     flight.positions = _positions(flight, first)

@@ -97,6 +97,14 @@ def test_a_clock_that_steps_back_is_told(tmp_path: Path) -> None:
     assert any("steps back" in text for text in _flight(file).warnings)
 
 
+def test_a_log_spliced_out_of_two_tells_of_its_clock(shared_data: Path, tmp_path: Path) -> None:
+    data = (shared_data / "drone/mavlink/vtol.tlog").read_bytes()
+    file = tmp_path / "twice.tlog"
+    file.write_bytes(data + data)
+    told = [text for text in _flight(file).warnings if "clock of" in text]
+    assert told == ["the clock of PARAM_VALUE goes back once, most at record 1147 by 206.4 s"]
+
+
 def test_the_unknown_battery_of_a_whole_flight_is_null(shared_data: Path) -> None:
     flight = _flight(shared_data / "drone/mavlink/vtol.tlog")
     assert flight.messages["SYS_STATUS"]["battery_remaining"].to_numpy().max() == -1
