@@ -62,6 +62,8 @@ class Cascade:
         """Fill `found` and `lost`; `deadline` is on the monotonic clock. Raises ModelError beyond a bound."""
         self._reasons = {step: [] for step in self.products}
         for kernel in self.kernels:
+            if not kernel.suits(self.model):
+                continue
             waiting = [step for step in self.products if step not in self.found]
             self._one_kernel(kernel, [step for step in waiting if not kernel.errs_on(self.products[step])], deadline)
         self.lost = {

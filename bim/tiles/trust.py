@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from bim.damage import READ_ERRORS
+from bim.tiles.tessellation import TESSELLATION, has_tessellations
 
 __all__ = ["KERNELS", "Kernel"]
 
@@ -22,6 +23,7 @@ class Kernel(NamedTuple):
     name: str
     settings: dict[str, int]
     errs_on: Callable[[Any], bool]
+    suits: Callable[[Any], bool] = lambda _model: True  # whether there is anything for it in an open file
     patience: float = 1.0  # how many times longer than others it may take on one element
 
 
@@ -51,6 +53,7 @@ def _has_half_space(item: Any, depth: int) -> bool:
 
 
 KERNELS = (
+    Kernel(TESSELLATION, {}, _never, suits=has_tessellations),
     Kernel("cgal-simple", {}, _never),
     Kernel("manifold", {"circle-segments": 128}, clipped_by_half_space),  # by itself it makes a chord of an arc
     Kernel("hybrid-cgal-simple-opencascade", {}, _never),

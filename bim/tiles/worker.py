@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from bim.damage import READ_ERRORS, text
 from bim.tiles.spool import Mesh, write_mesh
+from bim.tiles.tessellation import TESSELLATION, write_tessellations
 from bim.tiles.trust import Kernel
 
 __all__ = ["LOG_FILE", "ORDER_FILE", "run_kernel"]
 
+_COLOR_KERNEL = "cgal-simple"
 ORDER_FILE = "order.u32"
 LOG_FILE = "log.json"
 _SETTINGS = {
@@ -39,6 +41,9 @@ def run_kernel(model: Any, kernel: Kernel, products: list[Any], spool: int, work
     settings = geom.settings()
     for name, value in {**_SETTINGS, **kernel.settings}.items():
         settings.set(name, value)
+    if kernel.name == TESSELLATION:
+        write_tessellations(model, products, spool, lambda product: _one_color(geom, settings, product))
+        return
     get_log()
     iterator = geom.iterator(settings, model, 1, include=products, geometry_library=kernel.name)
     more = iterator.initialize()
@@ -106,6 +111,17 @@ def _rgba(material: Any) -> int:
     except READ_ERRORS:
         return 0xB2B2B2FF
     return red << 24 | green << 16 | blue << 8 | alpha
+
+
+def _one_color(geom: Any, settings: Any, product: Any) -> int | None:
+    """The colour that a kernel gives a product; None when it gives several, or nothing."""
+    try:
+        geometry = geom.create_shape(settings, product, geometry_library=_COLOR_KERNEL).geometry
+        mesh = _mesh_of(geometry)
+    except READ_ERRORS:
+        return None
+    colors = [] if mesh is None else np.unique(mesh.colors).tolist()
+    return int(colors[0]) if len(colors) == 1 else None
 
 
 def _write_order(iterator: Any, path: Path) -> None:
