@@ -15,7 +15,7 @@ import numpy as np
 from inference.bundle import AlarmPolicy, Manifest, encode_manifest
 from inference.detectors import WIDTH, WINDOWED, Detector
 from inference.graph import Graph
-from inference.limits import TRAIN_ROWS_MIN
+from inference.limits import LEARN_CELLS_MAX, LEARN_WINDOWS_MIN, TILE_ROWS, TRAIN_ROWS_MIN
 from inference.scaling import Scaling, fit_scaling
 from inference.tables import Table, block_maxima, fit_table
 from inference.windows import Floats, hold, trailing
@@ -123,7 +123,9 @@ def _learn(
 ) -> tuple[Scaling, dict[str, Detector]]:
     """Scaling and detectors from contiguous pieces of rows; no window spans two pieces."""
     scaling = fit_scaling(np.concatenate(pieces))
-    windows = np.concatenate([trailing(scaling.apply(piece), WIDTH) for piece in pieces])
+    most = max(LEARN_CELLS_MAX // (WIDTH * pieces[0].shape[1]), LEARN_WINDOWS_MIN)
+    step = -(-sum(len(piece) for piece in pieces) // most)
+    windows = np.concatenate([trailing(scaling.apply(piece), WIDTH)[::step] for piece in pieces])
     return scaling, {name: kind.fit(windows, pooled) for name, kind in kinds.items()}
 
 
@@ -135,8 +137,9 @@ def _out_of_sample(held: Floats, kinds: dict[str, type[Detector]], pooled: bool)
     for low, high in pairwise(edges.tolist()):
         pieces = [held[: max(low - _PURGE_ROWS, 0)], held[min(high + _PURGE_ROWS, rows) :]]
         scaling, detectors = _learn([piece for piece in pieces if len(piece)], kinds, pooled)
-        start = max(0, low - WIDTH)
-        windows = trailing(scaling.apply(held[start:high]), WIDTH)[low - start :]
-        for name, detector in detectors.items():
-            found[name].append(detector.score(windows)[0])
+        for begin in range(low, high, TILE_ROWS):
+            start, end = max(0, begin - WIDTH), min(begin + TILE_ROWS, high)
+            windows = trailing(scaling.apply(held[start:end]), WIDTH)[begin - start :]
+            for name, detector in detectors.items():
+                found[name].append(detector.score(windows)[0])
     return {name: np.concatenate(parts) for name, parts in found.items()}

@@ -14,6 +14,8 @@ BUNDLE_BYTES_MAX = 64 * MIB  # an asset of 1,000 channels is 12 MB
 MANIFEST_BYTES_MAX = 4 * MIB  # names, tables and thresholds of 1,000 channels are 1 MB
 CHANNELS_MAX = 1_000
 CLIP_Z = 50.0  # scaled values beyond say "far away" and nothing more; keeps squares finite
+LEARN_CELLS_MAX = 20_000_000  # values of all windows learned from: 160 MB; beyond, evenly spread ones are taken
+LEARN_WINDOWS_MIN = 1_000  # however many channels there are
 TILE_ROWS = 256  # windows of one run: tiles of 100 to 500 beat one huge batch and bound memory
 
 # Calibration

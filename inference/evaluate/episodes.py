@@ -50,13 +50,16 @@ class Events(msgspec.Struct, frozen=True):
 
 
 class Budget(msgspec.Struct, frozen=True):
-    """False-alarm episodes in normal time; `ratio` is realised over allowed."""
+    """False-alarm episodes in normal time against those allowed; no `ratio` where not even one was allowed.
+
+    Half an hour of recordings cannot tell whether one false alarm in two days is kept.
+    """
 
     budget_per_day: float
     false_episodes: int
     normal_days: float
-    per_day: float
-    ratio: float
+    allowed: float
+    ratio: float | None
     regime_changes: int
 
 
@@ -109,13 +112,13 @@ def budget_of(series: Iterable[Alarmed], budget_per_day: float, regime_changes: 
         wide = _widened(one.labels)
         false += int((~wide[one.opened]).sum())
         days += float((~wide).sum()) * one.row_s / _DAY_S
-    per_day = _ratio(false, days)
+    allowed = budget_per_day * days
     return Budget(
         budget_per_day=budget_per_day,
         false_episodes=false,
         normal_days=days,
-        per_day=per_day,
-        ratio=_ratio(per_day, budget_per_day),
+        allowed=allowed,
+        ratio=false / allowed if allowed >= 1.0 else None,
         regime_changes=regime_changes,
     )
 

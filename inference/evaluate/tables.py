@@ -20,6 +20,8 @@ def lines_of(report: Report) -> Iterator[str]:
             found = f"{fixed.found}/{fixed.windows}"
             yield f"| {name} | {fixed.score:.1f} | {found} | {fixed.false_rows} | {best.score:.1f} |"
         yield ""
+        yield f"{nab.false_episodes} false episodes in {nab.normal_days:.0f} stream-days; data sha256 {nab.sha256[:16]}"
+        yield ""
     if not report.sets:
         return
     yield f"Trained on normal rows, budget {report.budget_per_day:g} false-alarm episodes per stream-day"
@@ -34,11 +36,12 @@ def lines_of(report: Report) -> Iterator[str]:
             f" | {events.found}/{events.events} | {events.f1:.2f} | {events.delay_s_median:g} |"
         )
     yield ""
-    yield "| set | normal stream-days | false episodes | per day | of the budget | regime changes | data sha256 |"
+    yield "| set | normal stream-days | false episodes | allowed | ratio | regime changes | data sha256 |"
     yield "|---|---|---|---|---|---|---|"
     for name, one in report.sets.items():
         held = one.false_alarms
         yield (
-            f"| {name} | {held.normal_days:.2f} | {held.false_episodes} | {held.per_day:.3f} | {held.ratio:.2f} ×"
+            f"| {name} | {held.normal_days:.3f} | {held.false_episodes} | {held.allowed:.2f}"
+            f" | {'–' if held.ratio is None else f'{held.ratio:.2f}'}"
             f" | {held.regime_changes} | {one.sha256[:16]} |"
         )
