@@ -12,7 +12,7 @@ class DroneLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Each bound with its reason; the defaults read every file of the field we know."""
 
     log_bytes: int = 8 * GIB  # a day of dataflash at 400 Hz is 4 GB; logs are read in windows, never whole
-    text_bytes: int = 256 * MIB  # SRT, CSV and KML are held whole: an hour of SRT at 60 Hz is 60 MB
+    text_bytes: int = 128 * MIB  # SRT, CSV and KML are held whole: an hour of SRT at 60 Hz is 60 MB
     photo_bytes: int = 1 * GIB  # a 150 MP DNG is 300 MB; only its tags are read
     window_bytes: int = 16 * MIB  # of a log, decoded at once: large enough for numpy, small enough for a Pi
     memory_bytes: int = 1 * GIB  # of decoded messages; beyond it they move to a temporary file

@@ -25,7 +25,7 @@ from wire.errors import InputError
 
 __all__ = ["read_csv"]
 
-_ROWS_MAX = 5_000_000
+_CELLS_MAX = 10_000_000  # 60 bytes each; an hour of a DJI record at 10 Hz has 7 million
 _COLUMNS_MAX = 500
 _FEET, _MPH, _KNOT = 0.3048, 0.44704, 0.514444
 
@@ -121,8 +121,9 @@ def _rows(text: str, notes: Notes, file: str) -> tuple[list[str], list[list[str]
     if not 1 <= len(header) <= _COLUMNS_MAX:
         raise InputError(f"it has {len(header)} columns", file=file, fix=f"give at most {_COLUMNS_MAX}")
     rows: list[list[str]] = []
+    rows_max = _CELLS_MAX // len(header)
     reader = csv.reader(lines[start + 1 :], delimiter=delimiter)
-    while len(rows) < _ROWS_MAX:
+    while len(rows) < rows_max:
         try:
             row = next(reader, None)
         except csv.Error as error:
@@ -137,7 +138,7 @@ def _rows(text: str, notes: Notes, file: str) -> tuple[list[str], list[list[str]
         elif row:
             notes.damage(start + 1 + reader.line_num, "line", f"a row of {len(row)} cells under {len(header)} names")
     else:
-        notes.warn(f"only its first {_ROWS_MAX} rows were read")
+        notes.warn(f"only its first {rows_max} rows were read")
     return header, rows
 
 

@@ -4,7 +4,9 @@ The video time of a cue is `t_s`; its wall clock is the aircraft's, without a zo
 `wall_us` and `ts` stays null. A cue that no grammar reads is reported with its line; a cut last cue too.
 """
 
+import math
 import re
+from array import array
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -42,7 +44,7 @@ def read_srt(path: Path, limits: DroneLimits, progress: Progress) -> Flight:
     raw = path.read_bytes()
     progress(len(raw))
     lines = raw.decode("utf-8", "replace").replace("\ufeff", "").splitlines()
-    rows: list[dict[str, Any]] = []
+    cues = _Cues()
     blocks = list(_blocks(lines))
     missing = _cut_off(blocks)
     for line, block in blocks:
@@ -54,12 +56,26 @@ def read_srt(path: Path, limits: DroneLimits, progress: Progress) -> Flight:
         if row is None:
             notes.damage(line, "line", f"a cue that no grammar reads ({' '.join(block)[:60]!r})")
         else:
-            row["line"] = line
-            rows.append(row)
-    flight = Flight(kind="srt", file=path.name, notes=notes, records=len(rows))
-    if rows:
-        _fill(flight, rows)
+            cues.add(line, row)
+    flight = Flight(kind="srt", file=path.name, notes=notes, records=len(cues.lines))
+    if cues.lines:
+        _fill(flight, cues)
     return flight
+
+
+class _Cues:
+    """What was read, in columns: an hour of cues as dicts would take half a gigabyte."""
+
+    def __init__(self) -> None:
+        self.columns = {name: array("d") for name in _COLUMNS}
+        self.lines, self.grammars = array("q"), list[str]()
+
+    def add(self, line: int, row: dict[str, Any]) -> None:
+        for name, values in self.columns.items():
+            value = row.get(name)
+            values.append(math.nan if value is None else value)
+        self.lines.append(line)
+        self.grammars.append(row["grammar"])
 
 
 def _blocks(lines: list[str]) -> Iterator[tuple[int, list[str]]]:
@@ -144,9 +160,9 @@ def _unscale(row: dict[str, Any]) -> None:
         del row["gps_height"]  # the Matrice writes 0.0M when it has no height
 
 
-def _fill(flight: Flight, rows: list[dict[str, Any]]) -> None:
-    columns = {name: np.array([_number(row.get(name)) for row in rows]) for name in _COLUMNS}
-    grammars = Counter(row["grammar"] for row in rows)
+def _fill(flight: Flight, cues: _Cues) -> None:
+    columns = {name: np.array(values) for name, values in cues.columns.items()}
+    grammars, count = Counter(cues.grammars), len(cues.lines)
     t_s, wall = columns["t_s"], columns["wall_us"]
     if not np.isfinite(t_s).any() and np.isfinite(wall).any():
         t_s = (wall - np.nanmin(wall)) / 1e6
@@ -155,21 +171,21 @@ def _fill(flight: Flight, rows: list[dict[str, Any]]) -> None:
         "lat_deg": columns["lat"], "lon_deg": columns["lon"], "alt_takeoff_m": columns["relative"],
         "alt_unknown_m": np.where(np.isfinite(columns["height"]), columns["height"], columns["gps_height"]),
         "vel_d_m_s": -columns["climb"], "satellites": columns["satellites"],
-        "source": np.array([row["grammar"] for row in rows]),
+        "source": np.array(cues.grammars),
     }  # fmt: skip
     given |= {f"{name}_deg": columns[name] for name in ("roll", "pitch", "yaw")}
     given |= {f"gimbal_{name}_deg": columns[f"gimbal_{name}"] for name in ("roll", "pitch", "yaw")}
     for name in ("yaw_deg", "gimbal_yaw_deg"):
         given[name] %= 360
-    flight.positions = positions_table(len(rows), given, flight.notes)
+    flight.positions = positions_table(count, given, flight.notes)
     table = {name: pa.array(columns[name], from_pandas=True) for name in _COLUMNS}
     table["wall_us"] = table["wall_us"].cast(pa.int64())
     table |= {
-        "line": pa.array([row["line"] for row in rows], pa.int64()),
-        "grammar": pa.array(given["source"].tolist()),
+        "line": pa.array(np.array(cues.lines)),
+        "grammar": pa.array(cues.grammars),
     }
     flight.messages = {"cues": pa.table(table)}
-    flight.info = {"grammar": ", ".join(f"{name} ({count})" for name, count in grammars.most_common())}
+    flight.info = {"grammar": ", ".join(f"{name} ({times})" for name, times in grammars.most_common())}
     known = t_s[np.isfinite(t_s)]
     if len(known):
         flight.span_s = (float(known.min()), float(known.max()))
@@ -185,7 +201,3 @@ def _note_wall(wall: np.ndarray[Any, Any], notes: Notes) -> None:
     wrong = np.flatnonzero((steps < -1) | (steps > 3_600))
     if len(wrong):
         notes.warn(f"the wall clock steps {len(wrong)} times, first at cue {wrong[0] + 2} by {steps[wrong[0]]:.0f} s")
-
-
-def _number(value: Any) -> float:
-    return np.nan if value is None else float(value)

@@ -40,7 +40,8 @@ class Records:
             case "C":
                 self._say(body[0], struct.unpack_from("<Q", body, 3)[0], body[11:])
             case "O":
-                self.dropouts_ms.append((self.now_us, struct.unpack("<H", body)[0]))
+                if len(self.dropouts_ms) < _ROWS_MAX:
+                    self.dropouts_ms.append((self.now_us, struct.unpack("<H", body)[0]))
             case _:
                 pass  # M repeats what is known, Q gives defaults, R ends a subscription, S only synchronises
 
@@ -52,7 +53,7 @@ class Records:
         kind, name, value = _keyed(body)
         if kind not in ("int32_t", "float") or not isinstance(value, (int, float)):
             raise ValueError(f"parameter {name[:40]} is no number")
-        if self.logging:
+        if self.logging and len(self.changed) < _ROWS_MAX:
             self.changed.append((self.now_us, name, float(value)))
         if len(self.parameters) < 100 * _INFOS_MAX:
             self.parameters[name] = float(value)

@@ -24,7 +24,7 @@ from wire.errors import InputError
 
 __all__ = ["read_capture"]
 
-_ROWS_MAX = 2_000_000
+_ROWS_MAX = 500_000  # a kilobyte each; ten aircraft around the clock send 400,000 in eleven hours
 _TRANSMITTERS_MAX = 10_000
 _PLACES_MAX = 100_000
 
