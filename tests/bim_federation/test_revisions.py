@@ -58,7 +58,7 @@ def worked_on(path: Path, dice: random.Random) -> tuple[set[str], set[str]]:
     return moved, gone
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 @pytest.mark.parametrize(
     "name",
     [
