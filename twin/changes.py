@@ -5,7 +5,8 @@
 | bindings | `{"set": [{"point", "element", "space"}], "clear": [point]}`; both places null: belongs nowhere |
 | limits | `{"set": [{"point", "low", "high"}], "clear": [point]}` |
 | site | any of title, time_zone, languages, crs, bounds |
-| model | `{"upload": id}` of POST /uploads, or `{"file": name}` in the site's folder |
+| model | `{"upload": id}` of POST /uploads, or `{"file": name}` in the site's folder; several: `{"uploads": [id]}`, |
+| | `{"files": [name]}` or `{"parts": [{"upload" or "file", "name", "place": {"offset_m", "rotate_deg"}}]}` |
 | alarms | `{"toml": text}` of an alarms.toml (see `twin.alarms.rules` and `.routes`), or null: the site's own |
 | schedule, links, actuals | see `twin.plan_changes` and `twin.plan_actuals` |
 """
