@@ -7,7 +7,6 @@ broken page the points before it are kept, and the next scan is read.
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,7 +16,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from drone_ingest.clouds.columns import points_batch
-from drone_ingest.clouds.e57_fields import FieldStream, field_of
+from drone_ingest.clouds.e57_fields import field_of
+from drone_ingest.clouds.e57_packets import Scan, records
 from drone_ingest.clouds.e57_pages import BadPage, Pages
 from drone_ingest.damage import Notes
 from drone_ingest.door import Progress
@@ -30,19 +30,9 @@ __all__ = ["read_e57"]
 
 _FIX = "export the cloud again"
 _PAGE_BYTES = (256, 1 << 20)
-_SECTION_BYTES = 32
-_READ_BYTES = 4 << 20  # logical bytes taken at once
 _SCANS_MAX = 100_000
 _GPS_EPOCH = datetime(1980, 1, 6, tzinfo=UTC)
 _LEAP_S = 18
-
-
-@dataclass(slots=True)
-class _Scan:
-    about: CloudScan
-    at: int  # logical place of its compressed vector
-    prototype: list[Node] = field(default_factory=list)
-    limits: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def read_e57(path: Path, limits: DroneLimits, progress: Progress) -> Cloud:
@@ -93,7 +83,7 @@ def _open(file: BinaryIO, path: Path, limits: DroneLimits) -> tuple[Pages, Node]
     return pages, root
 
 
-def _scans(root: Node, pages: Pages, notes: Notes) -> list[_Scan]:
+def _scans(root: Node, pages: Pages, notes: Notes) -> list[Scan]:
     scans = []
     data = root.first("data3D")
     for number, node in enumerate((data.children if data is not None else [])[:_SCANS_MAX]):
@@ -107,7 +97,7 @@ def _scans(root: Node, pages: Pages, notes: Notes) -> list[_Scan]:
             at = pages.logical(int(points.attributes["fileOffset"]))
             if count < 0 or at < 0:
                 raise ValueError("it promises points that cannot be")
-            scans.append(_Scan(_about(node, number, count), at, fields, _limits(node)))
+            scans.append(Scan(_about(node, number, count), at, fields, _limits(node)))
         except (KeyError, ValueError) as error:
             notes.damage(node.line, "line", f"scan {number} of its description cannot be read: {error}")
     return scans
@@ -159,7 +149,7 @@ def _crs(root: Node) -> str | None:
     return text[:200] or None
 
 
-def _chunks(path: Path, pages: Pages, scans: list[_Scan], notes: Notes, chunk_points: int) -> Iterator[pa.RecordBatch]:
+def _chunks(path: Path, pages: Pages, scans: list[Scan], notes: Notes, chunk_points: int) -> Iterator[pa.RecordBatch]:
     with path.open("rb") as file:
         pages = pages.over(file)
         for scan in scans:
@@ -168,96 +158,13 @@ def _chunks(path: Path, pages: Pages, scans: list[_Scan], notes: Notes, chunk_po
             except ValueError as error:
                 notes.damage(scan.prototype[0].line, "line", str(error))
                 continue
-            for columns in _records(scan, pages, streams, notes, chunk_points):
+            for columns in records(scan, pages, streams, notes, chunk_points):
                 batch = _points(columns, scan)
                 if batch.num_rows:
                     yield batch
 
 
-def _records(
-    scan: _Scan, pages: Pages, streams: list[FieldStream], notes: Notes, chunk_points: int
-) -> Iterator[dict[str, NDArray[np.float64]]]:
-    """Values of a scan by field, as packets bring them, in steps of at most `chunk_points`."""
-    left = scan.about.points
-    packets = _packets(scan, pages, len(streams), notes)
-    gathered: list[list[bytes]] = [[] for _ in streams]
-    size = 0
-    for buffers in packets:
-        for parts, buffer in zip(gathered, buffers, strict=True):
-            parts.append(buffer)
-        size += sum(map(len, buffers))
-        if size >= _READ_BYTES:
-            for step in _drain(streams, gathered, left, chunk_points):
-                left -= len(next(iter(step.values())))
-                yield step
-            size = 0
-    for step in _drain(streams, gathered, left, chunk_points):
-        left -= len(next(iter(step.values())))
-        yield step
-    if left and not notes.damages:
-        notes.damage(pages.physical(scan.at), "byte", f"scan {scan.about.index} has fewer points than it says", left)
-
-
-def _drain(
-    streams: list[FieldStream], gathered: list[list[bytes]], left: int, chunk_points: int
-) -> Iterator[dict[str, NDArray[np.float64]]]:
-    for stream, parts in zip(streams, gathered, strict=True):
-        stream.data += b"".join(parts)
-        parts.clear()
-    while (count := min(left, chunk_points, *(stream.waiting for stream in streams))) > 0:
-        if not any(stream.bits for stream in streams):
-            return  # nothing but constants: no such scan exists
-        yield {stream.name: stream.take(count) for stream in streams}
-        left -= count
-
-
-def _packets(scan: _Scan, pages: Pages, fields: int, notes: Notes) -> Iterator[list[bytes]]:
-    """The byte streams of each data packet; damage ends them."""
-    at = scan.at
-    try:
-        section = pages.read(at, _SECTION_BYTES)
-        length, data_at = struct.unpack_from("<QQ", section, 8)
-        if section[0] != 1:
-            notes.damage(pages.physical(at), "byte", f"scan {scan.about.index}: no section of points begins here")
-            return
-        end, at = at + length, pages.logical(data_at)
-        while at + 4 <= end:
-            kind, _, minus_one = struct.unpack("<BBH", pages.read(at, 4))
-            packet = pages.read(at, minus_one + 1)
-            if kind == 1:
-                buffers = _buffers(packet, fields)
-                if buffers is None:
-                    notes.damage(
-                        pages.physical(at), "byte", f"scan {scan.about.index}: a packet that contradicts itself"
-                    )
-                    return
-                yield buffers
-            elif kind not in (0, 2):
-                notes.damage(pages.physical(at), "byte", f"scan {scan.about.index}: no packet begins here")
-                return
-            at += minus_one + 1
-    except BadPage as bad:
-        notes.damage(bad.byte, "byte", f"scan {scan.about.index}: {bad.problem}; its points before are kept")
-
-
-def _buffers(packet: bytes, fields: int) -> list[bytes] | None:
-    if len(packet) < 6:
-        return None
-    count = int.from_bytes(packet[4:6], "little")
-    at = 6 + 2 * count
-    if count != fields or at > len(packet):
-        return None
-    sizes = struct.unpack_from(f"<{count}H", packet, 6)
-    if at + sum(sizes) > len(packet):
-        return None
-    buffers = []
-    for size in sizes:
-        buffers.append(packet[at : at + size])
-        at += size
-    return buffers
-
-
-def _points(columns: dict[str, NDArray[np.float64]], scan: _Scan) -> pa.RecordBatch:
+def _points(columns: dict[str, NDArray[np.float64]], scan: Scan) -> pa.RecordBatch:
     xyz, wrong = _cartesian(columns)
     pose = scan.about
     if pose.rotation is not None and pose.position is not None:
