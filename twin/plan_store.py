@@ -197,7 +197,7 @@ class PlanStore:
             return _stamp(cursor, _INPUTS)
 
     def forget_old(self) -> None:
-        """Delete revisions beyond the bounds; what is live always stays."""
+        """Delete revisions beyond the bounds, and that they were ever live; what is live always stays."""
 
         def work(connection: duckdb.DuckDBPyConnection) -> None:
             for what, table, parts in (
@@ -205,6 +205,8 @@ class PlanStore:
                 (("link_file", "link_rules"), "link_sources", ("link_rows",)),
             ):
                 _forget(connection, what, table, parts)
+            known = "SELECT min(known_from) FROM plan_activations WHERE what = 'schedule'"
+            connection.execute(f"DELETE FROM element_links WHERE known_to <= ({known})").fetchall()  # noqa: S608
 
         self._store.writer.run(work)
 
@@ -263,3 +265,5 @@ def _forget(connection: duckdb.DuckDBPyConnection, what: Sequence[str], table: s
     kept = used[:_KEPT_LIVE] + unused[:_KEPT_PREVIEWS]
     for name in (*parts, table):
         connection.execute(f"DELETE FROM {name} WHERE revision NOT IN (SELECT unnest(?))", [kept]).fetchall()  # noqa: S608
+    gone = "DELETE FROM plan_activations WHERE what IN (SELECT unnest(?)) AND revision NOT IN (SELECT unnest(?))"
+    connection.execute(gone, [list(what), kept]).fetchall()

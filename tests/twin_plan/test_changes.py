@@ -68,6 +68,21 @@ def test_what_the_plan_of_then_said_about_today_can_be_asked(house: Running) -> 
         assert (plan is not None) is (told == july)
 
 
+def test_of_the_oldest_revisions_nothing_is_known_any_more(house: Running, monkeypatch: Any) -> None:
+    """Two that were live stay, with their links; what was before them is as before the first plan."""
+    monkeypatch.setattr("twin.plan_store._KEPT_LIVE", 2)
+    moments = []
+    for month in range(1, 6):
+        house.schedule(csv_plan(f"A{month},Slab,2026-0{month}-01,2026-0{month}-05,,,,,{SLAB}"))
+        moments.append(house.now())
+    house.post("/changes", {"kind": "schedule", "body": {"upload": house.upload("later.csv", _LATER)}})
+    found = [house.get("/schedule", known_at=known)["schedule"] for known in moments]
+    assert [one and one["revision"] for one in found] == [None, None, None, 4, 5]
+    assert house.states(_JUNE, known_at=moments[3])[SLAB]["planned"] == "finished"
+    links = house.twin.store.writer.run(lambda c: c.execute("SELECT task FROM element_links ORDER BY 1").fetchall())
+    assert links == [("A4",), ("A5",)]
+
+
 def test_a_reverted_schedule_leaves_an_audit_and_its_interval(house: Running) -> None:
     change = house.schedule(_FIRST)
     house.post(f"/changes/{change}/revert", {}, 200)

@@ -169,3 +169,17 @@ def test_a_report_in_a_plan_of_three_centuries_is_not_followed_and_says_so() -> 
     finished = told.schedule.tasks.select(["actual_finish", "forecast_finish"]).to_pylist()
     assert finished[5] == {"actual_finish": datetime(1905, 2, 9), "forecast_finish": datetime(1905, 2, 9)}
     assert finished[6]["actual_finish"] is None
+
+
+def test_the_ends_of_time_are_moments_like_any_other(house: Running) -> None:
+    house.schedule(_PLAN)
+    house.change("actuals", {"set": [{"task": "A", "start": "2026-06-01"}]})
+    for at, state in (("0001-01-01T00:00:00Z", "not_started"), ("9999-12-31T23:59:59Z", "finished")):
+        for known in ({}, {"known_at": "9999-12-31T23:59:59Z"}):
+            assert house.states(at, **known)[SLAB]["planned"] == state
+            page = house.get("/schedule", at=at, **known)
+            assert page["tasks_counts"]["planned"][state] == 1
+            assert len(page["late"]) == (state == "finished")
+            house.get("/tasks/A", at=at, **known)
+            house.get("/points", at=at, **known)
+        assert house.states(at, known_at="0001-01-01T00:00:00Z")[SLAB]["planned"] == "unknown"
