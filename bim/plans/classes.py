@@ -1,17 +1,18 @@
-"""What is drawn as what. A class that the table lacks is equipment, so that nothing disappears silently."""
+"""What is drawn as what. A class that the table lacks is a device, so that nothing disappears silently."""
 
 from typing import Literal, NamedTuple
 
 __all__ = ["LAYERS", "Look", "look_of"]
 
-Way = Literal["cut", "opening", "above", "tread", "floor", "room"]
+Way = Literal["cut", "opening", "above", "device", "tread", "floor", "room"]
 
 
 class Look(NamedTuple):
     """layer: class of the group. way: how the shape is found.
 
     cut: where the plane cuts it. opening: the block it fills in its wall, and the cut. above: its outline from above,
-    whether cut or below the plane. tread: each level face. floor: its upper face, when that is the floor. room: its
+    whether cut or below the plane. device: the same at any height, since people look for a sensor under the ceiling
+    too. tread: each level face. floor: its upper face, when that is the floor. room: its
     floor.
     """
 
@@ -46,6 +47,16 @@ _LOOKS = {
         Look("slab", "floor"),
     ),
     **dict.fromkeys(("IfcFurniture", "IfcFurnishingElement", "IfcSystemFurnitureElement"), Look("furniture", "above")),
+    **dict.fromkeys(  # lamps, grilles and ducts of a ceiling would cover the room
+        (
+            "IfcFlowSegment", "IfcFlowFitting", "IfcPipeSegment", "IfcPipeFitting", "IfcDuctSegment", "IfcDuctFitting",
+            "IfcDuctSilencer", "IfcCableSegment", "IfcCableFitting", "IfcCableCarrierSegment", "IfcCableCarrierFitting",
+            "IfcConveyorSegment", "IfcFlowTerminal", "IfcLightFixture", "IfcLamp", "IfcAirTerminal", "IfcOutlet",
+            "IfcJunctionBox", "IfcFireSuppressionTerminal", "IfcBuildingElementProxy", "IfcCivilElement", "IfcKerb",
+            "IfcVehicle",
+        ),
+        Look("equipment", "above"),
+    ),
     "IfcSpace": Look("space", "room"),
 }  # fmt: skip
 
@@ -58,9 +69,9 @@ _NOT_DRAWN = frozenset({
     "IfcDistributionPort", "IfcAlignment", "IfcReferent", "IfcProxy",
 })  # fmt: skip
 
-_EQUIPMENT = Look("equipment", "above")
+_DEVICE = Look("equipment", "device")
 
 
 def look_of(ifc_class: str) -> Look | None:
     """How a class is drawn; None for one that is not."""
-    return None if ifc_class in _NOT_DRAWN else _LOOKS.get(ifc_class, _EQUIPMENT)
+    return None if ifc_class in _NOT_DRAWN else _LOOKS.get(ifc_class, _DEVICE)

@@ -63,7 +63,7 @@ def _polygons(mesh: MeshRow, floor: Floor, look: Look) -> list[Geometry]:
         return [outline(vertices, triangles)] if abs(high - floor.floor_m) < _FLOOR_M else []
     if look.way == "tread":
         return _treads(mesh, floor, low)
-    if low > floor.cut_m or high < floor.floor_m - _SILL_M:
+    if (low > floor.cut_m and look.way != "device") or high < floor.floor_m - _SILL_M:
         return []  # under the ceiling, or under the floor
     whole = outline(vertices, triangles)
     cut = section(vertices, triangles, floor.cut_m) if whole.area > _SHEET_M2 and high > floor.cut_m else whole

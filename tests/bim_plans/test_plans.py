@@ -244,6 +244,16 @@ def test_a_site_gets_a_plan_of_what_stands_in_the_open_and_of_ground_floors(tmp_
     assert shown == {"wall-ground", "open-0", "open-1", "open-2"}
 
 
+def test_a_sensor_under_the_ceiling_is_shown_and_lamps_and_ducts_are_not(tmp_path):
+    rows, meshes = [row("floor", "IfcBuildingStorey", elevation_m=0.0)], []
+    for at, kind in enumerate(("IfcSensor", "IfcUnitaryEquipment", "IfcDuctSegment", "IfcLightFixture")):
+        rows.append(row(f"e{at}", kind, storey="floor"))
+        meshes.append(block(f"e{at}", kind, "floor", 0.0))
+        meshes[-1].vertices[:, 2] += 2.4
+    [plan] = storey_plans(meshes, table_of(rows, ELEMENTS), tmp_path)
+    assert re.findall('data-id="([^"]+)"', (tmp_path / plan["file"]).read_text()) == ["e0", "e1"]
+
+
 def test_hostile_names_stay_text(tmp_path):
     evil = '"><script>alert(1)</script>\x00&amp;'
     rows = [
