@@ -28,6 +28,7 @@ _POINTS_MAX = 1_000  # of one command line
 @click.option("--site", type=_FOLDER, help="Folder with a site.toml, for what the model does not say.")
 @click.option("--crs", help="EPSG code of the map, for a model that names none.")
 @click.option("--point", "points", type=(float, float, float), multiple=True, help="X Y Z of the model in metres.")
+@click.option("--place", "spots", type=(float, float, float), multiple=True, help="Latitude, longitude, height.")
 @reader_bounds
 @AS_JSON
 def locate(
@@ -35,6 +36,7 @@ def locate(
     site: Path | None,
     crs: str | None,
     points: tuple[tuple[float, float, float], ...],
+    spots: tuple[tuple[float, float, float], ...],
     memory_mib: int,
     seconds: float,
     as_json: bool,
@@ -44,6 +46,8 @@ def locate(
     with opened(file, memory_mib, seconds) as (summary, _):
         frame = frame_of(summary.georeference, geography)
     facts, rows = frame.facts(), np.array(points[:_POINTS_MAX], dtype=np.float64).reshape(-1, 3)
+    if spots:
+        rows = np.vstack([rows, frame.from_wgs84(np.array(spots[:_POINTS_MAX], dtype=np.float64))])
     projected = frame.to_projected(rows).tolist()
     degrees = frame.to_wgs84(rows).tolist() if frame.crs else [[None, None, row[2]] for row in projected]
     places = [
@@ -119,8 +123,8 @@ def _where(place: PlaceFacts) -> str:
 
 
 def _place_line(one: dict[str, Any]) -> str:
-    model = " ".join(f"{value:g}" for value in one["model_m"])
-    return f"point {model:<12}  {_where(PlaceFacts(one['latitude_deg'], one['longitude_deg'], 0.0, one['projected']))}"
+    model = " ".join(f"{value:.3f}" for value in one["model_m"])
+    return f"point {model}   {_where(PlaceFacts(one['latitude_deg'], one['longitude_deg'], 0.0, one['projected']))}"
 
 
 def _calibration_lines(found: Calibration) -> list[str]:

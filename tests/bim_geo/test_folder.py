@@ -145,6 +145,16 @@ def test_locate_tells_the_frame_and_moves_points(shared_data):
     assert (known["crs"], known["how"]) == ("EPSG:32632", "latitude and longitude of the IfcSite")
     assert [one["height_m"] for one in known["points"]] == [110.0, 112.0]
     assert known["points"][0]["latitude_deg"] == pytest.approx(49.100435, abs=1e-8)
+    back = run(
+        "locate",
+        file,
+        "--place",
+        known["points"][1]["latitude_deg"],
+        known["points"][1]["longitude_deg"],
+        112,
+        "--json",
+    )
+    assert json.loads(back.stdout)["points"][0]["model_m"] == pytest.approx([10.0, 0.0, 2.0], abs=1e-6)
     plain = run("locate", file)
     assert "grid convergence" in plain.stdout
 
