@@ -1,4 +1,4 @@
-"""Wrong tables are refused with file, field and fix; hundreds of damaged ones are authored or refused, never a crash."""
+"""Wrong tables are refused with file, field and fix; hundreds of damaged ones are authored or refused, never crash."""
 
 import random
 import re
