@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from drone_ingest.clock import robust_span
 from drone_ingest.found import Cloud
 
-__all__ = ["COLUMNS", "color16", "points_batch", "survey"]
+__all__ = ["COLUMNS", "color16", "points_batch", "rows_at_once", "survey"]
 
 COLUMNS: dict[str, pa.DataType] = {
     "x": pa.float64(), "y": pa.float64(), "z": pa.float64(),
@@ -18,9 +18,15 @@ COLUMNS: dict[str, pa.DataType] = {
     "gps_time_s": pa.float64(), "point_source_id": pa.uint16(), "return_number": pa.uint8(),
     "classification": pa.uint8(), "scan": pa.uint32(), "nx": pa.float32(), "ny": pa.float32(), "nz": pa.float32(),
 }  # fmt: skip
+_READ_BYTES = 64 << 20  # of a file at once, however many points that are
 _GPS_EPOCH_US = 315_964_800_000_000
 _LEAP_US = 18_000_000
 _GPS_S_MAX = 1e11  # gps_time: seconds of a week, or since 1980, with or without 10⁹ taken off
+
+
+def rows_at_once(chunk_points: int, record_bytes: int) -> int:
+    """Points to read at once: a head may promise records of 64 KiB."""
+    return max(min(chunk_points, _READ_BYTES // max(record_bytes, 1)), 1)
 
 
 def points_batch(columns: Mapping[str, NDArray[Any]]) -> pa.RecordBatch:

@@ -17,6 +17,8 @@ __all__ = ["Scan", "records"]
 
 _SECTION_BYTES = 32
 _READ_BYTES = 4 << 20  # logical bytes taken at once
+_WAITING_BYTES_MAX = 64 << 20  # of one field whose neighbours bring nothing
+_SPARE_PACKETS = 10_000  # of indices and padding, beside at least one point in each packet of data
 
 
 @dataclass(slots=True)
@@ -46,6 +48,11 @@ def records(
                 left -= len(next(iter(step.values())))
                 yield step
             size = 0
+            if max(len(stream.data) for stream in streams) > _WAITING_BYTES_MAX:
+                notes.damage(
+                    pages.physical(scan.at), "byte", f"scan {scan.about.index}: a field lags behind the others"
+                )
+                return
     for step in _drain(streams, gathered, left, chunk_points):
         left -= len(next(iter(step.values())))
         yield step
@@ -76,7 +83,12 @@ def _packets(scan: Scan, pages: Pages, fields: int, notes: Notes) -> Iterator[li
             notes.damage(pages.physical(at), "byte", f"scan {scan.about.index}: no section of points begins here")
             return
         end, at = at + length, pages.logical(data_at)
+        spare = scan.about.points + _SPARE_PACKETS
         while at + 4 <= end:
+            spare -= 1
+            if spare < 0:
+                notes.damage(pages.physical(at), "byte", f"scan {scan.about.index}: packets that bring no point")
+                return
             kind, _, minus_one = struct.unpack("<BBH", pages.read(at, 4))
             packet = pages.read(at, minus_one + 1)
             if kind == 1:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from drone_ingest.clouds.columns import points_batch
+from drone_ingest.clouds.columns import points_batch, rows_at_once
 from drone_ingest.clouds.las_head import LasHead, read_head
 from drone_ingest.clouds.laz_child import Job
 from drone_ingest.clouds.laz_parent import LazChild
@@ -76,9 +76,9 @@ def _batch(rows: NDArray[Any], head: LasHead) -> pa.RecordBatch:
 
 def _raw(file: BinaryIO, head: LasHead, notes: Notes, chunk_points: int) -> Iterator[NDArray[Any]]:
     file.seek(head.data_at)
-    left = head.points
+    left, step = head.points, rows_at_once(chunk_points, head.dtype.itemsize)
     while left:
-        data = file.read(min(left, chunk_points) * head.dtype.itemsize)
+        data = file.read(min(left, step) * head.dtype.itemsize)
         rows = np.frombuffer(data, head.dtype, len(data) // head.dtype.itemsize)
         if not len(rows):
             if not notes.damages:
@@ -103,7 +103,7 @@ def _packed(file: BinaryIO, head: LasHead, notes: Notes, chunk_points: int) -> I
         job = Job(
             file.name, head.data_at, head.laszip or b"", head.dtype.itemsize, head.points, done, step, bool(problem)
         )
-        with LazChild(job, chunk_points) as child:
+        with LazChild(job, rows_at_once(chunk_points, head.dtype.itemsize)) as child:
             for data in child.records():
                 yield np.frombuffer(data, head.dtype)
                 done += len(data) // head.dtype.itemsize

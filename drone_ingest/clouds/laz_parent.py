@@ -23,7 +23,7 @@ class LazChild:
     """One child, ended with the context. `words` says why it stopped before the last point."""
 
     def __init__(self, job: Job, chunk_points: int) -> None:
-        self._job, self._bytes = job, max(chunk_points // job.step, 1) * job.step * job.record_bytes
+        self._job, self._bytes = job, chunk_points * job.record_bytes
         self.words = ""
 
     def __enter__(self) -> Self:

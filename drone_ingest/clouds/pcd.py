@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from drone_ingest.clouds.columns import points_batch
+from drone_ingest.clouds.columns import points_batch, rows_at_once
 from drone_ingest.clouds.ply import batch_of, column_of
 from drone_ingest.clouds.text_points import text_rows
 from drone_ingest.damage import Notes
@@ -115,9 +115,9 @@ def _chunks(path: Path, head: _Head, notes: Notes, chunk_points: int) -> Iterato
                 _batch(rows) for rows in text_rows(file, head.dtype, head.points, head.lines, notes, chunk_points)
             )
         elif head.encoding == "binary":
-            left = head.points
+            left, step = head.points, rows_at_once(chunk_points, head.dtype.itemsize)
             while left:
-                data = file.read(min(left, chunk_points) * head.dtype.itemsize)
+                data = file.read(min(left, step) * head.dtype.itemsize)
                 rows = np.frombuffer(data, head.dtype, len(data) // head.dtype.itemsize)
                 if not len(rows):
                     at = head.data_at + (head.points - left) * head.dtype.itemsize
@@ -147,10 +147,10 @@ def _unpacked(file: BinaryIO, head: _Head, notes: Notes) -> NDArray[Any]:
     """The points of a compressed file: columns one behind the other; those of a cut file are not whole points."""
     sizes = file.read(8)
     packed, size = struct.unpack("<II", sizes) if len(sizes) == 8 else (0, 0)
-    rows = np.zeros(head.points if size == head.points * head.dtype.itemsize else 0, head.dtype)
-    if size > _PACKED_BYTES_MAX or not len(rows):
+    if not 0 < size <= _PACKED_BYTES_MAX or size != head.points * head.dtype.itemsize:
         notes.damage(head.data_at, "byte", f"compressed points of {size} bytes that are not {head.points} points")
-        return rows[:0]
+        return np.empty(0, head.dtype)
+    rows = np.zeros(head.points, head.dtype)
     data = unpack_lzf(file.read(packed), size)
     if len(data) < size:
         notes.damage(head.data_at + 8, "byte", "the compressed points break off; their columns are no whole points")

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from drone_ingest.clouds.columns import color16, points_batch
+from drone_ingest.clouds.columns import color16, points_batch, rows_at_once
 from drone_ingest.clouds.text_points import text_rows
 from drone_ingest.damage import Notes
 from drone_ingest.door import Progress
@@ -111,9 +111,9 @@ def _chunks(path: Path, head: _Head, notes: Notes, chunk_points: int) -> Iterato
             for rows in text_rows(file, head.dtype, head.points, head.lines, notes, chunk_points):
                 yield batch_of(rows)
             return
-        left = head.points
+        left, step = head.points, rows_at_once(chunk_points, head.dtype.itemsize)
         while left:
-            data = file.read(min(left, chunk_points) * head.dtype.itemsize)
+            data = file.read(min(left, step) * head.dtype.itemsize)
             rows = np.frombuffer(data, head.dtype, len(data) // head.dtype.itemsize)
             if not len(rows):
                 at = head.data_at + (head.points - left) * head.dtype.itemsize

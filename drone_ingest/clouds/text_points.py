@@ -6,6 +6,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from drone_ingest.clouds.columns import rows_at_once
 from drone_ingest.damage import Notes
 
 __all__ = ["text_rows"]
@@ -22,7 +23,9 @@ def text_rows(
     left = points
     while left:
         lines: list[bytes] = []
-        while len(lines) < min(left, chunk_points, _LINES_AT_ONCE) and (text := file.readline(_LINE_BYTES_MAX)):
+        while len(lines) < min(left, rows_at_once(chunk_points, 8 * len(names)), _LINES_AT_ONCE) and (
+            text := file.readline(_LINE_BYTES_MAX)
+        ):
             lines.append(text)
         if not lines:
             notes.damage(line + 1, "line", "the points are cut", left)

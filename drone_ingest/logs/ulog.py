@@ -5,6 +5,7 @@ message can begin, the next place is searched from which three follow one anothe
 `_t_us` is the autopilot's time since boot; UTC comes from GPS.
 """
 
+import re
 import struct
 from pathlib import Path
 
@@ -27,7 +28,9 @@ _HEADER_BYTES = 16
 _HEAD_BYTES = 3
 _DATA = ord("D")
 _KNOWN = frozenset(b"BFIMPQARDLCSO")
+_KINDS = re.compile(b"[BFIMPQARDLCSO]")
 _DEFINED_BYTES_MAX = 10_000  # a longer message that is no data was not written by PX4 (pyulog draws the same line)
+_LOOKS = 30  # bytes looked at for each place tried: ten seconds of nothing but type letters
 _CHAIN = 3  # messages in a row make a place believable
 
 
@@ -57,7 +60,7 @@ class _Reader:
 
     def __init__(self, notes: Notes, store: MessageStore, limits: DroneLimits, file: str, start_us: int) -> None:
         self._notes, self._store, self._limits, self._file = notes, store, limits, file
-        self._tries = limits.repairs
+        self._tries, self._looks = limits.repairs, _LOOKS * limits.repairs
         self._base = _HEADER_BYTES
         self._formats: dict[str, Fields] = {}
         self._topics: dict[int, Topic] = {}
@@ -128,16 +131,23 @@ class _Reader:
 
     def _skip(self, window: bytes, start: int, *, final: bool) -> int:
         """Behind a broken place: where three messages follow one another again."""
-        at, size = start + 1, len(window)
-        stop = size if final else size - _DEFINED_BYTES_MAX
-        while at < stop and self._tries > 0:
+        size = len(window)
+        stop = size if final else max(size - _DEFINED_BYTES_MAX, start + 1)
+        for kind in _KINDS.finditer(window, start + 3, min(stop + 2, size)):
+            at = kind.start() - 2
+            self._looks -= 1
+            if self._looks < 0:
+                self._tries = 0
             if self._believable(window, at):
                 self._tries -= 1
                 if self._chain(window, at):
                     break
-            at += 1
+            if self._tries <= 0:
+                break
         else:
-            at = size if final or self._tries <= 0 else max(at, start + 1)
+            at = stop
+        if self._tries <= 0:
+            at = size
         self._notes.damage(self._base + start, "byte", "bytes that are no message", at - start)
         return at
 

@@ -54,7 +54,7 @@ def fields_of(text: str) -> tuple[str, Fields]:
 def topic_of(name: str, instance: int, formats: dict[str, Fields], fields_max: int) -> Topic:
     """The layout of a subscription; raises ValueError when a format is missing, endless or larger than any."""
     leaves: list[tuple[str, int, str]] = []
-    _flatten("", name, formats, leaves, fields_max, 0)
+    _flatten("", name, formats, leaves, [fields_max], 0)
     size = sum(_size(one) for one in leaves)
     while leaves and leaves[-1][2].startswith("_padding"):
         leaves.pop()
@@ -64,19 +64,23 @@ def topic_of(name: str, instance: int, formats: dict[str, Fields], fields_max: i
     return Topic(name if not instance else f"{name}#{instance}", dtype, size)
 
 
-def _flatten(prefix: str, name: str, formats: dict[str, Fields], leaves: Fields, fields_max: int, depth: int) -> None:
+def _flatten(prefix: str, name: str, formats: dict[str, Fields], leaves: Fields, left: list[int], depth: int) -> None:
+    """Fields of a format, those of nested ones with it; `left` is the budget of fields and visits: a format of nothing,
+    nested in arrays of arrays, would be visited for ever."""
     if name not in formats or depth > _DEPTH_MAX:
         raise ValueError(f"format {name[:40]} is not described")
     for kind, length, field in formats[name]:
-        if len(leaves) >= fields_max:
-            raise ValueError(f"format {name[:40]} has more than {fields_max} fields")
+        parts = [field]
+        if kind not in _TYPES and length:
+            parts = [f"{field}[{row}]" for row in range(min(length, left[0] + 1))]
+        left[0] -= len(parts)
+        if left[0] < 0:
+            raise ValueError(f"format {name[:40]} has too many fields")
         if kind in _TYPES:
             leaves.append((kind, length, prefix + field))
             continue
-        if length > fields_max:
-            raise ValueError(f"format {name[:40]} has more than {fields_max} fields")
-        for part in [f"{field}[{row}]." for row in range(length)] if length else [f"{field}."]:
-            _flatten(prefix + part, kind, formats, leaves, fields_max, depth + 1)
+        for part in parts:
+            _flatten(f"{prefix}{part}.", kind, formats, leaves, left, depth + 1)
 
 
 def _size(one: tuple[str, int, str]) -> int:
