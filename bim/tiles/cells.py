@@ -22,21 +22,24 @@ class Cell:
 def divide(
     storey: NDArray[np.int64],
     centers_m: NDArray[np.float64],
+    spans_m: NDArray[np.float64],
     triangles: NDArray[np.int64],
     *,
     cell_m: float,
     elements_max: int,
     triangles_max: int,
 ) -> list[Cell]:
-    """Tiles over elements given by storey number (-1: none), centre (n, 2) and triangle count.
+    """Tiles over elements given by storey number (-1: none), centre (n, 2), largest extent (n,) and triangle count.
 
+    Elements wider than a cell (terrain, roads) have tiles of their own, so that their coarse grid costs others nothing.
     Within a cell elements follow a Z-order curve, so a cell that is cut stays in pieces that lie together. One element
     beyond the bound of triangles is a tile of its own.
     """
     index = np.floor(centers_m / cell_m).astype(np.int64)
     index = np.clip(index, -(1 << 20), 1 << 20)  # strays far outside share the last cell
-    order = np.lexsort((_morton(centers_m / cell_m - index), index[:, 1], index[:, 0], storey))
-    keys = np.column_stack([storey, index])[order]
+    wide = spans_m > cell_m
+    order = np.lexsort((_morton(centers_m / cell_m - index), index[:, 1], index[:, 0], wide, storey))
+    keys = np.column_stack([storey, wide, index])[order]
     breaks = np.flatnonzero((keys[1:] != keys[:-1]).any(axis=1)) + 1
     cells = []
     for rows in np.split(order, breaks) if len(order) else ():

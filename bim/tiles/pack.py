@@ -127,6 +127,7 @@ class Pack:
         cells = divide(
             storey,
             centers,
+            np.ptp(self._bounds[drawn], axis=1).max(axis=1),
             triangles,
             cell_m=self._limits.cell_m,
             elements_max=self._limits.tile_elements,
