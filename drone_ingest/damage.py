@@ -4,7 +4,9 @@ from collections import Counter
 
 import msgspec
 
-__all__ = ["Damage", "Notes"]
+__all__ = ["GAVE_UP", "Damage", "Notes"]
+
+GAVE_UP = "it is damaged in so many places that the search for whole messages was given up"
 
 _TEXT_CHARS = 300
 _DAMAGES = 50  # shown one by one; the rest are counted

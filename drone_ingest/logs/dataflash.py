@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from drone_ingest.damage import Notes
+from drone_ingest.damage import GAVE_UP, Notes
 from drone_ingest.found import Flight
 from drone_ingest.limits import DroneLimits
 from drone_ingest.logs.dataflash_formats import FMT, FMT_ID, HEAD_BYTES, Format, columns_of, format_of
@@ -94,6 +94,7 @@ class _Reader:
         while (at := window.find(MAGIC, at)) >= 0 and at + HEAD_BYTES <= len(window):
             self._tries -= 1
             if self._tries < 0:
+                self._notes.warn(GAVE_UP)
                 return len(window)
             length = self._lengths[window[at + 2]]
             behind = at + length

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from drone_ingest.damage import Notes
+from drone_ingest.damage import GAVE_UP, Notes
 from drone_ingest.found import Flight
 from drone_ingest.limits import DroneLimits
 from drone_ingest.logs.mavlink_track import fill_flight
@@ -79,4 +79,4 @@ class _Reader:
         for number, count in self._unknown.most_common(10):
             self._notes.warn(f"{count} messages of id {number} are in no dialect and were left out")
         if not self.tries:
-            self._notes.warn("it is damaged in so many places that the search for whole messages was given up")
+            self._notes.warn(GAVE_UP)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from drone_ingest.damage import Notes
+from drone_ingest.damage import GAVE_UP, Notes
 from drone_ingest.found import Flight
 from drone_ingest.limits import DroneLimits
 from drone_ingest.logs.tlog import Progress
@@ -148,6 +148,7 @@ class _Reader:
             at = stop
         if self._tries <= 0:
             at = size
+            self._notes.warn(GAVE_UP)
         self._notes.damage(self._base + start, "byte", "bytes that are no message", at - start)
         return at
 

@@ -1,6 +1,8 @@
 """The command on every file of the data folder, and what it writes."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -91,6 +93,18 @@ def test_what_a_person_can_mend_ends_with_two(arguments: list[str], words: str) 
     code, _, err = _run(*arguments)
     assert code == 2
     assert words in err
+
+
+@pytest.mark.parametrize(
+    ("package", "name"), [("pymavlink", "drone/mavlink/vtol.tlog"), ("lazrs", "drone/pointcloud/simple.laz")]
+)
+def test_a_missing_package_is_named_with_the_extra_that_brings_it(shared_data: Path, package: str, name: str) -> None:
+    hide = f"import sys; sys.modules[{package!r}] = None; from aid4.cli import main; main()"
+    command = [sys.executable, "-c", hide, "drone", "import", str(shared_data / name)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert f"needs the package {package}" in done.stderr
+    assert 'pip install "aid4[drone]"' in done.stderr
 
 
 def test_names_of_messages_cannot_leave_the_folder(tmp_path: Path) -> None:
