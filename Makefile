@@ -33,6 +33,7 @@ bench: $(VENV)/.park ## prove the promises: storm, spine, query
 	$(BIN)/aid4 bench storm --seed 7 --seconds 60 --json
 	$(BIN)/aid4 bench spine --json
 	$(BIN)/aid4 bench query --json
+	$(BIN)/aid4 bench ifc --json
 
 clean: ## remove what was built and installed here
 	rm -rf $(VENV) build dist *.egg-info twin/static web/node_modules .mypy_cache .ruff_cache .pytest_cache
