@@ -5,8 +5,9 @@ tables of the schedule keep the site's wall clock.
 """
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,7 @@ CODES = ("unknown", "not_started", "in_progress", "finished")
 _OURS = np.array([1, 2, 3, 0], np.int8)  # from the codes of bim.schedule.timeline
 _DAY_S = 86_400
 
+T = TypeVar("T")
 Codes = npt.NDArray[np.int8]
 
 
@@ -86,6 +88,7 @@ class Plan:
         links = links.filter(pc.is_in(links["task"], value_set=stored.schedule.tasks["id"].combine_chunks()))
         self.stored, self.live, self.links, self.clock, self.model = stored, live, links, clock, model
         self.problems: list[str] = []
+        self._made: dict[str, Any] = {}
         reported = self._with_reports(stored, reports)
         self.schedule, self._network = reported.schedule, reported.network
         self._moved = reports.num_rows > 0
@@ -98,6 +101,13 @@ class Plan:
         self.elements = Lines(*map(clock.line, (plan.planned, plan.actual, plan.forecast_dates)))
         self.classes = task_classes(self.schedule, rules.lifecycle)
         self._life = self._lifecycles()
+
+    def once(self, what: str, make: Callable[[], T]) -> T:
+        """What follows from the plan alone is made once and kept with it."""
+        if what not in self._made:
+            self._made[what] = make()
+        found: T = self._made[what]
+        return found
 
     @functools.cached_property
     def element_ids(self) -> list[str]:

@@ -130,8 +130,8 @@ def _counted(codes: Codes) -> dict[str, int]:
 
 
 def coverage_of(plan: Plan, missing: list[str]) -> Coverage:
-    """Coverage of the live model by a plan."""
-    known = coverage(plan.by_element, plan.links, missing, plan.model.elements)
+    """Coverage of the live model by a plan; `missing` are the tasks that links name and the schedule lacks."""
+    known = plan.once("coverage", lambda: coverage(plan.by_element, plan.links, [], plan.model.elements))
     return Coverage(
         elements=known["total"],
         linked=known["decided"],
@@ -140,7 +140,7 @@ def coverage_of(plan: Plan, missing: list[str]) -> Coverage:
         by_how=known["by_how"],
         unlinked_items=known["undecided"][:_LISTED_MAX],
         tasks_without_elements=known["tasks_without_elements"][:_LISTED_MAX],
-        links_to_unknown_tasks=known["links_to_unknown_tasks"][:_LISTED_MAX],
+        links_to_unknown_tasks=missing[:_LISTED_MAX],
         links_to_unknown_elements=known["links_to_unknown_elements"][:_LISTED_MAX],
     )
 
@@ -151,13 +151,18 @@ def unlinked_of(plan: Plan | None, model: Model, words: str = "") -> list[dict[s
         rows = model.elements.filter(pc.equal(model.elements["category"], "element")).select(["id", "type", "name"])
         found = [row | {"reason": "no_plan"} for row in rows.to_pylist()]
     else:
-        found = coverage(plan.by_element, plan.links, [], plan.model.elements)["undecided"]
+        whole = plan.once("coverage", lambda: coverage(plan.by_element, plan.links, [], plan.model.elements))
+        found = whole["undecided"]
     words = words.lower()
     return [row for row in found if words in f"{row['type']} {row['name']}".lower()] if words else found
 
 
 def curve_of(plan: Plan) -> Curve:
     """The S-curve over the whole plan."""
+    return plan.once("curve", lambda: _curve(plan))
+
+
+def _curve(plan: Plan) -> Curve:
     table = plan.progress.s_curve(_CURVE_POINTS)
     local = np.asarray(table["at"].cast(pa.int64()).to_numpy(), np.int64)
     times = [text for text in texts_of(plan.clock.to_utc(local)) if text is not None]
