@@ -30,6 +30,8 @@ from bim.tiles.tileset import TILESET_FILE, Lost, Storey, TileSet
 
 __all__ = ["main"]
 
+_MESHES_SHARE = 0.8  # of the time: what the kernels have not made by then is named lost, and the rest is packed
+
 
 def main(arguments: list[str]) -> int:
     """Build one tile set; see the module."""
@@ -60,10 +62,11 @@ def build_into(file: str, out_dir: Path, job: Job) -> TileSet:
     elements = read_table(Path(job.elements), ELEMENTS) if job.parts else None
     wanted = job.parts or [TilePart(path=file, source="", matrix=[])]
     progress = Progress(out_dir, len(wanted))
+    deadline = started + _MESHES_SHARE * job.limits.wall_s
     parts = []
     for number, one in enumerate(wanted):
         progress.part = number
-        parts.append(_meshes(one, number, elements, out_dir, job.limits, started + job.limits.wall_s, progress))
+        parts.append(_meshes(one, number, elements, out_dir, job.limits, deadline, progress))
     pack = Pack(out_dir, parts, job.limits, progress.tiles)
     pack.write(job.plans)
     return TileSet(

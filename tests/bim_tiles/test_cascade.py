@@ -102,6 +102,13 @@ def test_a_kernel_that_always_crashes_is_left_after_a_bounded_number_of_attempts
     assert "had failed 6 times" in work.warnings[0]
 
 
+def test_when_the_time_is_over_every_element_left_is_named(cascade):
+    work = cascade(["cgal-simple", "opencascade"])
+    work.run(time.monotonic() - 1)
+    assert set(work.lost) == set(work.products)
+    assert all("not tried, the time was over" in reason for reason in work.lost.values())
+
+
 def test_a_worker_that_raises_tells_why(cascade, monkeypatch):
     work = cascade(["cgal-simple"])
 
