@@ -2,12 +2,14 @@
 import { axeFindings, expect, inkOf, launch, PHONE, picture, smallTargets, textWhen, WIDE } from "./browser.mjs";
 
 const OPENED_MS = 60_000;
+/** Software draws the pixels: fewer of them where looks do not matter. */
+const SMALL = { width: 960, height: 600 };
 const number = (text) => Number(text.replace(/[^\d.-]/g, ""));
 const api = async (page, path) => page.evaluate(async (asked) => (await fetch(`/api/v1${asked}`)).json(), path);
 
 /** The 3D view with every tile there and one more frame drawn. */
-async function opened(open, path = "/model", options = {}) {
-  const page = await open(path, options);
+async function opened(open, path = "/model") {
+  const page = await open(path, { size: SMALL });
   await page.waitForSelector(".stage[data-phase=open]", { timeout: OPENED_MS });
   await page.waitForTimeout(400);
   return page;
@@ -63,7 +65,7 @@ export async function an_element_is_picked_and_its_faceplate_is_live({ open }) {
 }
 
 export async function an_element_says_what_the_plan_says({ open }) {
-  const page = await open("/model");
+  const page = await open("/schedule", { size: SMALL });
   const { items } = await api(page, "/elements?limit=5000");
   const planned = items.find((one) => one.plan?.tasks.length && one.type === "IfcWall") ?? items.find((one) => one.plan?.tasks.length);
   expect(planned, "the campus has planned elements");
@@ -152,9 +154,10 @@ export async function the_model_works_by_keyboard({ open }) {
   const storey = await page.locator(".sheet").getAttribute("aria-label");
   await page.keyboard.press("PageUp");
   await page.waitForFunction((then) => document.querySelector(".sheet").getAttribute("aria-label") !== then, storey);
+  await page.locator(".room-label").first().waitFor({ state: "attached" });
   const view = await page.locator(".sheet svg").getAttribute("viewBox");
   await page.keyboard.press("+");
-  expect((await page.locator(".sheet svg").getAttribute("viewBox")) !== view, "plus zooms");
+  await page.waitForFunction((then) => document.querySelector(".sheet svg")?.getAttribute("viewBox") !== then, view);
 }
 
 export async function a_lost_graphics_card_comes_back({ open }) {
@@ -181,7 +184,7 @@ export async function without_webgl_the_page_says_what_to_do({ base }) {
 }
 
 export async function rooms_are_a_heat_map_and_open_their_faceplate({ open }) {
-  const page = await open("/plan?colour=value&class=temperature");
+  const page = await open("/plan?colour=value&class=temperature", { size: SMALL });
   await page.waitForFunction(() => [...document.querySelectorAll(".sheet .space[data-id], .sheet .space [data-id]")].some((one) => one.style.fill), null, { timeout: 30_000 });
   const room = await textWhen(page, ".room-label:not([hidden])", (text) => /\d.*°C/.test(text), 20_000);
   expect(/°C/.test(await page.locator(".scale-legend").textContent()), "the scale has its unit");
@@ -273,17 +276,18 @@ export async function a_plan_is_changed_from_the_page_and_undone({ open }) {
   await textWhen(page, "dialog .command-problem", (text) => text.length > 10, 30_000);
 }
 
-const VIEWS = [
-  ["model", "/model", ".stage[data-phase=open]"],
-  ["model-plan", "/model?colour=plan", ".stage[data-phase=open]"],
-  ["model-value", "/model?colour=value&class=temperature", ".stage[data-phase=open]"],
-  ["plan", "/plan", ".sheet svg"],
-  ["plan-value", "/plan?colour=value&class=temperature", ".sheet svg"],
-  ["schedule", "/schedule", ".gantt-row"],
-];
+const VIEWS = {
+  model: ["/model", ".stage[data-phase=open]"],
+  "model-plan": ["/model?colour=plan", ".stage[data-phase=open]"],
+  "model-value": ["/model?colour=value&class=temperature", ".stage[data-phase=open]"],
+  plan: ["/plan", ".sheet svg"],
+  "plan-value": ["/plan?colour=value&class=temperature", ".sheet svg"],
+  schedule: ["/schedule", ".gantt-row"],
+};
 
-const everywhere = (language, theme, size) => async ({ open }) => {
-  for (const [name, path, there] of VIEWS) {
+const everywhere = (language, theme, size, names) => async ({ open }) => {
+  for (const name of names) {
+    const [path, there] = VIEWS[name];
     const page = await open(path, { language, theme, size });
     await page.waitForSelector(there, { timeout: OPENED_MS });
     if (name === "model" || name === "schedule") await chosen(page, name);
@@ -310,6 +314,6 @@ async function chosen(page, name) {
   await page.waitForSelector(".element-panel h2", { timeout: 20_000 });
 }
 
-export const model_looks_right_en_light_wide = everywhere("en", "light", WIDE);
-export const model_looks_right_zh_dark_wide = everywhere("zh-TW", "dark", WIDE);
-export const model_looks_right_sk_light_phone = everywhere("sk", "light", PHONE);
+export const model_looks_right_en_light_wide = everywhere("en", "light", WIDE, ["model-value", "plan", "schedule"]);
+export const model_looks_right_zh_dark_wide = everywhere("zh-TW", "dark", WIDE, ["model", "plan-value", "schedule"]);
+export const model_looks_right_sk_light_phone = everywhere("sk", "light", PHONE, ["model", "model-plan", "plan-value", "schedule"]);

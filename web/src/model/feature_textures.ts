@@ -39,6 +39,11 @@ export class ColourTexture {
     return (this.data[row * 4 + 3]! & 254) / 254;
   }
 
+  /** Is there anything to hand over? */
+  get changed(): boolean {
+    return this.touched.includes(1);
+  }
+
   /** Hand the changed rows to the renderer; how many there were. */
   flush(): number {
     let rows = 0;

@@ -12,6 +12,10 @@ import { dispose, loadTiles, pick, type Hit, type LoadedTile } from "./tiles";
 
 const SOLID_ALPHA_MIN = 0.3;
 const SNAP_PX = 14;
+/** While tiles arrive the picture follows this often. */
+const ARRIVING_MS = 300;
+/** A minute: less changes nothing that a plan says. */
+const DAYS_SEEN = 1 / 1_440;
 /** Around the selected element so much more is seen; what is larger than this hides behind nothing. */
 const KEYHOLE_M = 2.6;
 const KEYHOLE_SIZE_M_MAX = 30;
@@ -58,12 +62,16 @@ export class ParkModel {
   }
 
   async load(base: string, signal: AbortSignal, progress: (done: number) => void): Promise<void> {
+    let drawnAt = 0;
     await loadTiles(this.set, base, this.uniforms, signal, (tile) => {
       this.tiles.push(tile);
       this.stage.scene.add(tile.group);
       progress(this.tiles.length);
+      if (performance.now() - drawnAt < ARRIVING_MS) return;
+      drawnAt = performance.now();
       this.stage.draw();
     });
+    this.stage.draw();
   }
 
   wear(paints: Paints): void {
@@ -86,10 +94,14 @@ export class ParkModel {
 
   /** Colours by plan at an instant: one number goes to the graphics card. */
   showPlan(on: boolean, atMs: number, plannedOnly: boolean): void {
+    const { byPlan, plannedOnly: only, days } = this.uniforms;
+    const next = this.dates.days(atMs);
+    const same = this.byPlan === on && only.value > 0.5 === plannedOnly && Math.abs(days.value - next) < DAYS_SEEN;
+    if (same) return;
     this.byPlan = on;
-    this.uniforms.byPlan.value = on ? 1 : 0;
-    this.uniforms.plannedOnly.value = plannedOnly ? 1 : 0;
-    this.uniforms.days.value = this.dates.days(atMs);
+    byPlan.value = on ? 1 : 0;
+    only.value = plannedOnly ? 1 : 0;
+    days.value = next;
     this.stage.draw();
   }
 

@@ -108,7 +108,7 @@ function repaint(model: ParkModel, legend: Signal<LegendState>): void {
     next.conditions = tally([...conditions].filter(([id]) => model.row(id) >= 0).map(([, condition]) => condition));
   } else paintMaterial(colours, features, paints); // the plan's colours come from the shader
   legend.value = next;
-  model.stage.draw();
+  if (colours.changed) model.stage.draw();
 }
 
 const tally = <T>(all: readonly T[]) => all.reduce((sum, one) => sum.set(one, (sum.get(one) ?? 0) + 1), new Map<T, number>());
