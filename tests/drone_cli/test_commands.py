@@ -118,3 +118,12 @@ def test_names_of_messages_cannot_leave_the_folder(tmp_path: Path) -> None:
     assert "messages/_.._evil.parquet" in json.loads(out)["written"]
     assert not list(tmp_path.glob("*.parquet"))
     assert not list((tmp_path / "a").glob("*.parquet"))
+
+
+def test_the_bench_reads_as_many_messages_as_the_readers_it_is_measured_against() -> None:
+    result = CliRunner().invoke(cli, ["bench", "logs", "--megabytes", "0.2", "--repeats", "1", "--json"])
+    told = json.loads(result.stdout)
+    assert [row["kind"] for row in told["logs"]] == ["tlog", "dataflash", "ulog", "laz"]
+    assert [row["other"] for row in told["logs"]] == ["pymavlink", "pymavlink", "pyulog", "lazrs"]
+    assert all(row["count"] > 4_000 and row["times_other"] > 0 for row in told["logs"])
+    assert result.exit_code == (0 if told["held"] else 1)
