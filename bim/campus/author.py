@@ -111,7 +111,10 @@ class _Park:
         top = self._shell(building, spots)
         for panels in self.layout.panels:
             if panels.building == building.code:
-                build_panels(model, spots[-1], panels, top - building.storeys[-1].elevation_m)
+                pitched = building.form == "hall"
+                spot_of_roof = spots[0] if pitched else spots[-1]
+                base = top if pitched else top - building.storeys[-1].elevation_m
+                build_panels(model, spot_of_roof, panels, base, pitched=pitched)
         rooms = [room for storey in building.storeys for room in storey.rooms if not room.outside]
         model.zones[f"{building.name}, heated"] = [self._spaces[room.name].ref for room in rooms]
 

@@ -13,6 +13,7 @@ __all__ = ["Hall"]
 
 _SLOPE = math.radians(6.0)
 _PANEL_M, _PURLIN_EVERY_M, _WALL_M = 3.0, 2.5, 0.15
+_ROOF_M = 0.42  # purlins, panel and the clamps of modules
 _BASE_M, _GATE = 0.3, (4.5, 4.8)
 _CRANE_UNDER_EAVES_M = 1.6
 _GATE_KIND = (Enum("GATE"), Enum("ROLLINGUP"), None)
@@ -33,8 +34,8 @@ class Hall:
 
     @property
     def roof_m(self) -> float:
-        """Level of the eaves above the hall's floor."""
-        return self._eaves
+        """Level of the roof's upper side above the hall's floor, at the eaves."""
+        return self._eaves + _ROOF_M
 
     def build(self) -> None:
         """Foundation, steel, skin, rooms."""

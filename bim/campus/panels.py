@@ -14,15 +14,15 @@ _PEAK_W = 440.0
 _FEET_M = 0.12
 
 
-def build_panels(model: Model, spot: Spot, panels: Panels, base_m: float) -> None:
-    """An array on feet; `base_m` is the level it stands on."""
+def build_panels(model: Model, spot: Spot, panels: Panels, base_m: float, *, pitched: bool = False) -> None:
+    """An array on feet; `base_m` is the level it stands on. On a pitched roof it lies flush and rises with it."""
     module_rows(model, spot, f"panels/{panels.name}", panels.name, panels.rect_m, base_m, tilt_deg=panels.tilt_deg,
-                pitch_m=panels.pitch_m, feet=True)  # fmt: skip
+                pitch_m=panels.pitch_m, feet=not pitched, pitched=pitched)  # fmt: skip
 
 
 def module_rows(
     model: Model, spot: Spot, path: str, name: str, rect: tuple[float, float, float, float], base_m: float, *,
-    tilt_deg: float, pitch_m: float, feet: bool = False,
+    tilt_deg: float, pitch_m: float, feet: bool = False, pitched: bool = False,
 ) -> None:  # fmt: skip
     """Modules side by side along x in rows that look towards −y."""
     x0, y0, x1, y1 = rect
@@ -32,8 +32,9 @@ def module_rows(
     rise = _DEEP_M * math.sin(math.radians(tilt_deg))
     for row in range(rows):
         y = y0 + row * pitch_m
+        level = base_m + (y * math.tan(math.radians(tilt_deg)) if pitched else 0.0)
         for column in range(columns):
-            frame = tilted(x0 + column * (_WIDE_M + _GAP_M), y, base_m + lift, tilt_deg)
+            frame = tilted(x0 + column * (_WIDE_M + _GAP_M), y, level + lift, tilt_deg)
             ref = model.element("IfcSolarDevice", f"{path}/{row}-{column}", f"{name} {row + 1}-{column + 1}", spot,
                                 frame, shape, predefined="SOLARPANEL", trade="photovoltaics",
                                 type_name="Module 440 W", shared=True, system="generation")  # fmt: skip
