@@ -99,6 +99,7 @@ class ScheduleChange:
 
     def __init__(self, book: PlanBook, files: PlanFiles, refresh: Callable[[], None]) -> None:
         self._book, self._files, self.refresh = book, files, refresh
+        self._reading = asyncio.Lock()  # one child at a time: each may take all of its memory
 
     async def preview(self, body: dict[str, Any]) -> Preview:
         """Tasks and links that come, go and change; what of the model is then linked."""
@@ -106,7 +107,8 @@ class ScheduleChange:
         path = self._files.find(checked.upload, checked.file)
         options = Options(project=checked.project, encoding=checked.encoding)
         name = self._files.called(checked.upload, path)
-        return await asyncio.to_thread(self.preview_file, path, options, "change", name)
+        async with self._reading:
+            return await asyncio.to_thread(self.preview_file, path, options, "change", name)
 
     def preview_file(self, path: Path, options: Options, origin: str, name: str = "") -> Preview:
         """The preview of a file of this machine; blocks until the child has read it. ScheduleError."""

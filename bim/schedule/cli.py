@@ -22,6 +22,7 @@ from bim.schedule.diff import diff
 from bim.schedule.element_plan import ElementPlan, planned_elements
 from bim.schedule.link_csv import read_links, resolve_links
 from bim.schedule.link_rules import ElementFields, link_by_rules, read_rules
+from bim.schedule.one_project import only_project
 from bim.schedule.progress import Progress
 from bim.schedule.read import read_schedule
 from bim.schedule.report import late_rows, network_report, summary_of, task_rows
@@ -49,6 +50,7 @@ _SHOWN = 20
 @click.option("--tasks/--no-tasks", default=True, help="List every task in the JSON.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write the tables as Arrow files.")
 @click.option("--against", type=click.Path(path_type=str), help="An earlier revision: what has changed since.")
+@click.option("--project", default="", help="Of a file with several projects, this one.")
 @_ENCODING
 @_BASELINE
 @_ZONE
@@ -59,6 +61,7 @@ def schedule(
     tasks: bool,
     out: Path | None,
     against: str | None,
+    project: str,
     encoding: str,
     baseline: str | None,
     time_zone: str,
@@ -66,8 +69,8 @@ def schedule(
 ) -> None:
     """Read a schedule (P6 XER or XML, MS Project XML, CSV, IFC), compute its network and compare with its own dates."""
     with _steps(3, quiet=as_json) as step:
-        found = read_schedule(file, encoding=encoding)
-        before = read_schedule(against, encoding=encoding) if against else None
+        found = _read(file, encoding, project)
+        before = _read(against, encoding, project) if against else None
         step()
         network = network_report(found)
         step()
@@ -155,6 +158,11 @@ def state(
         click.echo(json.dumps({**_state_document(plan, moment), **report}, ensure_ascii=False))
         return
     _print_state(plan, moment, report)
+
+
+def _read(file: str, encoding: str, project: str) -> Schedule:
+    found = read_schedule(file, encoding=encoding)
+    return only_project(found, project) if project else found
 
 
 def _links(
