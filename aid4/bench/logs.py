@@ -107,6 +107,7 @@ def _by_pymavlink(file: Path) -> int:
     link, count = mavutil.mavlink_connection(str(file), dialect="all"), 0
     while link.recv_match() is not None:
         count += 1
+    link.close()
     return count
 
 

@@ -1,10 +1,12 @@
 """Files made to exhaust a reader: what they promise is not believed, and they end in time."""
 
+import random
 import struct
 import time
 from pathlib import Path
 
 import pytest
+from fastcrc import crc32
 
 from drone_ingest import Cloud, Flight, read
 from drone_ingest.clouds.columns import survey
@@ -109,3 +111,29 @@ def test_xml_that_nests_or_defines_is_refused(tmp_path: Path) -> None:
     for file in (deep, entity):
         with pytest.raises(InputError, match=r"nests deeper|document type"):
             read(file)
+
+
+def test_an_e57_that_lies_under_right_checksums_is_read_in_part_or_refused(tmp_path: Path, shared_data: Path) -> None:
+    data = (shared_data / "drone/pointcloud/pumpAVisualReferenceImage.e57").read_bytes()
+    places = {"xml": (4_104_096, 5_264), "section": (48, 120), "packets": (48, 2_500_000)}
+    ended = set()
+    for seed in range(45):
+        rng = random.Random(seed)
+        start, size = places[rng.choice(list(places))]
+        broken = bytearray(data)
+        for _ in range(rng.randint(1, 6)):
+            at = start + rng.randrange(size)
+            broken[at] = rng.choice([0, 255, broken[at] ^ (1 << rng.randrange(8)), ord(rng.choice("0123456789-e<>/"))])
+        for page in range(0, len(broken), 1_024):
+            broken[page + 1_020 : page + 1_024] = crc32.iscsi(bytes(broken[page : page + 1_020])).to_bytes(4, "big")
+        file = tmp_path / "lies.e57"
+        file.write_bytes(broken)
+        try:
+            cloud = read(file)
+        except InputError:
+            ended.add("refused")
+            continue
+        assert isinstance(cloud, Cloud)
+        assert survey(cloud).points <= 155_201
+        ended.add("damaged" if cloud.damages else "read")
+    assert ended == {"refused", "damaged", "read"}
