@@ -1,12 +1,14 @@
 """How a process of ours ends: when it is told to, within a bound, and never later than the one that started it."""
 
-import asyncio
 import ctypes
 import faulthandler
 import os
 import signal
 import sys
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import asyncio
 
 __all__ = ["STOP_S_MAX", "die_with_parent", "stop_on_signals"]
 
@@ -15,12 +17,14 @@ _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
-def stop_on_signals(stop: asyncio.Event, within_s: float = STOP_S_MAX) -> None:
+def stop_on_signals(stop: "asyncio.Event", within_s: float = STOP_S_MAX) -> None:
     """Set `stop` at SIGINT or SIGTERM. A process that is not gone `within_s` later says where each thread stands on
     standard error and exits with status 1: one stuck thread must not keep a gateway from restarting.
 
     For the main coroutine of a process; what runs afterwards shares the bound.
     """
+    import asyncio  # a fortieth of a second that children without a loop need not pay
+
     loop = asyncio.get_running_loop()
 
     def told() -> None:
