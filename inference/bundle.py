@@ -6,7 +6,7 @@ Weights outside the file are refused: a bundle is loaded from bytes, so there is
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
@@ -24,9 +24,9 @@ _FIX = "build the model again with `aid4 model train` of this version"
 class AlarmPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """How scores (−log10 p of an episode) become alarms; see `inference.alarm`."""
 
-    budget_per_day: float = 0.5
-    block_rows: int = 16
-    row_s: float = 60.0
+    budget_per_day: Annotated[float, msgspec.Meta(ge=1e-6, le=1e6)] = 0.5
+    block_rows: Annotated[int, msgspec.Meta(ge=1, le=4_096)] = 16
+    row_s: Annotated[float, msgspec.Meta(gt=0, le=1e9)] = 60.0
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,8 +37,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     channels: tuple[str, ...]
     center: tuple[float, ...]
     detectors: tuple[str, ...]
-    width_rows: int
-    trained_rows: int
+    width_rows: Annotated[int, msgspec.Meta(ge=1, le=4_096)]
+    trained_rows: Annotated[int, msgspec.Meta(ge=0, le=2**53)]
     data_sha256: str
     alarm: AlarmPolicy
     metrics: dict[str, float] = {}

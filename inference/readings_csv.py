@@ -118,10 +118,10 @@ def _channels(
     exclude: Sequence[str],
     notes: list[str],
 ) -> Readings:
-    dropped = {text.lower() for text in exclude}
+    dropped, wanted = ({text.lower() for text in texts} for texts in (exclude, only))
     names, columns = [], []
     for index, title in enumerate(head):
-        if only and title not in only:
+        if wanted and title.lower() not in wanted:
             continue
         if not only and (title.lower() in _LABELS or title.lower() in dropped):
             notes.append(f"{title}: left out")

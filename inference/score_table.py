@@ -39,7 +39,7 @@ class TableScores:
 def score_readings(readings: Readings, train_rows: int, budget_per_day: float) -> TableScores:
     """Fit on the first `train_rows` rows and score the rest; raises InputError when they are too few."""
     policy = AlarmPolicy(
-        budget_per_day=budget_per_day, block_rows=BLOCK_ROWS, row_s=max(readings.row_s(train_rows), 1e-3)
+        budget_per_day=budget_per_day, block_rows=BLOCK_ROWS, row_s=min(max(readings.row_s(train_rows), 1e-3), 1e9)
     )
     model = fit(readings.values[:train_rows], readings.names, pooled=True, alarm=policy, source=readings.file)
     return score_rows(Bundle(model.to_bytes(), name=readings.file), readings.values)

@@ -110,6 +110,18 @@ def test_what_is_asked_for_wrongly_is_a_usage_error(tmp_path: Path) -> None:
     assert _run("evaluate", tmp_path).exit_code == 2
 
 
+def test_visible_recordings_are_scored_as_well_as_we_say(shared_data: Path) -> None:
+    chosen = [part for name in ("nab", "tep", "boilers") for part in ("--set", name)]
+    done = _run("evaluate", shared_data / "ad", *chosen, "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert found["nab"]["fixed"]["standard"]["score"] >= 65
+    assert found["nab"]["fixed"]["reward_low_FP_rate"]["score"] >= 50
+    for name, least in (("tep", 0.98), ("boilers", 0.40)):
+        assert found["sets"][name]["vus_pr"] >= least
+        assert found["sets"][name]["false_alarms"]["ratio"] <= 2.0
+
+
 def test_evaluation_is_one_document_with_hashes_of_its_data(shared_data: Path) -> None:
     done = _run("evaluate", shared_data / "ad", "--set", "skab", "--json")
     assert done.exit_code == 0, done.output
