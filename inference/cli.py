@@ -1,5 +1,6 @@
 """`aid4 model`: score recordings with anomaly detectors, and say honestly how good they are."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -14,6 +15,8 @@ _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON 
 @click.group()
 def model() -> None:
     """Train, score and evaluate anomaly detectors."""
+    # Before numpy is loaded: its threads spin for matrices this small, and their number would change last digits.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 @model.command()
