@@ -19,7 +19,7 @@ __all__ = ["boxes_of"]
 def boxes_of(model: str | Path, ids: Sequence[str], limits: ModelLimits | None = None) -> dict[str, Box]:
     """Boxes in metres of the model's world; elements that the file lacks are missing. Raises ModelError.
 
-    A geometry that crashes the child costs the boxes of the elements after it, not the call.
+    A geometry that crashes the child or never ends costs the boxes of the elements after it, not the call.
     """
     limits = limits or ModelLimits()
     path = check_path(model, limits)
@@ -28,7 +28,12 @@ def boxes_of(model: str | Path, ids: Sequence[str], limits: ModelLimits | None =
         (work / "ids.json").write_bytes(msgspec.json.encode(list(ids)))
         out = work / "boxes.json"
         given = [str(path.resolve()), str(out), str(work / "ids.json"), msgspec.json.encode(limits).decode()]
-        code = run_child("bim.bcf.boxes_child", given, work, limits, str(model))
+        try:
+            code = run_child("bim.bcf.boxes_child", given, work, limits, str(model))
+        except ModelError:
+            if not out.exists():
+                raise
+            code = 0  # what was found before the time was over
         if code != 0 and not (code < 0 and out.exists()):
             raise refusal(code, work, str(model), limits)
         try:

@@ -227,12 +227,15 @@ def test_a_check_becomes_issues(shared_data, tmp_path):
     model = shared_data / "bim" / "schependomlaan" / "sub_floor1_GEELEN.ifc"
     command = [sys.executable, "-m", "aid4", "bim", "check", str(model), "--json"]
     report = tmp_path / "check.json"
-    report.write_text(subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout)
+    known = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout)
+    for finding in known["findings"]:
+        finding["elements"] = finding["elements"][:9]
+    report.write_text(json.dumps(known))
     done = aid4("out", model, tmp_path / "x.bcf", "--issues", report, "--json")
     topics = read_bcf(tmp_path / "x.bcf").topics
     assert done.returncode == 0, done.stderr
     assert [topic.labels for topic in topics] == [["malformed_global_id"]]
-    assert len(topics[0].viewpoints[0].elements) == 333
+    assert len(topics[0].viewpoints[0].elements) == 9
 
 
 @pytest.mark.parametrize("text", ["{", "{}", '[{"elements": []}]', '[{"title": "a", "colour": 1}]', "[1]", "\xff"])

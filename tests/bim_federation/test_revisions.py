@@ -64,7 +64,6 @@ def worked_on(path: Path, dice: random.Random) -> tuple[set[str], set[str]]:
     [
         "ifc/Office_A_20110811.ifc",
         "ifc/duplex.ifc",
-        "ifc/whale_LargeBuilding.ifc",
         "ifc/ISSUE_021_Mini_Project.ifc",
         "schependomlaan/design.ifc",
         "schependomlaan/sub_steel_BERNTS.ifc",
