@@ -6,10 +6,10 @@ import json
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import date, timedelta
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import bim.campus
 from aid4.broker import Broker
 from aid4.broker_users import BrokerUser, node_user, twin_user
 from aid4.park_config import NODE, Layout, ParkOptions, agent_toml, has_model
@@ -21,6 +21,7 @@ _FIELD = "field/#"  # what the simulated MQTT devices publish and the agent read
 _START_S = 60.0  # for a large model on a small gateway
 _POLL_S = 0.1
 _STARTS_MAX = 3
+_AUTHORS = Path(bim.campus.__file__).parent  # of another version may come another model
 _TABLES = ("layout.toml", "devices.toml", "plan.toml")  # of which a model is authored
 
 
@@ -58,9 +59,9 @@ class ParkChildren:
         if has_model(site) or site / _TABLES[0] not in tables:
             return None
         monday = date.today() - timedelta(days=date.today().weekday())
-        digest = hashlib.sha256(f"{version('aid4')}{monday}".encode())
-        for table in tables:
-            digest.update(table.read_bytes())
+        digest = hashlib.sha256(monday.isoformat().encode())
+        for source in (*tables, *sorted(_AUTHORS.glob("*.py"))):
+            digest.update(source.read_bytes())
         path = self._layout.model / f"{self._site}-{digest.hexdigest()[:12]}.ifc"
         if not path.exists():
             fresh = path.with_suffix(".new.ifc")
