@@ -296,7 +296,7 @@ export async function an_alarm_is_found_understood_and_answered({ open }) {
   await textWhen(page, hot, (text) => text.includes("Acknowledged"));
   await page.click(".alarm-detail button:has-text('Trend at that moment')");
   await textWhen(page, ".legend", (text) => text.includes("emperature"));
-  expect(/from=/.test(page.url()) && /points=/.test(page.url()), "the trend of that moment", page.url());
+  await page.waitForURL((url) => url.searchParams.has("from") && url.searchParams.has("points")); // that moment, not now
 }
 
 /** Choose, confirm, sent to a device that speaks its real protocol, and its answer. */

@@ -8,6 +8,7 @@ import { t, type Key } from "../i18n";
 import * as format from "../i18n/format";
 import { zone } from "../state/catalogue";
 import { useResource } from "../state/resource";
+import "../styles/changes.css";
 import { Dialog } from "./dialogs";
 import { DiffList } from "./diff_list";
 import { Icon } from "./icon";

@@ -150,7 +150,7 @@ function Overlay({ model }: { model: ParkModel }) {
       </SceneBar>
       {section && <SectionControl model={model} section={section} change={setSection} />}
       {flags && <Markers model={model} of={shade === "value" ? of : null} storey={storey} />}
-      <MeasureLabel model={model} measure={measure} />
+      <MeasureLabel measure={measure} />
       <Legend legend={legend} />
       {element && (
         <ElementPanel id={element} close={() => setScene({ element: null })}>

@@ -34,7 +34,7 @@ function inked(ends: readonly Vector3[]): Vector3[] {
   return [a, b, a, corner, corner, b];
 }
 
-export function MeasureLabel({ measure }: { model: ParkModel; measure: Measure }) {
+export function MeasureLabel({ measure }: { measure: Measure }) {
   if (!measure.on) return null;
   const [a, b] = measure.ends;
   const metres = (v: number) => `${format.number(v, 2, 2)} m`;

@@ -1,13 +1,14 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { Icon } from "../components/icon";
 import { t } from "../i18n";
 import * as format from "../i18n/format";
 import { zone } from "../state/catalogue";
 import { at, live, nowMs, seek } from "../state/time";
+import "../styles/gantt.css";
 import { Bars } from "./bars";
 import type { GanttRow } from "./gantt_rows";
 import { Links } from "./links";
 import { msAt, ticksOf, widthOf, xOf, type Scale } from "./scale";
-import { Icon } from "../components/icon";
 
 const OVERSCAN = 6;
 const HEAD_PX = 30;

@@ -9,7 +9,6 @@ const TASKS_MAX = 40_000;
 
 export const header = signal<SchedulePage | null>(null);
 export const tasks = signal<readonly Task[]>([]);
-export const taskById = computed(() => new Map(tasks.value.map((task) => [task.id, task])));
 /** null until it was asked, then whether there is a plan at all */
 export const hasPlan = signal<boolean | null>(null);
 
