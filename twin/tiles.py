@@ -156,8 +156,8 @@ class Tiles:
 
     def _find(self, sha256: str, file: str) -> Path:
         """The file with this hash, among those that were brought, the uploads and the site's folder."""
-        folder = Path(self._site_folder() or "/nowhere")
-        site = [path for ending in ("*.ifc", "*.ifczip") for path in sorted(folder.glob(ending))]
+        folder = self._site_folder()
+        site = sorted(Path(folder).glob("*.ifc*")) if folder else []
         for path in (*self._uploads.glob(f"{sha256}.*"), *self._paths, *site[:_SITE_FILES_MAX]):
             try:
                 if path.is_file() and sha256_of(path) == sha256:
