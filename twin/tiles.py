@@ -128,7 +128,7 @@ class Tiles:
             return await asyncio.shield(work)
         except asyncio.CancelledError:
             stopping.set()  # the child is killed within a tenth of a second
-            await asyncio.wait({work})
+            await asyncio.gather(work, return_exceptions=True)
             raise
 
     def _ready(self, info: ModelInfo, model: Model, tell: Callable[[Step], None]) -> Ready:
