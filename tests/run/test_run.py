@@ -156,6 +156,15 @@ def test_a_live_park_shows_its_first_value_and_stops_on_ctrl_c(park: Any) -> Non
     assert [one for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE] == []
 
 
+@pytest.mark.parametrize("name", ["fab", "farm"])
+def test_a_site_is_only_a_folder(park: Any, name: str) -> None:
+    found = park("--site", name, "--for", "12", "--json").result()
+    assert found["accepted"] == found["stored"] > 100
+    assert (found["lost"], found["duplicated"], found["warnings"]) == (0, 0, [])
+    assert found["points"] == found["bound_points"] > 100
+    assert found["elements"] > 1000
+
+
 def test_a_park_killed_outright_leaves_no_process_behind_and_nothing_lost(park: Any) -> None:
     command = park("--site", "campus")
     command.until("first value")
