@@ -27,6 +27,11 @@ _EXTENT_LOW_M, _EXTENT_HIGH_M = 0.5, 20_000.0
 _SAME_LEVEL_M = 0.01
 _LEVEL_APART_M = 0.05
 _DEPTH_MAX = 100
+# what stands there belongs to no storey
+_OUTDOORS = frozenset({
+    "IfcSite", "IfcExternalSpatialElement", "IfcRoad", "IfcRoadPart", "IfcBridge", "IfcBridgePart", "IfcRailway",
+    "IfcRailwayPart", "IfcMarineFacility", "IfcFacility", "IfcFacilityPart", "IfcFacilityPartCommon",
+})  # fmt: skip
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,15 +120,35 @@ def _rings(model: _Model) -> list[Finding]:
 
 
 def _storeys(model: _Model) -> list[Finding]:
-    lost = (row["id"] for row in model.rows if row["category"] == "element" and row["storey"] is None)
+    rows = {row["id"]: row for row in model.rows}
+    lost = (
+        row["id"]
+        for row in model.rows
+        if row["category"] == "element" and row["storey"] is None and _place_of(row, rows) not in _OUTDOORS
+    )
     return _finding("element_without_storey", "warning", "{n} elements belong to no storey", lost)
+
+
+def _place_of(row: Row, rows: dict[str, Row]) -> str:
+    """Class of the place that holds an element, through its wholes and its space; "" for none."""
+    for _ in range(_DEPTH_MAX):
+        above = rows.get(row["parent"] or "")
+        if above is None:
+            return ""
+        if above["category"] == "spatial" and above["type"] != "IfcSpace":  # a field is a space of the site
+            return str(above["type"])
+        row = above
+    return ""
 
 
 def _levels(model: _Model) -> list[Finding]:
     storeys = model.of("IfcBuildingStorey")
     unknown = (row["id"] for row in storeys if row["elevation_m"] is None)
-    levels = sorted((row["elevation_m"], row["id"]) for row in storeys if row["elevation_m"] is not None)
-    steps = [(b[0] - a[0], b[1]) for a, b in itertools.pairwise(levels)]
+    houses: defaultdict[str | None, list[tuple[float, str]]] = defaultdict(list)  # storeys count within their building
+    for row in storeys:
+        if row["elevation_m"] is not None:
+            houses[row["parent"]].append((row["elevation_m"], row["id"]))
+    steps = [(b[0] - a[0], b[1]) for levels in houses.values() for a, b in itertools.pairwise(sorted(levels))]
     apart = (
         row["id"]
         for row in storeys

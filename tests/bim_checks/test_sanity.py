@@ -1,6 +1,9 @@
 """What every model should be: faults that we put into a real model by text are found, and none that is not there."""
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -96,6 +99,17 @@ def test_parts_that_hold_each_other_are_a_ring(ifc, findings):
 def test_sensors_of_a_real_electrical_model_lack_points(ifc, findings):
     found = findings(ifc / "Duplex_Electrical.ifc")["sensor_without_point"]
     assert (found.severity, found.count) == ("note", 3)
+
+
+def test_a_park_of_several_houses_and_things_outdoors_is_sound(tmp_path):
+    site = Path(__file__).resolve().parents[2] / "configs" / "sites" / "campus"
+    command = [sys.executable, "-m", "aid4", "bim", "sample", str(tmp_path / "park.ifc"), "--site", str(site)]
+    subprocess.run(command, check=True, capture_output=True)
+    summary = read_model(tmp_path / "park.ifc", tmp_path / "out")
+    found = sanity(summary, load_tables(tmp_path / "out")["elements"])
+    assert {one.check: one.message for one in found if one.severity == "error"} == {}
+    assert "element_without_storey" not in {one.check for one in found}
+    assert "storeys_of_one_level" not in {one.check for one in found}
 
 
 def test_every_check_is_in_the_table():
