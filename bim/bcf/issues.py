@@ -49,6 +49,44 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     isolate: bool = False  # show the elements alone
 
 
+class _Seen(msgspec.Struct):
+    """A finding of a check."""
+
+    check: str
+    severity: str
+    message: str
+    elements: list[str]
+
+
+class _Failure(msgspec.Struct):
+    """An element that does not meet a requirement."""
+
+    global_id: str
+    reason: str
+
+
+class _Asked(msgspec.Struct):
+    """A requirement."""
+
+    text: str
+    met: bool
+    elements: list[_Failure]
+
+
+class _Specified(msgspec.Struct):
+    """A specification."""
+
+    name: str
+    met: bool
+    requirements: list[_Asked]
+
+
+class _Document(msgspec.Struct):
+    """The report of one IDS."""
+
+    specifications: list[_Specified]
+
+
 def read_issues(path: Path) -> list[Issue]:
     """Issues of a JSON list, or of a check.json; raises InputError naming file, field and fix."""
     try:
@@ -70,37 +108,13 @@ def read_issues(path: Path) -> list[Issue]:
 
 def issues_of_check(report: Mapping[str, Any]) -> list[Issue]:
     """Issues of the document of `aid4 bim check --json`: one a finding, one an unmet requirement."""
-
-    class Seen(msgspec.Struct):
-        check: str
-        severity: str
-        message: str
-        elements: list[str]
-
-    class Failure(msgspec.Struct):
-        global_id: str
-        reason: str
-
-    class Asked(msgspec.Struct):
-        text: str
-        met: bool
-        elements: list[Failure]
-
-    class Specified(msgspec.Struct):
-        name: str
-        met: bool
-        requirements: list[Asked]
-
-    class Document(msgspec.Struct):
-        specifications: list[Specified]
-
-    findings = msgspec.convert(report.get("findings", []), type=list[Seen])
+    findings = msgspec.convert(report.get("findings", []), type=list[_Seen])
     found = [
         Issue(title=one.message, elements=one.elements, type="Model check", labels=[one.check], priority=one.severity)
         for one in findings
         if one.severity != "note"
     ]
-    for document in msgspec.convert(report.get("ids", []), type=list[Document]):
+    for document in msgspec.convert(report.get("ids", []), type=list[_Document]):
         for specification in document.specifications:
             for asked in specification.requirements if not specification.met else ():
                 if not asked.met:
