@@ -9,7 +9,8 @@ import { launch, textWhen, WIDE } from "./browser.mjs";
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const SPEED = "60";
 const MOVEMENT_S = 280; // so that the last five minutes are full of movement
-const SMALLER = { width: 1200, height: 750 }; // so that a picture of the model stays below 300 KB
+const SMALLER = { width: 1160, height: 720 }; // so that a picture of the model stays below 300 KB
+const TALLER = { width: 1160, height: 1080 };
 const [given, folder = join(ROOT, "docs")] = process.argv.slice(2);
 
 const park = given ? null : await startPark();
@@ -27,12 +28,12 @@ try {
   const [from, to] = [Date.parse(plan.start), Date.parse(plan.finish)];
   const iso = (share) => new Date(from + (to - from) * share).toISOString();
   const built = `from=${iso(0)}&to=${iso(1.12)}&at=${iso(0.38)}`;
-  for (const [name, path, there, rest_ms] of [
-    ["model", `/model?colour=plan&${built}`, ".stage[data-phase=open]", 6_000],
-    ["rooms", "/plan?colour=value&class=temperature", ".scale-legend", 3_000],
-    ["schedule", "/schedule", ".gantt-row", 3_000],
+  for (const [name, path, there, rest_ms, size] of [
+    ["model", `/model?colour=plan&${built}`, ".stage[data-phase=open]", 6_000, SMALLER],
+    ["rooms", "/plan?colour=value&class=temperature", ".scale-legend", 3_000, SMALLER],
+    ["schedule", "/schedule", ".gantt-row", 3_000, TALLER],
   ]) {
-    const view = await browser.open(path, { size: SMALLER });
+    const view = await browser.open(path, { size });
     await view.waitForSelector(there, { timeout: 90_000 });
     await view.waitForTimeout(rest_ms);
     await view.screenshot({ path: join(folder, `screenshot-${name}.png`) });
