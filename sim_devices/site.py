@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from sim_devices.physics.signals import Signal
 from sim_devices.physics.weather import ANNUAL_MEAN_C, ANNUAL_SWING_C
@@ -16,6 +17,9 @@ from wire.names import check_name
 __all__ = ["Device", "Kind", "Metric", "Place", "Site", "Space", "load_site"]
 
 T = TypeVar("T", bound=msgspec.Struct)
+
+_Metre = Annotated[float, Meta(ge=-20_000, le=20_000)]
+_AREA_M2_MIN = 0.25  # a room that somebody or something stands in
 
 Protocol = Literal["modbus", "sunspec", "opcua", "mqtt"]
 Declared = Literal["f64", "f32", "i16", "u16", "i32", "u32", "bool", "enum", "text"]
@@ -59,10 +63,10 @@ class Space(msgspec.Struct, frozen=True):
     """A room or an outdoor area; `rect_m` is x0, y0, x1, y1 on the grid it lies on."""
 
     name: str
-    rect_m: tuple[float, float, float, float]
+    rect_m: tuple[_Metre, _Metre, _Metre, _Metre]
     use: str = ""
     outside: bool = False
-    height_m: float = 3.0
+    height_m: Annotated[float, Meta(ge=0.3, le=1_000)] = 3.0
     building: str = ""
 
     @property
@@ -83,7 +87,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class _Storey(msgspec.Struct, frozen=True):
-    height_m: float
+    height_m: Annotated[float, Meta(ge=0.3, le=1_000)]
     rooms: tuple[Space, ...]
 
 
@@ -176,6 +180,10 @@ def _decode(path: Path, shape: type[T]) -> T:
 def _check(site: Site, file: str) -> None:
     """What the types cannot say: legal names, and every reference leads somewhere."""
     spaces, seen = site.spaces, set[str]()
+    for space in spaces.values():
+        if space.area_m2 < _AREA_M2_MIN:
+            layout = file.replace("devices.toml", "layout.toml")
+            raise ConfigError("is no box", file=layout, field=f"{space.name}.rect_m", fix="write x0, y0, x1, y1")
     for place, device in enumerate(site.devices):
         check_name("device", device.name)
         at = f"device[{place}]"

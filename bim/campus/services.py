@@ -11,7 +11,7 @@ from bim.campus.model import Model, Spot
 from bim.campus.solids import Box, Frame, Pipe
 from bim.campus.step import Enum, Ref
 
-__all__ = ["fit_out"]
+__all__ = ["fit_out", "port"]
 
 _PIECE_M, _SPRINKLER_M, _OUTLET_M = 3.0, 3.5, 5.0
 _LIGHT_UNDER_M, _DUCT_UNDER_M, _TRAY_UNDER_M = 0.30, 0.62, 0.95

@@ -7,6 +7,7 @@ between only what changed (an absent key means "as before"). What may be written
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Mapping
@@ -128,6 +129,7 @@ class MqttDevice:
         self._dialect = DIALECTS.get(device.kind) or plain_dialect(metrics)
         self._period_s = period_s
         self._task: asyncio.Task[None] | None = None
+        self._away = False  # cut off: a farewell that fails must not make it come back
         self._values: Mapping[str, Value | None] = {}
         self._news = asyncio.Event()
 
@@ -143,10 +145,12 @@ class MqttDevice:
 
     async def start(self, tasks: asyncio.TaskGroup) -> None:
         """Keep a connection in a task of `tasks`; a broker that is not there yet is waited for."""
+        self._away = False
         self._task = tasks.create_task(self._stay_connected(), name=f"mqtt {self.device.name}")
 
     async def cut(self) -> None:
         """Disconnect and stay away; the last word is what the broker would say of a lost device."""
+        self._away = True
         if self._task is not None:
             while not self._task.done():  # Python 3.11's wait_for can swallow a cancellation
                 self._task.cancel()
@@ -185,7 +189,7 @@ class MqttDevice:
     async def _stay_connected(self) -> None:
         """Connect, speak and take commands, and connect again."""
         wait_s = RECONNECT_S_MIN
-        while True:
+        while not self._away:
             try:
                 async with self._new_client() as client:
                     await client.subscribe(self._dialect.command_topic.format(device=self.device.name))
@@ -196,7 +200,8 @@ class MqttDevice:
                             talk.create_task(self._listen(client), name=f"mqtt {self.device.name} listens")
                             talk.create_task(self._speak(client), name=f"mqtt {self.device.name} speaks")
                     finally:
-                        await client.publish(*self._presence(alive=False), retain=True, timeout=FAREWELL_S)
+                        with contextlib.suppress(aiomqtt.MqttError):  # it would hide the cancellation
+                            await client.publish(*self._presence(alive=False), retain=True, timeout=FAREWELL_S)
             except* aiomqtt.MqttError:
                 wait_s = min(2.0 * wait_s, RECONNECT_S_MAX)
             await asyncio.sleep(wait_s)
