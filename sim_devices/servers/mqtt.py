@@ -154,6 +154,7 @@ class MqttDevice:
         if self._task is not None:
             while not self._task.done():  # Python 3.11's wait_for can swallow a cancellation
                 self._task.cancel()
+                self._news.set()
                 await asyncio.wait([self._task], timeout=TIMEOUT_S)
             self._task = None
 
@@ -214,7 +215,7 @@ class MqttDevice:
         """Say what there is to say each period; a new connection begins with everything."""
         said: dict[str, Value] = {}
         full_s = 0.0
-        while True:
+        while not self._away:  # Python 3.11's wait_for can swallow the one cancellation that a task group sends
             await self._news.wait()
             self._news.clear()
             shown = {metric.name: rounded(self._values[metric.name], metric) for metric in self._metrics}
