@@ -1,6 +1,7 @@
 """The built page, Node to drive a browser, and a lab twin that can be killed."""
 
 import contextlib
+import json
 import os
 import random
 import shutil
@@ -19,7 +20,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 WEB = ROOT / "web"
-TILES_SECONDS_MAX = 120
+TILES_SECONDS_MAX = 240
+SETTLED_SECONDS = 20.0
 
 
 class LabTwin:
@@ -108,7 +110,18 @@ def campus_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         while _status(f"{url}/api/v1/tiles") != HTTPStatus.OK:
             assert time.monotonic() < end, "the tiles of the campus were not built in time"
             time.sleep(0.5)
+        known, since = -1, time.monotonic()
+        while time.monotonic() - since < SETTLED_SECONDS:  # devices tell of more points one after the other
+            assert time.monotonic() < end, "the points of the campus never came to rest"
+            time.sleep(1)
+            if (points := _points(url)) != known:
+                known, since = points, time.monotonic()
         yield url
+
+
+def _points(url: str) -> int:
+    with urllib.request.urlopen(f"{url}/api/v1/site", timeout=10) as answer:
+        return int(json.load(answer)["counts"]["points"])
 
 
 def _status(url: str) -> int:

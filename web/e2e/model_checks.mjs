@@ -2,6 +2,7 @@
 import { axeFindings, expect, inkOf, launch, PHONE, picture, smallTargets, textWhen, WIDE } from "./browser.mjs";
 
 const OPENED_MS = 60_000;
+const DRAWN_MS = 20_000; // in software, beside other work
 /** Software draws the pixels: fewer of them where looks do not matter. */
 const SMALL = { width: 960, height: 600 };
 const number = (text) => Number(text.replace(/[^\d.-]/g, ""));
@@ -16,12 +17,25 @@ async function opened(open, path = "/model") {
 }
 
 /** The picture without what lies over it. */
-const bare = (page) =>
-  page.evaluate(() => {
+const bare = (page, over = ".markers, .legend-box, .scene-bar, .element-panel") =>
+  page.evaluate((selector) => {
     const sheet = new CSSStyleSheet();
-    sheet.replaceSync(".markers, .legend-box, .scene-bar, .element-panel { visibility: hidden !important }");
+    sheet.replaceSync(`${selector} { visibility: hidden !important }`);
     document.adoptedStyleSheets = [sheet];
-  });
+  }, over);
+
+/** The picture once two looks at it agree; with `before`, once it is another one. */
+async function drawn(page, before = null) {
+  let last = await inkOf(page, ".stage");
+  for (const end = Date.now() + DRAWN_MS; Date.now() < end; ) {
+    await page.waitForTimeout(250);
+    const now = await inkOf(page, ".stage");
+    if (now.hash === last.hash && now.hash !== before?.hash) return now;
+    last = now;
+  }
+  return last;
+}
+
 const legend = async (page) =>
   Object.fromEntries(await page.locator(".legend-rows li").evaluateAll((rows) => rows.map((row) => [row.dataset.plan, Number(row.querySelector(".num").textContent.replace(/\D/g, ""))])));
 
@@ -85,19 +99,18 @@ export async function the_slider_walks_the_plan_without_asking_the_twin({ open }
   const now = await legend(page);
   const slider = page.locator(".track input[type=range]");
   await bare(page);
-  const today = await inkOf(page, ".stage");
+  const today = await drawn(page);
+  await page.waitForLoadState("networkidle", { timeout: OPENED_MS }); // the dates of all elements are there
   const asked = [];
   page.on("request", (request) => /elements|schedule|tiles/.test(request.url()) && asked.push(request.url()));
   await slider.fill("30");
   await page.waitForSelector(".banner[data-kind=history]");
-  await page.waitForTimeout(500);
+  const past = await drawn(page, today);
   const early = await legend(page);
-  const past = await inkOf(page, ".stage");
   await slider.fill("995");
   await textWhen(page, ".banner[data-kind=future]", (text) => text.includes("Ahead of now"));
-  await page.waitForTimeout(500);
+  const future = await drawn(page, past);
   const late = await legend(page);
-  const future = await inkOf(page, ".stage");
   expect(asked.length === 0, "moving through time asks nothing about the plan", asked);
   expect(early.ahead > now.ahead && now.finished > early.finished && late.finished > now.finished, "elements come to be", [early, now, late]);
   expect(past.hash !== today.hash && today.hash !== future.hash, "and the picture shows it", [past, today, future]);
@@ -110,18 +123,17 @@ export async function the_slider_walks_the_plan_without_asking_the_twin({ open }
 
 export async function storeys_sections_and_measures_work({ open }) {
   const page = await opened(open);
-  const whole = await inkOf(page, ".stage");
+  await bare(page, ".markers"); // their values change by themselves
+  const whole = await drawn(page);
   const storeys = await page.locator(".scene-bar select").first().locator("option").evaluateAll((all) => all.map((one) => one.value));
   await page.locator(".scene-bar select").first().selectOption(storeys[1]);
-  await page.waitForTimeout(500);
-  const one = await inkOf(page, ".stage");
+  const one = await drawn(page, whole);
   expect(one.hash !== whole.hash, "one storey alone");
   expect(new URL(page.url()).searchParams.get("storey") === storeys[1], "the address keeps the storey");
   await page.locator(".scene-bar select").first().selectOption("");
   await page.click("[aria-label='Section plane']");
   await page.locator(".section-control input").fill("0.3");
-  await page.waitForTimeout(500);
-  expect((await inkOf(page, ".stage")).hash !== whole.hash, "a section cuts");
+  expect((await drawn(page, whole)).hash !== whole.hash, "a section cuts");
   await picture(page, "model-section");
   await page.click(".section-control [aria-label=Close]");
   await page.keyboard.press("m");
@@ -140,11 +152,10 @@ export async function the_model_works_by_keyboard({ open }) {
   await page.keyboard.press("1");
   await page.waitForSelector(".legend-box", { state: "detached" });
   await page.locator(".stage canvas").focus();
-  await page.waitForTimeout(300);
-  const before = await inkOf(page, ".stage");
+  await bare(page, ".markers");
+  const before = await drawn(page);
   for (let i = 0; i < 4; i++) await page.keyboard.press("ArrowRight");
-  await page.waitForTimeout(500);
-  expect((await inkOf(page, ".stage")).hash !== before.hash, "arrows turn the model");
+  expect((await drawn(page, before)).hash !== before.hash, "arrows turn the model");
   await page.keyboard.press("f");
   await page.locator("main").focus();
   await page.keyboard.press("g");
@@ -163,13 +174,12 @@ export async function the_model_works_by_keyboard({ open }) {
 export async function a_lost_graphics_card_comes_back({ open }) {
   const page = await opened(open);
   await bare(page);
-  const before = await inkOf(page, ".stage");
+  const before = await drawn(page);
   await page.evaluate(() => (window.lost = document.querySelector(".stage canvas").getContext("webgl2").getExtension("WEBGL_lose_context")).loseContext());
   await page.waitForSelector(".stage[data-lost]");
   await page.evaluate(() => window.lost.restoreContext());
   await page.waitForSelector(".stage:not([data-lost])");
-  await page.waitForTimeout(1_000);
-  const after = await inkOf(page, ".stage");
+  const after = await drawn(page);
   expect(Math.abs(after.share - before.share) < 0.02, "the same park is drawn again", [before, after]);
 }
 
@@ -219,12 +229,11 @@ export async function a_task_of_the_plan_shows_its_elements({ open }) {
   await page.waitForSelector(".stage[data-phase=open]", { timeout: OPENED_MS });
   const said = await textWhen(page, ".legend-task", (text) => text.includes(task.name));
   expect(said.includes(String(task.elements)) || number(said) > 0, "how many stand out", said);
-  await page.waitForTimeout(500);
-  const lit = await inkOf(page, ".stage");
+  await bare(page, ".markers");
+  const lit = await drawn(page);
   await picture(page, "model-task");
   await page.click(".legend-task button");
-  await page.waitForTimeout(500);
-  expect((await inkOf(page, ".stage")).hash !== lit.hash, "and everything is shown again");
+  expect((await drawn(page, lit)).hash !== lit.hash, "and everything is shown again");
 }
 
 export async function the_board_follows_the_instant({ open }) {
