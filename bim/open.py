@@ -4,10 +4,7 @@
 by any file.
 """
 
-import os
 import signal
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -15,15 +12,15 @@ import msgspec
 import pyarrow as pa
 
 from bim.child import EXIT_REFUSED
+from bim.child_process import run_child
 from bim.errors import REASONS, SPLIT, ModelError
 from bim.limits import MIB, ModelLimits
 from bim.model_file import check_path
 from bim.summary import MODEL_JSON, TABLE_FILES, ModelSummary
 from bim.tables import ELEMENTS, PSETS, RELATIONS, read_table
 
-__all__ = ["environment", "load_tables", "read_model", "refusal"]
+__all__ = ["load_tables", "read_model", "refusal"]
 
-_ROOT = Path(__file__).resolve().parents[1]
 _SCHEMAS = {"elements": ELEMENTS, "psets": PSETS, "relations": RELATIONS}
 _ANSWER_BYTES_MAX = 65_536  # a refusal is a few hundred bytes
 _COMPLAINT_CHARS = 500  # of a crashed child's last words
@@ -57,8 +54,9 @@ def read_model(path: str | Path, out_dir: Path, limits: ModelLimits | None = Non
     out_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".reading-", dir=out_dir) as work:
         work_dir = Path(work)
-        code, timed_out = _run(model, work_dir, limits)
-        if timed_out:
+        given = [str(model.resolve()), str(work_dir.resolve()), "--limits", msgspec.json.encode(limits).decode()]
+        code = run_child("bim.child", given, work_dir, limits.wall_s)
+        if code is None:
             problem = f"reading it takes more than {limits.wall_s:g} s"
             raise ModelError("time", problem, file=str(path), fix=SPLIT)
         if code != 0:
@@ -72,37 +70,6 @@ def read_model(path: str | Path, out_dir: Path, limits: ModelLimits | None = Non
 def load_tables(out_dir: Path) -> dict[str, pa.Table]:
     """The tables "elements", "psets" and "relations" of a model that read_model has read."""
     return {name: read_table(out_dir / file, _SCHEMAS[name]) for name, file in TABLE_FILES.items()}
-
-
-def _run(model: Path, work_dir: Path, limits: ModelLimits) -> tuple[int, bool]:
-    """Exit code of the child (negative: the signal that ended it), and whether it was killed for its time."""
-    arguments = [sys.executable, "-P", "-m", "bim.child", str(model.resolve()), str(work_dir.resolve())]
-    arguments += ["--limits", msgspec.json.encode(limits).decode()]
-    with (work_dir / "stdout").open("wb") as out, (work_dir / "stderr").open("wb") as err:
-        child = subprocess.Popen(
-            arguments,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err,
-            cwd=work_dir,
-            env=environment(),
-            start_new_session=True,
-        )
-        try:
-            return child.wait(limits.wall_s), False
-        except subprocess.TimeoutExpired:
-            return -signal.SIGKILL, True
-        finally:
-            if child.poll() is None:
-                os.killpg(child.pid, signal.SIGKILL)
-                child.wait()
-
-
-def environment() -> dict[str, str]:
-    """Only what Python needs, no proxies, no credentials; one thread and no arena, which reserve a gigabyte."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TMPDIR", "HOME") if name in os.environ}
-    frugal = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
-    return {**kept, **frugal, "PYTHONPATH": str(_ROOT), "PYTHONUTF8": "1"}
 
 
 def refusal(code: int, work_dir: Path, file: str, limits: ModelLimits) -> ModelError:

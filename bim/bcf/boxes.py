@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from bim.bcf.camera import Box
-from bim.child_process import run_child
+from bim.child_process import run_model_child
 from bim.errors import ModelError
 from bim.limits import ModelLimits
 from bim.model_file import check_path
@@ -29,7 +29,7 @@ def boxes_of(model: str | Path, ids: Sequence[str], limits: ModelLimits | None =
         out = work / "boxes.json"
         given = [str(path.resolve()), str(out), str(work / "ids.json"), msgspec.json.encode(limits).decode()]
         try:
-            code = run_child("bim.bcf.boxes_child", given, work, limits, str(model))
+            code = run_model_child("bim.bcf.boxes_child", given, work, limits, str(model))
         except ModelError:
             if not out.exists():
                 raise

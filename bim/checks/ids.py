@@ -7,7 +7,7 @@ import msgspec
 
 from bim.checks.ids_child import EXIT_IDS, REPORT_HTML, REPORT_JSON
 from bim.checks.report import IdsReport
-from bim.child_process import run_child
+from bim.child_process import run_model_child
 from bim.errors import ModelError
 from bim.limits import GIB, MIB, ModelLimits
 from bim.model_file import check_path
@@ -32,7 +32,7 @@ def check_ids(model: str | Path, ids: Path, out_dir: Path, limits: ModelLimits =
     with tempfile.TemporaryDirectory(prefix=".checking-", dir=out_dir) as folder:
         work = Path(folder)
         given = [str(path.resolve()), str(ids.resolve()), str(work.resolve()), msgspec.json.encode(limits).decode()]
-        code = run_child("bim.checks.ids_child", given, work, limits, str(model))
+        code = run_model_child("bim.checks.ids_child", given, work, limits, str(model))
         if code == EXIT_IDS:
             raise InputError(_problem(work), file=str(ids), fix="mend the IDS; it must be valid IDS 1.0")
         if code != 0:

@@ -3,10 +3,7 @@
 `open_schedule` blocks its thread until the child ends or is killed; no file can harm the caller's own process.
 """
 
-import os
 import signal
-import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +12,7 @@ import msgspec
 import pyarrow as pa
 
 from bim.child import EXIT_REFUSED
+from bim.child_process import run_child
 from bim.schedule.child import ABOUT_JSON, NETWORK_ARROW, Options, ReadSchedule
 from bim.schedule.errors import REASONS, ScheduleError
 from bim.schedule.passes import DATES
@@ -23,7 +21,6 @@ from bim.tables import read_table
 
 __all__ = ["OpenedSchedule", "open_schedule"]
 
-_ROOT = Path(__file__).resolve().parents[2]
 _ANSWER_BYTES_MAX = 65_536  # a refusal is a few hundred bytes
 _COMPLAINT_CHARS = 500  # of a crashed child's last words
 _ASK = "raise the bounds if the schedule is large; else please report it with the file"
@@ -60,44 +57,14 @@ def open_schedule(path: str | Path, options: Options | None = None) -> OpenedSch
     options = options or Options()
     with tempfile.TemporaryDirectory(prefix="aid4-schedule-") as folder:
         work = Path(folder)
-        code = _run(Path(path), work, options)
+        given = [str(Path(path).absolute()), str(work), "--options", msgspec.json.encode(options).decode()]
+        code = run_child("bim.schedule.child", given, work, options.reader.wall_s)
         if code is None:
             problem = f"reading it takes more than {options.reader.wall_s:g} s"
             raise ScheduleError("time", problem, file=str(path), fix=_SPLIT)
         if code != 0:
             raise _refusal(code, work, str(path), options)
         return _take(work, str(path))
-
-
-def _run(path: Path, work: Path, options: Options) -> int | None:
-    """Exit code of the child (negative: the signal that ended it), None when its time was over."""
-    arguments = [sys.executable, "-P", "-m", "bim.schedule.child", str(path.absolute()), str(work)]
-    arguments += ["--options", msgspec.json.encode(options).decode()]
-    with (work / "stdout").open("wb") as out, (work / "stderr").open("wb") as err:
-        child = subprocess.Popen(
-            arguments,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err,
-            cwd=work,
-            env=_environment(),
-            start_new_session=True,
-        )
-        try:
-            return child.wait(options.reader.wall_s)
-        except subprocess.TimeoutExpired:
-            return None
-        finally:
-            if child.poll() is None:
-                os.killpg(child.pid, signal.SIGKILL)
-                child.wait()
-
-
-def _environment() -> dict[str, str]:
-    """Only what Python needs; one thread and no arena, which reserve a gigabyte."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TMPDIR", "HOME") if name in os.environ}
-    frugal = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
-    return {**kept, **frugal, "PYTHONPATH": str(_ROOT), "PYTHONUTF8": "1"}
 
 
 def _refusal(code: int, work: Path, file: str, options: Options) -> ScheduleError:

@@ -5,22 +5,18 @@ file. `cached_tiles` keeps one folder for each content hash.
 """
 
 import hashlib
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 import pyarrow as pa
 
+from bim.child_process import run_child
 from bim.errors import SPLIT, ModelError
 from bim.model_file import check_path, sha256_of
-from bim.open import environment, refusal
+from bim.open import refusal
 from bim.tables import ELEMENTS, write_table
 from bim.tiles.limits import Job, TileLimits, TilePart
 from bim.tiles.meshes import MESHES_FILE
@@ -29,7 +25,6 @@ from bim.tiles.tileset import FEATURES_FILE, TILESET_FILE, VERSION, TileSet
 
 __all__ = ["build_federated_tiles", "build_tiles", "cached_tiles", "load_tileset", "tiles_key"]
 
-_LOOK_S = 0.1  # how often a bar moves
 _KEPT = ("plan-*.svg", "t*.glb", MESHES_FILE, FEATURES_FILE, TILESET_FILE)  # in the order they are taken over
 
 
@@ -81,8 +76,10 @@ def _build(model: Path, out_dir: Path, job: Job, progress: Callable[[Step], None
     out_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".building-", dir=out_dir) as work:
         work_dir = Path(work)
-        code, timed_out = _run(path, work_dir, job, progress or (lambda _step: None))
-        if timed_out:
+        given = [str(path.resolve()), str(work_dir.resolve()), msgspec.json.encode(job).decode()]
+        look = (lambda: progress(read_progress(work_dir))) if progress else None
+        code = run_child("bim.tiles.child", given, work_dir, job.limits.wall_s, look)
+        if code is None:
             problem = f"building its tiles takes more than {job.limits.wall_s:g} s"
             raise ModelError("time", problem, file=str(model), fix=SPLIT)
         if code != 0:
@@ -123,34 +120,6 @@ def load_tileset(folder: Path) -> TileSet | None:
     except (OSError, msgspec.DecodeError):
         return None
     return found if found.version == VERSION else None
-
-
-def _run(model: Path, work_dir: Path, job: Job, progress: Callable[[Step], None]) -> tuple[int, bool]:
-    """Exit code of the child (negative: the signal that ended it), and whether it was killed for its time."""
-    arguments = [sys.executable, "-P", "-m", "bim.tiles.child", str(model.resolve()), str(work_dir.resolve())]
-    arguments.append(msgspec.json.encode(job).decode())
-    deadline = time.monotonic() + job.limits.wall_s
-    with (work_dir / "stdout").open("wb") as out, (work_dir / "stderr").open("wb") as err:
-        child = subprocess.Popen(
-            arguments,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err,
-            cwd=work_dir,
-            env=environment(),
-            start_new_session=True,
-        )
-        try:
-            while time.monotonic() < deadline:
-                try:
-                    return child.wait(_LOOK_S), False
-                except subprocess.TimeoutExpired:
-                    progress(read_progress(work_dir))
-            return -signal.SIGKILL, True
-        finally:
-            if child.poll() is None:
-                os.killpg(child.pid, signal.SIGKILL)  # its workers too: they are of its session
-                child.wait()
 
 
 def _take_over(work_dir: Path, out_dir: Path) -> None:

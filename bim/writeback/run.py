@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from bim.child_process import run_child
+from bim.child_process import run_model_child
 from bim.errors import ModelError
 from bim.limits import GIB, ModelLimits
 from bim.model_file import check_path, sha256_of
@@ -41,7 +41,7 @@ def _write(path: Path, out: Path, job: Job, limits: ModelLimits, work: Path, sho
     copy, report_file, job_file = work / "copy.ifc", work / "report.json", work / "job.json"
     job_file.write_bytes(msgspec.json.encode(job))
     given = [str(one.resolve()) for one in (path, copy, job_file, report_file)]
-    code = run_child("bim.writeback.child", [*given, msgspec.json.encode(limits).decode()], work, limits, shown)
+    code = run_model_child("bim.writeback.child", [*given, msgspec.json.encode(limits).decode()], work, limits, shown)
     if code != 0:
         raise refusal(code, work, shown, limits)
     try:

@@ -8,13 +8,11 @@ from email import message_from_bytes
 from email.message import EmailMessage as Mail
 from email.policy import default as email_policy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
 
-from tests.twin_alarms.conftest import T0, S
 from twin.alarms.book import AlarmBook
 from twin.alarms.deadman import DeadMan
 from twin.alarms.dispatch import Dispatch
@@ -241,7 +239,7 @@ def test_hours_that_mean_nothing_are_refused(text: str) -> None:
         read_hours(Route(name="a", kind="email", hours=text))
 
 
-def test_a_dead_server_keeps_the_message(store: Store, clock: ManualClock, tmp_path: Path) -> None:
+def test_a_dead_server_keeps_the_message(store: Store, clock: ManualClock) -> None:
     office = Office(store, clock, [email("smtp://127.0.0.1:9")])
     office.ring()
     office.pass_time(3)
@@ -250,7 +248,6 @@ def test_a_dead_server_keeps_the_message(store: Store, clock: ManualClock, tmp_p
     assert message["attempts"] == 1
     assert message["sent"] is None
     assert "refused" in message["problem"].lower()
-    assert clock.wall_us() + 1 > T0 + 3 * S
 
 
 def test_a_dead_twin_is_told_once_and_so_is_its_return(webhook: tuple[type[Hook], str]) -> None:

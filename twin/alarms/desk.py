@@ -71,7 +71,7 @@ class AlarmDesk:
         """
         text = read_settings(cursor, "alarms").get(_NAME)
         try:
-            rules = rules_from_toml(text, file="changes of kind alarms") if text else self._of_site()
+            rules = rules_from_toml(text, file="changes of kind alarms") if text else self.of_site()
         except ConfigError as error:
             self.problem = str(error)
             return
@@ -126,7 +126,8 @@ class AlarmDesk:
         """For /live: what changed, and how much rings."""
         return {"version": self.book.version, "counts": self.book.counts(), "watched": self.service.watched}
 
-    def _of_site(self) -> Rules:
+    def of_site(self) -> Rules:
+        """The rules of the site's folder; ConfigError."""
         folder = self._site().folder
         return read_rules(Path(folder, RULES_FILE)) if folder else Rules()
 
@@ -156,7 +157,7 @@ class AlarmsChange(SettingChange):
 
     def _preview(self, body: AlarmsBody) -> Preview:
         try:
-            new = rules_from_toml(body.toml, file="body.toml") if body.toml is not None else self._desk._of_site()
+            new = rules_from_toml(body.toml, file="body.toml") if body.toml is not None else self._desk.of_site()
         except ConfigError as error:
             return Preview({_NAME: body.toml}, [], [f"{error.field or 'toml'}: {error.problem}; {error.fix}"])
         views = self._directory().views
