@@ -12,6 +12,7 @@ const ARGS = [
   "--disable-component-update",
   "--disable-sync",
 ];
+const PATIENCE_MS = 60_000; // a promise is about what happens, not about how fast a loaded machine is
 export const WIDE = { width: 1440, height: 900 };
 export const PHONE = { width: 390, height: 844 };
 
@@ -35,6 +36,7 @@ export async function launch(base, more = []) {
     await context.addInitScript((chosen) => {
       if (!localStorage.getItem("aid4.settings")) localStorage.setItem("aid4.settings", JSON.stringify({ language: chosen }));
     }, language);
+    context.setDefaultTimeout(PATIENCE_MS);
     const page = await context.newPage();
     page.on("console", (message) => {
       if (message.type() === "error" && !allowed?.test(message.text())) faults.push(`console: ${message.text()}`);
@@ -48,7 +50,7 @@ export async function launch(base, more = []) {
       if (!socket.url().startsWith(base.replace("http", "ws"))) faults.push(`foreign socket: ${socket.url()}`);
     });
     await page.goto(base + path);
-    await page.waitForSelector(".connection[data-phase=open], .connection[data-phase=degraded]", { timeout: 15_000 });
+    await page.waitForSelector(".connection[data-phase=open], .connection[data-phase=degraded]");
     return page;
   }
 
@@ -68,7 +70,7 @@ export function expect(holds, promise, seen) {
 }
 
 /** The text of an element once it satisfies `wanted`. */
-export async function textWhen(page, selector, wanted, ms = 8_000) {
+export async function textWhen(page, selector, wanted, ms = PATIENCE_MS) {
   const end = Date.now() + ms;
   let text = null;
   while (Date.now() < end) {

@@ -1,8 +1,7 @@
 // The park in 3D, as floor plans and as a plan over time: against an `aid4 run` of the campus.
 import { axeFindings, expect, inkOf, launch, PHONE, picture, smallTargets, textWhen, WIDE } from "./browser.mjs";
 
-const OPENED_MS = 60_000;
-const DRAWN_MS = 20_000; // in software, beside other work
+const DRAWN_MS = 60_000; // in software, beside other work
 /** Software draws the pixels: fewer of them where looks do not matter. */
 const SMALL = { width: 960, height: 600 };
 const number = (text) => Number(text.replace(/[^\d.-]/g, ""));
@@ -11,7 +10,7 @@ const api = async (page, path) => page.evaluate(async (asked) => (await fetch(`/
 /** The 3D view with every tile there and one more frame drawn. */
 async function opened(open, path = "/model") {
   const page = await open(path, { size: SMALL });
-  await page.waitForSelector(".stage[data-phase=open]", { timeout: OPENED_MS });
+  await page.waitForSelector(".stage[data-phase=open]");
   await page.waitForTimeout(400);
   return page;
 }
@@ -41,7 +40,7 @@ const legend = async (page) =>
 
 export async function the_park_is_drawn_in_3d_and_says_its_values({ open }) {
   const page = await opened(open);
-  const first = await textWhen(page, ".marker", (text) => /\d/.test(text), 15_000);
+  const first = await textWhen(page, ".marker", (text) => /\d/.test(text));
   expect((await page.locator(".marker").count()) > 3, "several sensors are seen", first);
   await picture(page, "model");
   await bare(page);
@@ -51,18 +50,18 @@ export async function the_park_is_drawn_in_3d_and_says_its_values({ open }) {
 
 export async function an_element_is_picked_and_its_faceplate_is_live({ open }) {
   const page = await opened(open);
-  await page.locator(".marker").first().waitFor({ timeout: 15_000 });
+  await page.locator(".marker").first().waitFor();
   await page.locator(".marker").nth(1).dispatchEvent("click");
-  await page.waitForSelector(".element-panel h2", { timeout: 15_000 });
+  await page.waitForSelector(".element-panel h2");
   const id = await page.locator(".element-panel").getAttribute("data-id");
   expect(new URL(page.url()).searchParams.get("element") === id, "the address names the element", page.url());
   const { items } = await api(page, "/points?limit=2000");
   const busy = items.find((one) => one.element && one.point_class === "power" && one.period_s <= 5);
   await page.goto(new URL(`/model?element=${encodeURIComponent(busy.element)}`, page.url()).href);
-  await page.waitForSelector(".stage[data-phase=open]", { timeout: OPENED_MS });
-  const value = await textWhen(page, ".element-panel .value-number", (text) => /\d/.test(text), 15_000);
+  await page.waitForSelector(".stage[data-phase=open]");
+  const value = await textWhen(page, ".element-panel .value-number", (text) => /\d/.test(text));
   const before = await page.locator(".element-panel .value-rows").textContent();
-  await page.waitForFunction((then) => document.querySelector(".element-panel .value-rows")?.textContent !== then, before, { timeout: 30_000 });
+  await page.waitForFunction((then) => document.querySelector(".element-panel .value-rows")?.textContent !== then, before);
   await picture(page, "model-element");
   // the same by pointer: what lies in the middle of the picture after flying there
   await page.keyboard.press("Escape");
@@ -84,7 +83,7 @@ export async function an_element_says_what_the_plan_says({ open }) {
   const planned = items.find((one) => one.plan?.tasks.length && one.type === "IfcWall") ?? items.find((one) => one.plan?.tasks.length);
   expect(planned, "the campus has planned elements");
   await page.goto(new URL(`/model?element=${encodeURIComponent(planned.id)}`, page.url()).href);
-  const text = await textWhen(page, ".panel-plan", (one) => /Planned.*Actual.*Forecast/.test(one), 20_000);
+  const text = await textWhen(page, ".panel-plan", (one) => /Planned.*Actual.*Forecast/.test(one));
   expect(/\d{4} – /.test(text), "with dates", text);
   await page.click(".panel-plan .chip");
   await page.waitForSelector(".task-panel h2");
@@ -93,14 +92,14 @@ export async function an_element_says_what_the_plan_says({ open }) {
 
 export async function the_slider_walks_the_plan_without_asking_the_twin({ open }) {
   const page = await opened(open, "/model?colour=plan");
-  await textWhen(page, ".legend-rows", (text) => /\d/.test(text), 20_000);
+  await textWhen(page, ".legend-rows", (text) => /\d/.test(text));
   await page.selectOption(".span", "plan");
   await page.waitForTimeout(800);
   const now = await legend(page);
   const slider = page.locator(".track input[type=range]");
   await bare(page);
   const today = await drawn(page);
-  await page.waitForLoadState("networkidle", { timeout: OPENED_MS }); // the dates of all elements are there
+  await page.waitForLoadState("networkidle"); // the dates of all elements are there
   const asked = [];
   page.on("request", (request) => /elements|schedule|tiles/.test(request.url()) && asked.push(request.url()));
   await slider.fill("30");
@@ -160,7 +159,7 @@ export async function the_model_works_by_keyboard({ open }) {
   await page.locator("main").focus();
   await page.keyboard.press("g");
   await page.keyboard.press("p");
-  await page.waitForSelector(".sheet svg", { timeout: 20_000 });
+  await page.waitForSelector(".sheet svg");
   await page.locator(".sheet").focus();
   const storey = await page.locator(".sheet").getAttribute("aria-label");
   await page.keyboard.press("PageUp");
@@ -187,7 +186,7 @@ export async function without_webgl_the_page_says_what_to_do({ base }) {
   const browser = await launch(base, ["--disable-3d-apis"]);
   try {
     const page = await browser.open("/model", { allowed: /WebGL/ });
-    await textWhen(page, ".notice", (text) => text.includes("cannot draw in 3D") && text.includes("floor plan"), 20_000);
+    await textWhen(page, ".notice", (text) => text.includes("cannot draw in 3D") && text.includes("floor plan"));
   } finally {
     await browser.close();
   }
@@ -195,12 +194,12 @@ export async function without_webgl_the_page_says_what_to_do({ base }) {
 
 export async function rooms_are_a_heat_map_and_open_their_faceplate({ open }) {
   const page = await open("/plan?colour=value&class=temperature", { size: SMALL });
-  await page.waitForFunction(() => [...document.querySelectorAll(".sheet .space[data-id], .sheet .space [data-id]")].some((one) => one.style.fill), null, { timeout: 30_000 });
-  const room = await textWhen(page, ".room-label:not([hidden])", (text) => /\d.*°C/.test(text), 20_000);
+  await page.waitForFunction(() => [...document.querySelectorAll(".sheet .space[data-id], .sheet .space [data-id]")].some((one) => one.style.fill), null);
+  const room = await textWhen(page, ".room-label:not([hidden])", (text) => /\d.*°C/.test(text));
   expect(/°C/.test(await page.locator(".scale-legend").textContent()), "the scale has its unit");
   await picture(page, "plan-heat");
   await page.locator(".room-label:not([hidden])", { hasText: "°C" }).first().click();
-  await textWhen(page, ".element-panel .value-rows", (text) => text.includes("°C"), 15_000);
+  await textWhen(page, ".element-panel .value-rows", (text) => text.includes("°C"));
   const selected = await page.locator(".sheet [data-selected]").count();
   expect(selected === 1, "the room is marked on the drawing", [room, selected]);
   await page.keyboard.press("Escape");
@@ -211,13 +210,13 @@ export async function rooms_are_a_heat_map_and_open_their_faceplate({ open }) {
   await page.mouse.wheel(0, -400);
   await page.waitForFunction((then) => document.querySelector(".sheet svg").getAttribute("viewBox") !== then, before);
   await page.click(".segments a:has-text('3D')");
-  await page.waitForSelector(".stage[data-phase=open]", { timeout: OPENED_MS });
+  await page.waitForSelector(".stage[data-phase=open]");
   expect(new URL(page.url()).searchParams.get("class") === "temperature", "3D shows the same quantity", page.url());
 }
 
 export async function a_task_of_the_plan_shows_its_elements({ open }) {
   const page = await open("/schedule");
-  await page.waitForSelector(".gantt-row", { timeout: 20_000 });
+  await page.waitForSelector(".gantt-row");
   await textWhen(page, ".plan-counts", (text) => /%/.test(text));
   const { items } = await api(page, "/schedule?limit=2000");
   const task = items.filter((one) => one.elements > 3 && !one.is_summary && !one.is_umbrella).sort((a, b) => b.elements - a.elements)[0];
@@ -226,7 +225,7 @@ export async function a_task_of_the_plan_shows_its_elements({ open }) {
   await textWhen(page, ".task-panel", (text) => text.includes("Planned") && text.includes("Elements"));
   await picture(page, "schedule");
   await page.click(".task-panel .button.primary");
-  await page.waitForSelector(".stage[data-phase=open]", { timeout: OPENED_MS });
+  await page.waitForSelector(".stage[data-phase=open]");
   const said = await textWhen(page, ".legend-task", (text) => text.includes(task.name));
   expect(said.includes(String(task.elements)) || number(said) > 0, "how many stand out", said);
   await bare(page, ".markers");
@@ -238,13 +237,13 @@ export async function a_task_of_the_plan_shows_its_elements({ open }) {
 
 export async function the_board_follows_the_instant({ open }) {
   const page = await open("/schedule");
-  await page.waitForSelector(".gantt-row", { timeout: 20_000 });
+  await page.waitForSelector(".gantt-row");
   const counts = () => page.locator(".plan-counts").textContent();
   const now = await textWhen(page, ".plan-counts", (text) => /%/.test(text));
   const head = await page.locator(".gantt-dates").boundingBox();
   await page.mouse.click(head.x + 30, head.y + 10);
   await page.waitForSelector(".app[data-mode=paused]");
-  await page.waitForFunction((then) => document.querySelector(".plan-counts").textContent !== then, now, { timeout: 10_000 });
+  await page.waitForFunction((then) => document.querySelector(".plan-counts").textContent !== then, now);
   const early = await counts();
   expect((await page.locator(".line-at").count()) === 1, "the instant shown is a line", early);
   const instant = await page.locator(".instant").textContent();
@@ -255,7 +254,7 @@ export async function the_board_follows_the_instant({ open }) {
 
 export async function a_plan_is_changed_from_the_page_and_undone({ open }) {
   const page = await open("/schedule", { allowed: /400/ }); // of the broken file at the end
-  const before = await textWhen(page, ".facts", (text) => /\d+ tasks/.test(text), 20_000);
+  const before = await textWhen(page, ".facts", (text) => /\d+ tasks/.test(text));
   const plan = "id,name,start,finish,predecessors\nA1,Raft of the pavilion,2027-03-02,2027-03-06,\nA2,Columns of the pavilion,2027-03-09,2027-03-13,A1\n";
   const change = async () => {
     await page.click(".view-title .button");
@@ -264,25 +263,25 @@ export async function a_plan_is_changed_from_the_page_and_undone({ open }) {
   await change();
   await page.setInputFiles("dialog input[type=file]", { name: "pavilion.csv", mimeType: "text/csv", buffer: Buffer.from(plan) });
   await page.click("dialog button[type=submit]");
-  await textWhen(page, ".change-preview", (text) => /\d+ differences/.test(text), 30_000);
+  await textWhen(page, ".change-preview", (text) => /\d+ differences/.test(text));
   expect((await page.locator(".diff-list li").count()) > 0, "what would change is shown first");
   await picture(page, "change-preview");
   expect((await page.locator(".gantt-row").count()) > 5, "and nothing has changed yet");
   await page.click(".change-preview .button.primary");
-  await textWhen(page, ".change-list li", (text) => text.includes("Active"), 30_000);
+  await textWhen(page, ".change-list li", (text) => text.includes("Active"));
   await page.keyboard.press("Escape");
-  await textWhen(page, ".facts", (text) => text.includes("2 tasks"), 30_000);
+  await textWhen(page, ".facts", (text) => text.includes("2 tasks"));
   await textWhen(page, ".gantt", (text) => text.includes("Raft of the pavilion"));
   await change();
   await page.locator(".change-list button").first().click();
-  await textWhen(page, ".change-list li", (text) => text.includes("Undone"), 30_000);
+  await textWhen(page, ".change-list li", (text) => text.includes("Undone"));
   await page.keyboard.press("Escape");
-  const after = await textWhen(page, ".facts", (text) => !text.includes("2 tasks ·"), 30_000);
+  const after = await textWhen(page, ".facts", (text) => !text.includes("2 tasks ·"));
   expect(/\d{3} tasks/.test(after) && after.split("·")[0] === before.split("·")[0], "undone, the plan is the one of before", [before, after]);
   await change();
   await page.setInputFiles("dialog input[type=file]", { name: "broken.xml", mimeType: "text/xml", buffer: Buffer.from("<Project><Task>") });
   await page.click("dialog button[type=submit]");
-  await textWhen(page, "dialog .command-problem", (text) => text.length > 10, 30_000);
+  await textWhen(page, "dialog .command-problem", (text) => text.length > 10);
 }
 
 const VIEWS = {
@@ -298,7 +297,7 @@ const everywhere = (language, theme, size, names) => async ({ open }) => {
   for (const name of names) {
     const [path, there] = VIEWS[name];
     const page = await open(path, { language, theme, size });
-    await page.waitForSelector(there, { timeout: OPENED_MS });
+    await page.waitForSelector(there);
     if (name === "model" || name === "schedule") await chosen(page, name);
     await page.waitForTimeout(1_500);
     await picture(page, `${name}-${language}-${theme}-${size.width}`);
@@ -318,9 +317,9 @@ const everywhere = (language, theme, size, names) => async ({ open }) => {
 /** With a faceplate or a task open, so that these are looked at too. */
 async function chosen(page, name) {
   if (name === "schedule") return page.locator(".gantt-row").nth(2).click();
-  await page.locator(".marker").first().waitFor({ timeout: 20_000 });
+  await page.locator(".marker").first().waitFor();
   await page.locator(".marker").first().dispatchEvent("click");
-  await page.waitForSelector(".element-panel h2", { timeout: 20_000 });
+  await page.waitForSelector(".element-panel h2");
 }
 
 export const model_looks_right_en_light_wide = everywhere("en", "light", WIDE, ["model-value", "plan", "schedule"]);

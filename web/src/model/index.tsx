@@ -1,5 +1,5 @@
 import { effect } from "@preact/signals";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { BuildingNote } from "../components/building_note";
 import { ElementPanel } from "../components/element_panel";
 import { Icon } from "../components/icon";
@@ -126,8 +126,9 @@ function Overlay({ model }: { model: ParkModel }) {
   const measure = useMeasure(model);
   const legend = useShading(model);
   const { ids } = highlight.value;
-  useEffect(() => model.isolate(storey), [model, storey, model.tiles.length]);
-  useEffect(() => model.cut(section), [model, section]);
+  // before the next press or click: a slow frame must not leave them with the tool of before
+  useLayoutEffect(() => model.isolate(storey), [model, storey, model.tiles.length]);
+  useLayoutEffect(() => model.cut(section), [model, section]);
   useEffect(() => {
     model.select(element);
     const panel = element ? document.querySelector<HTMLElement>(".element-panel") : null;
@@ -138,8 +139,8 @@ function Overlay({ model }: { model: ParkModel }) {
   useEffect(() => {
     if (model.highlight(ids)) model.flyTo(ids);
   }, [model, ids]);
-  useEffect(() => followPointer(model, measure), [model, measure.on]);
-  useEffect(() => followModelKeys(model, measure), [model, measure.on]);
+  useLayoutEffect(() => followPointer(model, measure), [model, measure.on]);
+  useLayoutEffect(() => followModelKeys(model, measure), [model, measure.on]);
   return (
     <>
       <SceneBar storeys={model.set.storeys}>

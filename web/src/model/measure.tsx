@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useState } from "preact/hooks";
 import { Vector3 } from "three";
 import { t } from "../i18n";
 import * as format from "../i18n/format";
@@ -15,7 +15,7 @@ export interface Measure {
 export function useMeasure(model: ParkModel): Measure {
   const [on, setOn] = useState(false);
   const [ends, setEnds] = useState<readonly Vector3[]>([]);
-  useEffect(() => model.stage.ink(ends.length === 2 ? inked(ends) : []), [model, ends]);
+  useLayoutEffect(() => model.stage.ink(ends.length === 2 ? inked(ends) : []), [model, ends]);
   return useMemo(
     () => ({
       on,
