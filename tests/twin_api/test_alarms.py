@@ -50,6 +50,8 @@ async def test_people_acknowledge_shelve_comment_and_the_journal_tells_who(park:
     verbs = [item["what"] for item in journal["items"]]
     assert verbs == ["comment", "in_service", "out_of_service", "unshelved", "shelved", "acknowledged", "raised"]
     assert {item["by"] for item in journal["items"][:-1]} == {"local"}
+    rose = await park.get("/alarms/journal", alarm=alarm["id"], what="raised")
+    assert ([item["what"] for item in rose["items"]], rose["total"]) == (["raised"], 1)
     audit = await park.post("/query", {"sql": "SELECT what FROM audit WHERE what LIKE 'alarm%' ORDER BY 1"}, 200)
     assert {"alarm ack", "alarm shelve", "alarm comment"} <= {row[0] for row in audit["rows"]}
 

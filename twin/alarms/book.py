@@ -1,7 +1,7 @@
 """All alarms of a twin in memory, and every step of theirs in the database. Memory changes only with what is kept."""
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 import duckdb
@@ -86,13 +86,15 @@ class AlarmBook:
         return found
 
     def journal(
-        self, alarm: int | None, from_us: int, to_us: int, limit: int, offset: int = 0
+        self, alarm: int | None, from_us: int, to_us: int, limit: int, offset: int = 0, what: Sequence[str] = ()
     ) -> tuple[list[dict[str, Any]], int]:
-        """Steps of one alarm or of all, newest first, and how many there are."""
+        """Steps of one alarm or of all, of some kinds or of all, newest first, and how many there are."""
         where = '"at" >= make_timestamptz(?::BIGINT) AND "at" < make_timestamptz(?::BIGINT)'
         values: list[Any] = [from_us, to_us]
         if alarm is not None:
             where, values = f"{where} AND alarm = ?", [*values, alarm]
+        if what:
+            where, values = f"{where} AND what IN (SELECT unnest(?))", [*values, list(what)]
         with self._store.cursor() as cursor:
             rows = cursor.execute(f"{_JOURNAL} WHERE {where} {_NEWEST_FIRST}", [*values, limit, offset]).fetchall()
         names = ("alarm", "at", "what", "state", "before", "priority", "by", "note", "value")

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from twin.alarms.states import PRIORITIES, STATES, Alarm, State, Step
+from twin.alarms.states import PRIORITIES, STATES, Alarm, State, Step, Verb
 from twin.api.operation import Call, Limit, NoQuery, Offset, Operation, Search, Time, micros
 from twin.core import Twin
 from twin.errors import NotFoundError
@@ -82,9 +82,10 @@ class AlarmsPage(msgspec.Struct):
 
 
 class JournalQuery(msgspec.Struct, forbid_unknown_fields=True):
-    """Steps of one alarm or of all, newest first; a day by default."""
+    """Steps of one alarm or of all, newest first; a day by default. `what` keeps some kinds of step."""
 
     alarm: Annotated[int, Meta(ge=0)] | None = None
+    what: Annotated[list[Verb], Meta(max_length=16)] = []
     from_: Time | None = msgspec.field(default=None, name="from")
     to: Time | None = None
     limit: Limit = PAGE_ITEMS_DEFAULT
@@ -157,7 +158,9 @@ async def journal(call: Call[JournalQuery, None]) -> JournalPage:
     """Every step, newest first."""
     query, book = call.query, call.twin.alarms.book
     from_us, to_us = _range(call.twin, query.from_, query.to)
-    items, total = await asyncio.to_thread(book.journal, query.alarm, from_us, to_us, query.limit, query.offset)
+    items, total = await asyncio.to_thread(
+        book.journal, query.alarm, from_us, to_us, query.limit, query.offset, query.what
+    )
     end = query.offset + query.limit
     return JournalPage(items, total, end if end < total else None)
 
