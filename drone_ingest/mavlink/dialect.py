@@ -1,4 +1,7 @@
-"""The messages of a dialect as numpy layouts, built from the tables that pymavlink generates from MAVLink's XML."""
+"""The messages of a dialect as numpy layouts, from the tables that pymavlink generates from MAVLink's XML.
+
+`LIVE` is the exception: our own table of what a live link says, which needs no pymavlink.
+"""
 
 import functools
 import importlib
@@ -9,9 +12,12 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["DEFAULT", "Field", "Layout", "dialect"]
+from drone_ingest.mavlink.live_dialect import Definition, definitions
+
+__all__ = ["DEFAULT", "LIVE", "Field", "Layout", "dialect"]
 
 DEFAULT = "all"  # every message id of every dialect; ids do not clash
+LIVE = "live"
 _CODES = {
     "int8_t": "i1", "uint8_t": "u1", "int16_t": "<i2", "uint16_t": "<u2", "int32_t": "<i4", "uint32_t": "<u4",
     "int64_t": "<i8", "uint64_t": "<u8", "float": "<f4", "double": "<f8", "char": "S1",
@@ -47,8 +53,19 @@ class Layout:
 @functools.cache
 def dialect(name: str = DEFAULT) -> Mapping[int, Layout]:
     """Layouts by message id; raises ModuleNotFoundError when there is no such dialect."""
+    if name == LIVE:
+        return MappingProxyType({one.id: _defined(one) for one in definitions()})
     module = importlib.import_module(f"pymavlink.dialects.v20.{name}")
     return MappingProxyType({number: _layout(message) for number, message in module.mavlink_map.items()})
+
+
+def _defined(one: Definition) -> Layout:
+    fields = {
+        name: Field(name, "S1" if kind == "c" else kind if kind[1] == "1" else f"<{kind}", length, unit)
+        for name, kind, length, unit in one.fields
+    }
+    dtype = np.dtype([(name, _wire_type(fields[name])) for name in one.wire_order()])
+    return Layout(one.id, one.name, one.crc_extra(), dtype, tuple(fields.values()))
 
 
 def _layout(message: Any) -> Layout:

@@ -1,22 +1,31 @@
-"""Flight modes by name: ArduPilot's from the enumerations of the dialect, PX4's from its two bytes."""
+"""Flight modes by name: ArduPilot's by number and family, PX4's from its two bytes. Needs no pymavlink."""
 
 import functools
-import importlib
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from drone_ingest.mavlink.dialect import DEFAULT
-
 __all__ = ["mode_name", "mode_names"]
 
 _ARDUPILOT, _PX4 = 3, 12
-_FAMILIES = {  # MAV_TYPE → enumeration of ArduPilot's modes
-    1: "PLANE_MODE", 2: "COPTER_MODE", 3: "COPTER_MODE", 4: "COPTER_MODE", 10: "ROVER_MODE", 11: "ROVER_MODE",
-    12: "SUB_MODE", 13: "COPTER_MODE", 14: "COPTER_MODE", 15: "COPTER_MODE", 19: "PLANE_MODE", 20: "PLANE_MODE",
-    21: "PLANE_MODE", 22: "PLANE_MODE", 23: "PLANE_MODE", 24: "PLANE_MODE", 25: "PLANE_MODE", 29: "COPTER_MODE",
+_FAMILY_OF = {  # MAV_TYPE → family of ArduPilot's modes
+    1: "plane", 2: "copter", 3: "copter", 4: "copter", 10: "rover", 11: "rover", 12: "sub", 13: "copter", 14: "copter",
+    15: "copter", 19: "plane", 20: "plane", 21: "plane", 22: "plane", 23: "plane", 24: "plane", 25: "plane",
+    29: "copter",
 }  # fmt: skip
+_MODES = {  # "-" is a number without a mode
+    "plane": "MANUAL CIRCLE STABILIZE TRAINING ACRO FLY_BY_WIRE_A FLY_BY_WIRE_B CRUISE AUTOTUNE - AUTO RTL LOITER "
+    "TAKEOFF AVOID_ADSB GUIDED INITIALIZING QSTABILIZE QHOVER QLOITER QLAND QRTL QAUTOTUNE QACRO THERMAL "
+    "LOITER_ALT_QLAND AUTOLAND",
+    "copter": "STABILIZE ACRO ALT_HOLD AUTO GUIDED LOITER RTL CIRCLE - LAND - DRIFT - SPORT FLIP AUTOTUNE POSHOLD "
+    "BRAKE THROW AVOID_ADSB GUIDED_NOGPS SMART_RTL FLOWHOLD FOLLOW ZIGZAG SYSTEMID AUTOROTATE AUTO_RTL TURTLE",
+    "rover": "MANUAL ACRO - STEERING HOLD LOITER FOLLOW SIMPLE DOCK CIRCLE AUTO RTL SMART_RTL - - GUIDED INITIALIZING",
+    "sub": "STABILIZE ACRO ALT_HOLD AUTO GUIDED - - CIRCLE - SURFACE - - - - - - POSHOLD - - MANUAL MOTORDETECT "
+    "SURFTRAK",
+}
+_NAMES = {
+    family: {at: word for at, word in enumerate(words.split()) if word != "-"} for family, words in _MODES.items()
+}
 _PX4_MAIN = {
     1: "MANUAL", 2: "ALTCTL", 3: "POSCTL", 4: "AUTO", 5: "ACRO", 6: "OFFBOARD", 7: "STABILIZED", 8: "RATTITUDE",
 }  # fmt: skip
@@ -36,13 +45,6 @@ def mode_name(kind: int, autopilot: int, mode: int) -> str:
         main, sub = mode >> 16 & 0xFF, mode >> 24
         name = _PX4_MAIN.get(main, str(mode))
         return f"{name}_{_PX4_AUTO[sub]}" if main == 4 and sub in _PX4_AUTO else name
-    if autopilot == _ARDUPILOT and kind in _FAMILIES:
-        family = _FAMILIES[kind]
-        entry = _enums().get(family, {}).get(mode)
-        return str(entry.name).removeprefix(f"{family}_") if entry is not None else str(mode)
+    if autopilot == _ARDUPILOT and kind in _FAMILY_OF:
+        return _NAMES[_FAMILY_OF[kind]].get(mode, str(mode))
     return str(mode)
-
-
-@functools.cache
-def _enums() -> dict[str, dict[int, Any]]:
-    return importlib.import_module(f"pymavlink.dialects.v20.{DEFAULT}").enums  # type: ignore[no-any-return]

@@ -68,13 +68,19 @@ class MavlinkStream:
             counts.unsigned, counts.wrong_signature = self._signatures.unsigned, self._signatures.wrong
             counts.replayed = self._signatures.replayed
         if found.heads is not None:
-            self._count_lost(found.heads)
+            self._count_lost(found.heads, found.strangers)
         return found.batches
 
-    def _count_lost(self, heads: Heads) -> None:
+    def _count_lost(self, heads: Heads, strangers: Heads | None) -> None:
         sender = heads.system.astype(np.int64) << 8 | heads.component
+        seqs, at = heads.seq, heads.at
+        if strangers is not None and len(strangers.at):  # a message that we do not know was not lost
+            other = strangers.system.astype(np.int64) << 8 | strangers.component
+            sender, at = np.concatenate([sender, other]), np.concatenate([at, strangers.at])
+            seqs = np.concatenate([seqs, strangers.seq])[np.argsort(at)]
+            sender = sender[np.argsort(at)]
         for one in np.unique(sender):
-            seq = heads.seq[sender == one].astype(np.int64)
+            seq = seqs[sender == one].astype(np.int64)
             key = (int(one) >> 8, int(one) & 0xFF)
             if key in self._seq:
                 seq = np.concatenate([[self._seq[key]], seq])

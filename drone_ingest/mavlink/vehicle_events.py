@@ -16,6 +16,7 @@ __all__ = ["LINK_LOST_US", "VehicleEvent", "VehicleEvents"]
 LINK_LOST_US = 5_000_000  # five heartbeats at their usual 1 Hz
 _INVALID_AUTOPILOT = 8
 _ARMED = 128
+_FAILSAFE = {5: (2, "the vehicle is in a critical state"), 6: (0, "the vehicle is in an emergency")}  # MAV_STATE
 _VEHICLES_MAX = 256
 _BREACHES = {1: "below the fence", 2: "above the fence", 3: "outside the fence"}
 _CHARGE = {  # MAV_BATTERY_CHARGE_STATE → severity, words
@@ -27,7 +28,7 @@ _CHARGE = {  # MAV_BATTERY_CHARGE_STATE → severity, words
 @dataclass(frozen=True, slots=True)
 class VehicleEvent:
     """`severity` counts as syslog does, 0 emergency to 7 debug; `kind` is one of connected, link_lost, link_back,
-    armed, disarmed, mode, status, fence, fence_clear, battery, waypoint, restarted."""
+    armed, disarmed, mode, failsafe, failsafe_clear, status, fence, fence_clear, battery, waypoint, restarted."""
 
     system: int
     t_us: int
@@ -43,6 +44,7 @@ class _Vehicle:
     lost: bool = False
     armed: bool | None = None
     mode: str = ""
+    state: int = 0
     breach: int = 0
     charge: int = 0
 
@@ -50,13 +52,19 @@ class _Vehicle:
 class VehicleEvents:
     """Remembers each vehicle; only changes are events, except statuses and waypoints, which each are one."""
 
-    def __init__(self) -> None:
+    def __init__(self, link_lost_us: int = LINK_LOST_US) -> None:
         self._vehicles: dict[int, _Vehicle] = {}
+        self._link_lost_us = link_lost_us
 
     @property
     def systems(self) -> dict[int, bool]:
         """Known vehicles, and whether their link holds."""
         return {system: not one.lost for system, one in self._vehicles.items()}
+
+    def clock_stepped(self, delta_us: int) -> None:
+        """The caller's clock was set by `delta_us`: what was heard before is as old as it was."""
+        for one in self._vehicles.values():
+            one.heard_us += delta_us
 
     def take(self, batches: Mapping[str, pa.RecordBatch], now_us: int) -> list[VehicleEvent]:
         """Events of what a feed brought and of the silence until `now_us`, in the order of their times."""
@@ -97,6 +105,15 @@ class VehicleEvents:
         if mode != one.mode:
             yield _event(row, "mode", 6, mode)
         one.mode = mode
+        yield from self._failsafe(one, row)
+
+    def _failsafe(self, one: _Vehicle, row: Mapping[str, int]) -> Iterator[VehicleEvent]:
+        state = row["system_status"] if row["system_status"] in _FAILSAFE else 0
+        if state and state != one.state:
+            yield _event(row, "failsafe", *_FAILSAFE[state])
+        elif one.state and not state:
+            yield _event(row, "failsafe_clear", 5, "the vehicle is well again")
+        one.state = state
 
     def _restart(self, row: Mapping[str, int]) -> Iterator[VehicleEvent]:
         one = self._vehicles.get(row["_system"])
@@ -126,10 +143,11 @@ class VehicleEvents:
 
     def _silence(self, now_us: int) -> Iterator[VehicleEvent]:
         for system, one in self._vehicles.items():
-            if not one.lost and now_us - one.heard_us > LINK_LOST_US:
+            if not one.lost and now_us - one.heard_us > self._link_lost_us:
                 one.lost = True
-                words = f"no heartbeat of vehicle {system} for {LINK_LOST_US / 1e6:g} s"
-                yield VehicleEvent(system, one.heard_us + LINK_LOST_US, "link_lost", 2 if one.armed else 4, words)
+                words = f"no heartbeat of vehicle {system} for {self._link_lost_us / 1e6:g} s"
+                at_us = one.heard_us + self._link_lost_us
+                yield VehicleEvent(system, at_us, "link_lost", 2 if one.armed else 4, words)
 
 
 def _event(row: Mapping[str, int], kind: str, severity: int, text: str) -> VehicleEvent:

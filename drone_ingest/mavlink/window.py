@@ -62,6 +62,7 @@ class Window:
     used: int = 0
     batches: dict[str, pa.RecordBatch] = field(default_factory=dict)
     heads: Heads | None = None  # of the frames that hold, in their order
+    strangers: Heads | None = None  # frames of messages that the dialect lacks: nothing but their place is known
     messages: int = 0
     gaps: list[tuple[int, int]] = field(default_factory=list)
     bad: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))  # records whose checksum is wrong
@@ -91,7 +92,7 @@ def decode_window(
 ) -> Window:
     """Decode the records of `window`; see `frames.scan`. `marks` are the times of receipt where no
     prefix has them; without either `_t_us` is 0. `accept` says which
-    of the checked frames are taken (signatures)."""
+    of the frames are taken, of those that the dialect cannot check too (signatures)."""
     extras = extras_of(name)
     found = scan(window, prefix, extras, final=final, tries=tries)
     result = Window(used=found.used, gaps=found.gaps, tried=found.tried)
@@ -108,9 +109,11 @@ def decode_window(
         data, heads.at[known], (heads.body + heads.length)[known], extra[known].astype(np.uint8)
     )
     result.bad = found.offsets[known & ~right]
-    heads = heads.take(right)
+    heads, known = heads.take(right | ~known), known[right | ~known]
     if accept is not None:
-        heads = heads.take(accept(window, heads))
+        accepted = accept(window, heads)
+        heads, known = heads.take(accepted), known[accepted]
+    heads, result.strangers = heads.take(known), heads.take(~known)
     stamps = np.zeros(len(heads.at), np.int64)
     if prefix:
         stamps = _stamps(data, heads.at - prefix)
