@@ -4,6 +4,7 @@ import { App } from "./app";
 import { endSearch, startSearch } from "./components/browse";
 import { dialogOpen, openDialog } from "./components/dialogs";
 import { useCatalogue } from "./i18n";
+import { followAlarmSpans } from "./state/alarm_spans";
 import { followSound, ringing } from "./state/alarms";
 import { site } from "./state/catalogue";
 import { followInterest } from "./state/interest";
@@ -35,6 +36,7 @@ effect(() => {
 });
 openLink();
 followSound();
+followAlarmSpans();
 followInterest();
 followKeys({ search: startSearch, escape: endSearch, help: () => openDialog("help"), blocked: dialogOpen });
 

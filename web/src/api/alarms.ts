@@ -10,6 +10,7 @@ export interface ActionBody {
 }
 
 const ROWS_MAX = 500;
+const TURNS_MAX = 2_000;
 const iso = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString());
 
 export const alarms = (states: readonly AlarmState[], q: string, at: number | null, signal?: AbortSignal) =>
@@ -17,5 +18,8 @@ export const alarms = (states: readonly AlarmState[], q: string, at: number | nu
 export const alarm = (id: number, signal?: AbortSignal) => get<Alarm>(`/alarms/${id}`, {}, signal);
 export const journal = (id: number, signal?: AbortSignal) =>
   get<Page<AlarmStep>>("/alarms/journal", { alarm: id, from: "2000-01-01T00:00:00Z", limit: 50 }, signal);
+/** When alarms were raised and returned within a range, newest first. */
+export const turns = (from: number, to: number, signal?: AbortSignal) =>
+  get<Page<AlarmStep>>("/alarms/journal", { from: iso(from), to: iso(to), what: ["raised", "returned"], limit: TURNS_MAX }, signal);
 export const figures = (from: number, to: number, signal?: AbortSignal) => get<AlarmFigures>("/alarms/figures", { from: iso(from), to: iso(to) }, signal);
 export const act = (ids: readonly number[], action: AlarmAction, body: ActionBody = {}) => post<{ items: Alarm[] }>(`/alarms/${action}`, { ids, ...body });

@@ -53,7 +53,7 @@ const SHORTCUTS: [string[], Key][] = [
   [["␣"], "help.play"],
   [["←", "→"], "help.step"],
   [["⇧ ←", "⇧ →"], "help.stepBig"],
-  [["[", "]"], "help.milestones"],
+  [["[", "]"], "help.marks"],
   [["l"], "help.live"],
   [["−"], "help.zoomOut"],
   [["1", "4"], "help.colours"],

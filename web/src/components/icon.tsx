@@ -53,12 +53,19 @@ const PATHS = {
   ring: "M8 2.2a5.8 5.8 0 1 1 0 11.6A5.8 5.8 0 0 1 8 2.2Z",
   loop: "M3 7.5A4.5 4.5 0 0 1 7.5 3.5H12M10 1.5l2 2-2 2M13 8.5a4.5 4.5 0 0 1-4.5 4H4M6 14.5l-2-2 2-2",
   upload: "M8 10.5V3M4.5 6 8 2.5 11.5 6M2.5 13.5h11",
+  diamond: "M8 2.5 13.5 8 8 13.5 2.5 8Z",
+  drone: "M8 7.2a1.4 1.4 0 1 1 0 2.8 1.4 1.4 0 0 1 0-2.8ZM6.9 7.6 4.3 5M9.1 7.6 11.7 5M6.9 9.6l-2.6 2.6M9.1 9.6l2.6 2.6M2 5h4.6M9.4 5H14M2 12.2h4.6M9.4 12.2H14",
+  scan: "M2.5 5.5v-3h3M10.5 2.5h3v3M13.5 10.5v3h-3M5.5 13.5h-3v-3M5 8h.01M8 5.5h.01M8 8h.01M8 10.5h.01M11 8h.01",
+  map: "M2 3.8 6 2.5l4 1.3 4-1.3v9.7l-4 1.3-4-1.3-4 1.3ZM6 2.5v9.7M10 3.8v9.7",
+  compare: "M2.5 11.5 6 7l2.5 2 5-6M2.5 14 6 10.5l2.5 1.5 5-4.5",
+  swipe: "M8 1.5v13M5.5 5 2.5 8l3 3M10.5 5l3 3-3 3",
+  camera: "M2.5 4.5h2.6l1-1.6h3.8l1 1.6h2.6v8.6h-11ZM8 6.4a2.5 2.5 0 1 1 0 5 2.5 2.5 0 0 1 0-5Z",
   cut: "M2 8h3M11 8h3M6.5 5.5l3 5M9.5 5.5l-3 5",
 } as const;
 
 export type IconName = keyof typeof PATHS;
 
-const SOLID: ReadonlySet<IconName> = new Set(["play", "high", "low"]);
+const SOLID: ReadonlySet<IconName> = new Set(["play", "high", "low", "diamond"]);
 
 export function Icon({ name, size = 16 }: { name: IconName; size?: number }) {
   return (

@@ -2,10 +2,11 @@ import { useState } from "preact/hooks";
 import { t, type Key } from "../i18n";
 import * as format from "../i18n/format";
 import { site, zone } from "../state/catalogue";
-import { horizon, milestones } from "../state/schedule";
+import { horizon } from "../state/schedule";
 import { aheadMs, at, future, goLive, live, loop, mode, nowMs, range, scrub, seek, setHorizon, setRange, setSpan, SPANS_S, speed, SPEEDS, spanMs, step, togglePlay } from "../state/time";
 import { fromLocalInput, toLocalInput } from "../state/zoned_input";
 import { Icon } from "./icon";
+import { TimeMarks } from "./time_marks";
 
 const SPAN_TEXT: Record<(typeof SPANS_S)[number], Key> = {
   300: "span.5min",
@@ -81,26 +82,10 @@ function Scrubber() {
           aria-valuetext={format.moment(shown, zone.value)}
           onInput={(event) => scrub(from + (Number(event.currentTarget.value) / 1000) * (to - from))}
         />
-        <Marks from={from} to={to} />
+        <TimeMarks />
       </div>
       <span class="num muted wide-only">{end(to, zone.value)}</span>
       <Instant />
-    </div>
-  );
-}
-
-/** On the same line: where now is, and the milestones of the plan. */
-function Marks({ from, to }: { from: number; to: number }) {
-  const left = (ms: number) => `${((ms - from) / (to - from)) * 100}%`;
-  const now = nowMs.value;
-  return (
-    <div class="track-marks" aria-hidden="true">
-      {now > from && now < to && <span class="mark-now" style={{ insetInlineStart: left(now) }} />}
-      {milestones.value
-        .filter((one) => one.at >= from && one.at <= to)
-        .map((one) => (
-          <span key={one.id} class="mark-milestone" style={{ insetInlineStart: left(one.at) }} title={`${one.name} · ${format.day(one.at, zone.value)}`} onClick={() => seek(one.at)} />
-        ))}
     </div>
   );
 }

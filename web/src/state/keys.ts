@@ -1,6 +1,6 @@
 import { at, goLive, seek, step, togglePlay, zoomOut } from "./time";
 import { go, route, scene, trendPoints } from "./route";
-import { milestones } from "./schedule";
+import { markGroups } from "./marks";
 
 /** What the keyboard can do that needs a component. */
 export interface KeyActions {
@@ -35,8 +35,8 @@ export function followKeys(actions: KeyActions): void {
     " ": togglePlay,
     ArrowLeft: (event) => step(-1, event.shiftKey),
     ArrowRight: (event) => step(1, event.shiftKey),
-    "[": () => toMilestone(-1),
-    "]": () => toMilestone(1),
+    "[": () => toMark(-1),
+    "]": () => toMark(1),
     j: () => focusFirstRow(),
     g: () => (chordAt = Date.now()),
   };
@@ -52,12 +52,13 @@ export function followKeys(actions: KeyActions): void {
   });
 }
 
-/** The next milestone of the plan, or the one before. */
-function toMilestone(direction: 1 | -1): void {
+/** The next mark of the time line, or the one before. */
+function toMark(direction: 1 | -1): void {
   const shown = at.peek();
-  const ahead = milestones.peek().filter((one) => (direction > 0 ? one.at > shown + 1_000 : one.at < shown - 1_000));
+  const times = markGroups.peek().flatMap((group) => group.marks.map((mark) => mark.at));
+  const ahead = times.filter((one) => (direction > 0 ? one > shown + 1_000 : one < shown - 1_000)).sort((a, b) => a - b);
   const next = direction > 0 ? ahead[0] : ahead.at(-1);
-  if (next) seek(next.at);
+  if (next !== undefined) seek(next);
 }
 
 function takesKeys(target: EventTarget | null, key: string): boolean {

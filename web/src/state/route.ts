@@ -10,6 +10,7 @@ export type Route =
   | { view: "alarms" }
   | ({ view: "model" | "plan" } & Scene)
   | { view: "schedule"; task: string | null }
+  | { view: "flights"; id: string | null; scan: boolean }
   | { view: "place"; id: string }
   | { view: "device"; node: string; device: string }
   | { view: "point"; id: number };
@@ -41,6 +42,7 @@ export function parse(pathname: string, query: URLSearchParams): Route {
   if (view === "nodes" || view === "browse" || view === "alarms") return { view };
   if (view === "model" || view === "plan") return { view, ...readScene(query) };
   if (view === "schedule") return { view, task: query.get("task") };
+  if (view === "flights" || view === "scans") return { view: "flights", id: a ?? null, scan: view === "scans" };
   if (view === "place" && a) return { view, id: a };
   if (view === "device" && a && b) return { view, node: a, device: b };
   if (view === "point" && a && /^\d+$/.test(a)) return { view, id: Number(a) };
@@ -57,6 +59,8 @@ export function path(to: Route): string {
       return `/device/${encodeURIComponent(to.node)}/${encodeURIComponent(to.device)}`;
     case "point":
       return `/point/${to.id}`;
+    case "flights":
+      return `/${to.scan ? "scans" : "flights"}${to.id ? `/${encodeURIComponent(to.id)}` : ""}`;
     default:
       return `/${to.view}`;
   }
