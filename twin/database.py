@@ -147,7 +147,7 @@ def _migrate(connection: duckdb.DuckDBPyConnection) -> None:
     if version > steps[-1][0]:
         fix = "use the version of aid4 that wrote it, or a newer one"
         raise UserError(f"database schema {version} is newer than this program's {steps[-1][0]}", fix=fix)
-    for number, sql in steps[version:]:
+    for number, sql in (step for step in steps if step[0] > version):
         connection.execute("BEGIN")
         connection.execute(sql)
         connection.execute("DELETE FROM meta WHERE key = 'schema'")

@@ -70,4 +70,11 @@ OWN_CLASSES = (
         "Ask the foreman; report actual dates or change the plan.",
         1_440,
     ),
+    AlarmClass(
+        "anomaly",
+        "low",
+        "Something behaves as it did not before; it may be the beginning of a failure.",
+        "Look at the channels and the probable cause; say whether it was worth the look.",
+        480,
+    ),
 )

@@ -1,7 +1,7 @@
 """The life of one alarm, after ISA-18.2: what the process does, what people do, what keeps it silent. Pure."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -37,6 +37,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     consequence: str = ""
     action: str = ""
     respond_min: float | None = None
+    detail: dict[str, Any] = {}  # what the one who watches found: scores, channels, causes, elements
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):

@@ -69,6 +69,7 @@ class AlarmView(msgspec.Struct):
     shelved_why: str
     suppressed_why: str
     out_of_service_why: str
+    detail: dict[str, Any]
 
 
 class AlarmsPage(msgspec.Struct):
@@ -236,6 +237,7 @@ def alarm_view(twin: Twin, alarm: Alarm, state: State | None = None) -> AlarmVie
         shelved_why=alarm.shelved_why,
         suppressed_why=alarm.suppressed_why,
         out_of_service_why=alarm.out_of_service_why,
+        detail=what.detail,
     )
 
 
