@@ -43,6 +43,7 @@ class Campus:
         self.site = site
         self._t_s = start_us / 1e6
         self._ticks = 0
+        self._kinds = {device.name: device.kind for device in site.devices}
         self._devices = {kind: site.of_kind(kind) for kind in READOUTS}
         self._values: dict[str, Value] = {}
         self._build(seed)
@@ -76,6 +77,15 @@ class Campus:
         """What every point shows now; the dict is the campus's own and changes with the next step."""
         return self._values
 
+    def kind(self, device_name: str) -> str:
+        """The kind of a device. Raises KeyError."""
+        return self._kinds[device_name]
+
+    def number(self, device_name: str) -> int:
+        """The place of a device among those of its kind, which is its place in their physics. Raises KeyError."""
+        names = [device.name for device in self._devices[self._kinds[device_name]]]
+        return names.index(device_name)
+
     def write(self, device_name: str, metric_name: str, value: float) -> None:
         """Set what the table calls writable. Raises InputError for anything else or out of its range."""
         device = next((device for device in self.site.devices if device.name == device_name), None)
@@ -87,7 +97,7 @@ class Campus:
         if not np.isfinite(value) or (low is not None and value < low) or (high is not None and value > high):
             raise InputError(f"{value:g} {metric.unit} is outside {low} to {high}", field="value")
         if metric.model is not None:
-            self._signals.write(f"{device_name}/{metric_name}", value)
+            self.signals.write(f"{device_name}/{metric_name}", value)
         else:
             self._take(device, value)
         self._read_all()
@@ -107,27 +117,27 @@ class Campus:
         spaces = [site.space(device.space) for device in self._devices["room-controller"]]
         area_m2 = np.array([space.area_m2 for space in spaces])
         height_m = np.array([space.height_m for space in spaces])
-        self._rooms = Rooms([_use(space) for space in spaces], area_m2, height_m, generator(seed, "rooms"))
-        self._control = RoomControl(area_m2, self._rooms.cooler_w)
-        air_m3_s = max(self._control.design_flow_m3_s(), 0.1)
+        self.rooms = Rooms([_use(space) for space in spaces], area_m2, height_m, generator(seed, "rooms"))
+        self.control = RoomControl(area_m2, self.rooms.cooler_w)
+        air_m3_s = max(self.control.design_flow_m3_s(), 0.1)
         share = 1.0 / max(count["ahu"], 1)
-        self._air_handlers = [
+        self.air_handlers = [
             AirHandler(air_m3_s * share, generator(seed, device.name)) for device in self._devices["ahu"]
         ]
         heat_kw = HEAT_KW_M2 * float(area_m2.sum()) / max(count["heat-pump"], 1)
-        self._heat_pumps = [
+        self.heat_pumps = [
             HeatPump(generator(seed, device.name), nominal_kw=max(heat_kw, HeatPump.NOMINAL_KW))
             for device in self._devices["heat-pump"]
         ]
-        self._inverters = [
+        self.inverters = [
             PvInverter(peak_kw=33.0, rated_kw=30.0, energy_kwh=generator(seed, device.name).uniform(2e4, 9e4))
             for device in self._devices["pv-inverter"]
         ]
-        self._machines = Machines(count["machine-tool"], generator(seed, "machines"))
-        self._chargers = Chargers(count["ev-charger"], generator(seed, "chargers"))
-        self._battery = Battery(capacity_kwh=215.0, rated_kw=60.0, peak_kw=190.0, soc_ratio=0.55)
+        self.machines = Machines(count["machine-tool"], generator(seed, "machines"))
+        self.chargers = Chargers(count["ev-charger"], generator(seed, "chargers"))
+        self.battery = Battery(capacity_kwh=215.0, rated_kw=60.0, peak_kw=190.0, soc_ratio=0.55)
         self._stored = BatteryNow(0.0, 55.0, 420.0, 22.0, 6)
-        self._signals = Signals(_signal_points(site), generator(seed, "signals"))
+        self.signals = Signals(_signal_points(site), generator(seed, "signals"))
         self._grid, self._grid_now = Grid(generator(seed, "grid")), GridNow(np.full(3, 231.0), 50.0)
         self._meters = Meters(self._feeds(), generator(seed, "meters"))
 
@@ -136,7 +146,7 @@ class Campus:
         kinds = ("room-controller", "ahu", "heat-pump", "machine-tool", "ev-charger", "pv-inverter")
         places = {device.name: device.space for device in self.site.devices}
         spaces = [device.space for kind in kinds for device in self._devices[kind]]
-        spaces += [places[self._signals.points[number].device] for number in self._signals.loads]
+        spaces += [places[self.signals.points[number].device] for number in self.signals.loads]
         houses = [self.site.space(space).building for space in spaces]
         rows = []
         for meter in self._devices["energy-meter"]:
@@ -160,29 +170,29 @@ class Campus:
         self._read_all()
 
     def _run_machines(self, dt_s: float) -> None:
-        self._machines_now = self._machines.step(dt_s, 21.0)
+        self._machines_now = self.machines.step(dt_s, 21.0)
 
     def _run_park(self, dt_s: float) -> None:
         """One step in the order of cause and effect: sky, rooms and their systems, loads, battery, grid, meters."""
         t_s = self._t_s + self._ticks * TICK_S
         sky, local = self._weather.step(t_s, dt_s), self._weather.place.local(t_s)
         phase_v, frequency_hz = float(self._grid_now.voltage_v[0]), self._grid_now.frequency_hz
-        water_c = _mean([pump.water_c for pump in self._heat_pumps], 38.0)
-        service = self._control.step(local, dt_s, self._rooms, water_c)
-        wanted_m3_s = float(service.flow_m3_s.sum()) / max(len(self._air_handlers), 1)
-        rooms_c = _mean([float(value) for value in self._rooms.temperature_c], 21.0)
+        water_c = _mean([pump.water_c for pump in self.heat_pumps], 38.0)
+        service = self.control.step(local, dt_s, self.rooms, water_c)
+        wanted_m3_s = float(service.flow_m3_s.sum()) / max(len(self.air_handlers), 1)
+        rooms_c = _mean([float(value) for value in self.rooms.temperature_c], 21.0)
         self._air_now = [
-            unit.step(dt_s, sky.temperature_c, rooms_c, wanted_m3_s, water_c) for unit in self._air_handlers
+            unit.step(dt_s, sky.temperature_c, rooms_c, wanted_m3_s, water_c) for unit in self.air_handlers
         ]
-        supply_c = _mean([unit.supply_c for unit in self._air_handlers], 18.0)
-        self._rooms_now = self._rooms.step(sky, local, dt_s, supply_c, service.flow_m3_s, service.heat_w)
+        supply_c = _mean([unit.supply_c for unit in self.air_handlers], 18.0)
+        self._rooms_now = self.rooms.step(sky, local, dt_s, supply_c, service.flow_m3_s, service.heat_w)
         heat_w = float(service.radiator_w.sum()) + sum(unit.coil_heat_w for unit in self._air_now)
-        share_w = heat_w / max(len(self._heat_pumps), 1)
-        self._pumps_now = [pump.step(dt_s, sky.temperature_c, share_w) for pump in self._heat_pumps]
-        self._solar_now = [unit.step(sky, dt_s, phase_v, frequency_hz) for unit in self._inverters]
-        self._chargers_now = self._chargers.step(local, dt_s, phase_v)
+        share_w = heat_w / max(len(self.heat_pumps), 1)
+        self._pumps_now = [pump.step(dt_s, sky.temperature_c, share_w) for pump in self.heat_pumps]
+        self._solar_now = [unit.step(sky, dt_s, phase_v, frequency_hz) for unit in self.inverters]
+        self._chargers_now = self.chargers.step(local, dt_s, phase_v)
         self._sky = sky
-        self._signals.step(sky, local, dt_s)
+        self.signals.step(sky, local, dt_s)
         self._settle_power(dt_s, (self._rooms_now.plug_w + service.power_w) / 1000.0)
 
     def _settle_power(self, dt_s: float, rooms_kw: FloatArray) -> None:
@@ -194,12 +204,12 @@ class Campus:
                 self._machines_now.power_kw,
                 self._chargers_now.power_kw,
                 [-unit.ac_kw for unit in self._solar_now],
-                self._signals.values[self._signals.loads],
+                self.signals.values[self.signals.loads],
                 [GENERAL_KW],
             ]
         )
         net_kw = float(loads_kw.sum())
-        self._stored = self._battery.step(net_kw, dt_s)
+        self._stored = self.battery.step(net_kw, dt_s)
         self.loads_kw = np.append(loads_kw, self._stored.power_kw)
         self._grid_now = self._grid.step(dt_s, net_kw + self._stored.power_kw)
         self._meters_now = self._meters.step(dt_s, self.loads_kw, self._grid_now)
@@ -207,7 +217,7 @@ class Campus:
     def _read_all(self) -> None:
         for kind in READOUTS:
             self._read(kind)
-        self._values.update(self._signals.shown())
+        self._values.update(self.signals.shown())
 
     def _read(self, kind: str) -> None:
         now = self._now(kind)
@@ -242,15 +252,15 @@ class Campus:
         number = self._devices[device.kind].index(device)
         match device.kind:
             case "room-controller":
-                self._rooms.setpoint_c[number] = value
+                self.rooms.setpoint_c[number] = value
             case "ahu":
-                self._air_handlers[number].setpoint_c = value
+                self.air_handlers[number].setpoint_c = value
                 self._air_now[number] = replace(self._air_now[number], setpoint_c=value)
             case "heat-pump":
-                self._heat_pumps[number].setpoint_c = value
+                self.heat_pumps[number].setpoint_c = value
                 self._pumps_now[number] = replace(self._pumps_now[number], setpoint_c=value)
             case "ev-charger":
-                self._chargers.limit_a[number] = value
+                self.chargers.limit_a[number] = value
 
 
 def _signal_points(site: Site) -> list[SignalPoint]:

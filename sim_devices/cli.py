@@ -13,7 +13,8 @@ from typing import Any
 import click
 
 from sim_devices.campus import Campus
-from sim_devices.faults import Faults, Scenario, load_scenario
+from sim_devices.damage import KINDS
+from sim_devices.faults import DEVICE_FAULTS, LINK_FAULTS, SENSOR_FAULTS, Faults, Scenario, load_scenario
 from sim_devices.park import SPEED_MAX, Broker, Park, read_ports, write_ports
 from sim_devices.site import load_site
 from wire.errors import InputError, UserError
@@ -113,6 +114,22 @@ def scenario_list(as_json: bool) -> None:
         click.echo(f"{row['name']:<18}{row['faults']:>3} faults  {row['title']}")
 
 
+@scenario.command("kinds")
+@_JSON
+def scenario_kinds(as_json: bool) -> None:
+    """Every kind of fault that a scenario may name."""
+    told = {"sensor": SENSOR_FAULTS, "device": DEVICE_FAULTS, "link": LINK_FAULTS}
+    rows = [{"what": what, "of": of, "devices": [], "cause": ""} for of, kinds in told.items() for what in kinds]
+    rows += [
+        {"what": what, "of": "park", "devices": list(kind.devices), "cause": kind.cause} for what, kind in KINDS.items()
+    ]
+    if as_json:
+        click.echo(json.dumps({"kinds": rows}))
+        return
+    for row in rows:
+        click.echo(f"{row['what']:<18}{row['of']:<8}{', '.join(row['devices']):<30}{row['cause']}".rstrip())
+
+
 @scenario.command("show")
 @click.argument("name", type=_PATH)
 @_SITE
@@ -187,6 +204,7 @@ async def _serve(park: Park, ports_file: Path | None, seconds: float | None, *, 
 def _rows(campus: Campus, faults: Faults, seconds: float, step_s: float) -> Iterator[list[Any]]:
     go_on = campus.leap if step_s > 1.0 else campus.step
     for _ in range(int(seconds / step_s)):
+        faults.afflict(campus)
         go_on(step_s)
         moment = datetime.fromtimestamp(campus.now_us / 1e6, UTC).isoformat(timespec="milliseconds")
         shown = faults.shown(campus.values(), campus.now_us)

@@ -1,48 +1,69 @@
-"""Faults of sensors and links, each with its label. A fault changes what is shown, never what happens in the park.
+"""Faults with their labels: what a sensor or a link does wrong, and what breaks in the park itself.
 
 A scenario is a TOML file:
 
 ```
-title = "A frozen sensor and a pulled cable"
+title = "A frozen sensor, a pulled cable and a clogged filter"
 [[fault]]
-what = "stuck"               # stuck | drift | spike | gap | link-cut
+what = "stuck"
 device = "room-lab"
-metric = "temperature"       # not with link-cut, which takes the whole device
+metric = "temperature"       # of sensors; links and the park take a whole device
 from_s = 600                 # simulated seconds after the start
 to_s = 1200
 ```
-`drift` takes `rate_h` (units an hour), `spike` takes `amount`, `every_s` and `width_s`.
+Sensors: `stuck`, `gap`, `drift` (`rate_h`, units an hour), `bias` (`amount`), `noise` (`amount`, one deviation),
+`scale` (`factor`: the wrong unit), `spike` (`amount`, `every_s`, `width_s`), `counter-reset`. Devices: `frozen` (says
+the same again and again), `replay` (says what it said in the `window_s` before the fault began, over and over). Links:
+`link-cut`, `flapping` (away for `width_s` of every `every_s`). These change what is shown, never what happens. The park
+itself: the kinds of `sim_devices/damage.py`, at `level` (0 … 1), growing over `ramp_s`; everything downstream feels it.
 """
 
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any
 
 import msgspec
+import numpy as np
+from msgspec import Meta
 
+from sim_devices.campus import Campus
+from sim_devices.damage import KINDS
 from sim_devices.readouts import Value
 from sim_devices.site import Site
 from wire.errors import ConfigError
 
-__all__ = ["Fault", "Faults", "Scenario", "load_scenario"]
+__all__ = ["DEVICE_FAULTS", "LINK_FAULTS", "SENSOR_FAULTS", "Fault", "Faults", "Scenario", "load_scenario"]
+
+SENSOR_FAULTS = ("stuck", "gap", "drift", "bias", "noise", "scale", "spike", "counter-reset")
+DEVICE_FAULTS = ("frozen", "replay")
+LINK_FAULTS = ("link-cut", "flapping")
+REPLAY_SAMPLES_MAX = 20_000  # of each device that is replayed
+
+_Finite = Annotated[float, Meta(ge=-1e9, le=1e9)]
+_Seconds = Annotated[float, Meta(ge=0.0, le=400 * 86_400.0)]
 
 
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What goes wrong, where, from when to when (the end is not part of it)."""
 
-    what: Literal["stuck", "drift", "spike", "gap", "link-cut"]
+    what: str
     device: str
-    from_s: float
-    to_s: float
+    from_s: _Seconds
+    to_s: _Seconds
     metric: str = ""
-    rate_h: float = 0.0
-    amount: float = 0.0
-    every_s: float = 60.0
-    width_s: float = 3.0
+    rate_h: _Finite = 0.0
+    amount: _Finite = 0.0
+    factor: _Finite = 1.0
+    every_s: Annotated[float, Meta(gt=0.0, le=86_400.0)] = 60.0
+    width_s: _Seconds = 3.0
+    window_s: Annotated[float, Meta(gt=0.0, le=86_400.0)] = 600.0
+    level: Annotated[float, Meta(gt=0.0, le=1.0)] = 1.0
+    ramp_s: _Seconds = 0.0
 
     @property
     def key(self) -> str:
@@ -53,12 +74,19 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Whether it is there `since_s` after the start."""
         return self.from_s <= since_s < self.to_s
 
+    def grown(self, since_s: float) -> float:
+        """Of a fault of the park: how bad it is then, 0 outside its interval."""
+        if not self.active(since_s):
+            return 0.0
+        into_s = since_s - self.from_s
+        return self.level if into_s >= self.ramp_s else self.level * into_s / self.ramp_s
+
 
 class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A file of faults."""
 
     title: str
-    faults: tuple[Fault, ...] = msgspec.field(name="fault", default=())
+    faults: Annotated[tuple[Fault, ...], Meta(max_length=1_000)] = msgspec.field(name="fault", default=())
 
 
 class Faults:
@@ -67,23 +95,38 @@ class Faults:
     def __init__(self, scenario: Scenario, start_us: int) -> None:
         self._scenario, self._start_us = scenario, start_us
         self._held: dict[int, Value] = {}
+        self._seen: dict[int, deque[dict[str, Value]]] = {}
+        self._replayed: dict[int, int] = {}
+        self._levels: dict[int, float] = {}
+        self._damage = [(n, fault) for n, fault in enumerate(scenario.faults) if fault.what in KINDS]
+
+    def afflict(self, campus: Campus) -> None:
+        """Break in the park's physics what is broken now, and mend what no longer is; before each step of the park."""
+        since_s = (campus.now_us - self._start_us) / 1e6
+        for number, fault in self._damage:
+            level = fault.grown(since_s)
+            if level != self._levels.get(number, 0.0):
+                KINDS[fault.what].apply(campus, fault.device, level)
+                self._levels[number] = level
 
     def shown(self, values: Mapping[str, Value], now_us: int) -> dict[str, Value | None]:
         """A copy of the physics' values with the faults of this moment; None where a sensor says nothing."""
         since_s = (now_us - self._start_us) / 1e6
         shown: dict[str, Value | None] = dict(values)
         for number, fault in enumerate(self._scenario.faults):
-            if fault.active(since_s) and fault.key in values:
+            if fault.what in DEVICE_FAULTS:
+                self._repeat(number, fault, values, since_s, shown)
+            elif fault.active(since_s) and fault.key in values and fault.what in SENSOR_FAULTS:
                 shown[fault.key] = self._distort(number, fault, values[fault.key], since_s - fault.from_s)
         return shown
 
     def cut(self, now_us: int) -> set[str]:
         """The devices whose link is cut now."""
         since_s = (now_us - self._start_us) / 1e6
-        return {fault.device for fault in self._scenario.faults if fault.what == "link-cut" and fault.active(since_s)}
+        return {fault.device for fault in self._scenario.faults if _is_away(fault, since_s)}
 
     def labels(self) -> list[dict[str, Any]]:
-        """What a detector should find: one row a fault, with times in UTC."""
+        """What a detector should find: one row a fault, with times in UTC, its cause and where it shows first."""
         return [
             {
                 "what": fault.what,
@@ -91,6 +134,7 @@ class Faults:
                 "metric": fault.metric or None,
                 "from": _iso(self._start_us, fault.from_s),
                 "to": _iso(self._start_us, fault.to_s),
+                **_told(fault),
             }
             for fault in self._scenario.faults
         ]
@@ -101,42 +145,90 @@ class Faults:
         path.write_text(json.dumps(document, indent=1) + "\n")
 
     def _distort(self, number: int, fault: Fault, value: Value, into_s: float) -> Value | None:
+        if fault.what == "stuck":
+            return self._held.setdefault(number, value)
+        if fault.what == "gap":
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return value
         match fault.what:
-            case "stuck":
-                return self._held.setdefault(number, value)
-            case "gap":
-                return None
             case "drift":
-                return value + fault.rate_h * into_s / 3600.0 if isinstance(value, int | float) else value
-            case "spike":
-                up = into_s % fault.every_s < fault.width_s
-                return value + fault.amount if up and isinstance(value, int | float) else value
+                return value + fault.rate_h * into_s / 3600.0
+            case "bias":
+                return value + fault.amount
+            case "scale":
+                return value * fault.factor
+            case "noise":
+                drawn = np.random.default_rng((number, round(into_s * 1000.0))).standard_normal()
+                return value + fault.amount * float(drawn)
+            case "counter-reset":
+                start = self._held.setdefault(number, value)
+                assert isinstance(start, int | float)
+                return value - start
             case _:
-                return value
+                return value + (fault.amount if into_s % fault.every_s < fault.width_s else 0.0)
+
+    def _repeat(
+        self, number: int, fault: Fault, values: Mapping[str, Value], since_s: float, shown: dict[str, Value | None]
+    ) -> None:
+        """A device that says what it said before: its last word, or all of a window, over and over."""
+        seen = self._seen.setdefault(number, deque(maxlen=1 if fault.what == "frozen" else REPLAY_SAMPLES_MAX))
+        if fault.active(since_s):
+            if seen:
+                turn = self._replayed.get(number, 0)
+                self._replayed[number] = turn + 1
+                shown.update(seen[turn % len(seen)])
+        elif fault.what == "frozen" or fault.from_s - fault.window_s <= since_s < fault.from_s:
+            prefix = f"{fault.device}/"
+            seen.append({key: value for key, value in values.items() if key.startswith(prefix)})
 
 
 def load_scenario(path: Path, site: Site) -> Scenario:
     """Read a scenario and check it against the site. Raises ConfigError with the field."""
     try:
         scenario = msgspec.toml.decode(path.read_bytes(), type=Scenario)
-    except FileNotFoundError as error:
-        raise ConfigError("there is no such scenario", file=str(path), fix="aid4 sim scenario --list") from error
+    except OSError as error:
+        raise ConfigError("there is no such scenario", file=str(path), fix="aid4 sim scenario list") from error
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
         text, _, field = str(error).partition(" - at `$.")
         raise ConfigError(text, file=str(path), field=field.rstrip("`"), fix="see sim_devices/faults.py") from error
     points = {f"{device.name}/{metric.name}" for device, metric in site.points()}
-    devices = {device.name for device in site.devices}
+    kinds = {device.name: device.kind for device in site.devices}
     for place, fault in enumerate(scenario.faults):
-        at = f"fault[{place}]"
-        if fault.to_s <= fault.from_s:
-            raise ConfigError("a fault ends after it begins", file=str(path), field=f"{at}.to_s", fix="raise it")
-        if fault.what == "link-cut":
-            known, field = fault.device in devices and not fault.metric, f"{at}.device"
-        else:
-            known, field = fault.key in points, f"{at}.metric"
-        if not known:
-            raise ConfigError(f"{fault.key} is not there", file=str(path), field=field, fix="see aid4 sim list")
+        if problem := _problem(fault, points, kinds):
+            field, text, fix = problem
+            raise ConfigError(text, file=str(path), field=f"fault[{place}].{field}", fix=fix)
     return scenario
+
+
+def _problem(fault: Fault, points: set[str], kinds: Mapping[str, str]) -> tuple[str, str, str] | None:
+    """Field, problem and fix of what does not fit the site."""
+    damage = KINDS.get(fault.what)
+    if damage is None and fault.what not in (*SENSOR_FAULTS, *DEVICE_FAULTS, *LINK_FAULTS):
+        return "what", f"{fault.what!r} is no kind of fault", "see aid4 sim scenario kinds"
+    if fault.to_s <= fault.from_s:
+        return "to_s", "a fault ends after it begins", "raise it"
+    if fault.what in SENSOR_FAULTS:
+        return None if fault.key in points else ("metric", f"{fault.key} is not there", "see aid4 sim list")
+    if fault.device not in kinds:
+        return "device", f"{fault.device} is not there", "see aid4 sim list"
+    if fault.metric:
+        return "metric", f"{fault.what} takes a whole device", "leave it out"
+    if damage is not None and kinds[fault.device] not in damage.devices:
+        return "device", f"{fault.device} cannot have it", f"name a device of kind {' or '.join(damage.devices)}"
+    return None
+
+
+def _is_away(fault: Fault, since_s: float) -> bool:
+    if fault.what not in LINK_FAULTS or not fault.active(since_s):
+        return False
+    return fault.what == "link-cut" or (since_s - fault.from_s) % fault.every_s < fault.width_s
+
+
+def _told(fault: Fault) -> dict[str, Any]:
+    """Of a fault of the park: how bad, why, and where one sees it."""
+    damage = KINDS.get(fault.what)
+    return {"level": fault.level, "cause": damage.cause, "shows_in": list(damage.shows_in)} if damage else {}
 
 
 def _iso(start_us: int, after_s: float) -> str:

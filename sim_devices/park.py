@@ -147,6 +147,7 @@ class Park:
             ticks = int(owed_s / TICK_S)
             if ticks:
                 owed_s -= ticks * TICK_S
+                self.faults.afflict(self.campus)
                 self.campus.step(ticks * TICK_S)
             await self._publish()
 

@@ -33,13 +33,16 @@ class Battery:
         self._soc = soc_ratio
         self._power_kw = 0.0
         self._temperature_c = 22.0
+        self.heat_k = 0.0  # that a weak cell or a dead fan adds
+        self.capacity_ratio = 1.0
 
     def step(self, net_load_kw: float, dt_s: float) -> BatteryNow:
         """Go on by `dt_s` while the rest of the site draws `net_load_kw` (negative: it has sun to spare)."""
         self._power_kw += lag(dt_s, 4.0) * (self._wanted_kw(net_load_kw) - self._power_kw)
         into_kw = self._power_kw * (1.0 - self.LOSS_RATIO if self._power_kw > 0 else 1.0 + self.LOSS_RATIO)
-        self._soc = min(1.0, max(0.0, self._soc + into_kw * dt_s / 3600.0 / self._capacity_kwh))
-        heat_k = 14.0 * abs(self._power_kw) / self._rated_kw
+        capacity_kwh = self._capacity_kwh * self.capacity_ratio
+        self._soc = min(1.0, max(0.0, self._soc + into_kw * dt_s / 3600.0 / capacity_kwh))
+        heat_k = 14.0 * abs(self._power_kw) / self._rated_kw + self.heat_k
         self._temperature_c += lag(dt_s, 3600.0) * (21.0 + heat_k - self._temperature_c)
         cell_v = 3.22 + 0.12 * self._soc + 0.02 * math.tanh(8.0 * (self._soc - 0.9))  # lithium iron phosphate is flat
         voltage_v = 128 * cell_v + 6.0 * self._power_kw / self._rated_kw

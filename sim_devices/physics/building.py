@@ -97,7 +97,8 @@ class Rooms:
         self._mass_j_k = area_m2 * 260_000.0
         self._air_mass_w_k = area_m2 * 9.0
         self._outside_w_k = area_m2 * 0.45 + self._window_m2 * 1.1
-        self._leak_m3_s = self.volume_m3 * 0.12 / 3600.0
+        self._tight_m3_s = self.volume_m3 * 0.12 / 3600.0
+        self.window_changes_h: FloatArray = np.zeros(len(uses))  # air changes an hour through a window left open
         self._plug_wander = Wander(len(uses), time_constant_s=600.0, sigma=0.06, rng=rng)
         self._turnout, self._turnout_hour = np.ones(len(uses)), -1
         self._people: FloatArray = np.zeros(len(uses))
@@ -132,6 +133,7 @@ class Rooms:
         plug_w = self._base_w_m2 * self.area_m2 * (1.0 + self._plug_wander.step(dt_s))
         plug_w = plug_w + self._person_w * self._people + 3.0 * self.area_m2 * awake
         gain_w = heat_w + plug_w + HEAT_W_PERSON * self._people + 0.45 * self._window_m2 * sky.irradiance_w_m2
+        self._leak_m3_s = self._tight_m3_s + self.volume_m3 * self.window_changes_h / 3600.0
         self._warm(sky.temperature_c, dt_s, supply_c, flow_m3_s, gain_w)
         self._breathe(sky, dt_s, flow_m3_s)
         shown_ppm = self._co2_ppm + self._sensor.step(dt_s) + self._eddies.step(dt_s)

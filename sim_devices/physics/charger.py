@@ -37,6 +37,7 @@ class Chargers:
     def __init__(self, count: int, rng: np.random.Generator) -> None:
         self._rng = rng
         self.limit_a: FloatArray = np.full(count, 32.0)
+        self.open_contactor = np.zeros(count, dtype=bool)  # a fault: it says Charging and nothing flows
         self._state = np.zeros(count, dtype=np.int64)
         self._timer_s = rng.uniform(60.0, 600.0, count)
         self._soc, self._car_kw = np.zeros(count), np.zeros(count)
@@ -49,7 +50,9 @@ class Chargers:
         self._arrive_and_leave(local)
         limit_kw = 3.0 * voltage_v * self.limit_a / 1000.0
         taper = np.clip((1.0 - self._soc) / 0.18, 0.06, 1.0)
-        wanted = np.where(self._state == CHARGING, np.minimum(limit_kw, self._car_kw) * taper, 0.0)
+        wanted = np.where(
+            (self._state == CHARGING) & ~self.open_contactor, np.minimum(limit_kw, self._car_kw) * taper, 0.0
+        )
         self._power_kw = self._power_kw + lag(dt_s, 6.0) * (wanted - self._power_kw)
         delivered = self._power_kw * dt_s / 3600.0
         self._session_kwh = self._session_kwh + delivered

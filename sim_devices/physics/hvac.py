@@ -42,6 +42,7 @@ class RoomControl:
         self._valve: FloatArray = np.full(area_m2.size, 0.25)
         self._damper: FloatArray = np.full(area_m2.size, 0.2)
         self._cooler: FloatArray = np.zeros(area_m2.size)
+        self.stuck_valve: FloatArray = np.full(area_m2.size, np.nan)  # where a fault holds a radiator valve
 
     def step(self, local: LocalTime, dt_s: float, rooms: Rooms, water_c: float) -> RoomService:
         """Go on by `dt_s` with the rooms as they are and heating water of `water_c`."""
@@ -51,6 +52,7 @@ class RoomControl:
         self._integral = np.clip(self._integral + off_k * dt_s / 5400.0, 0.0, 1.0)
         valve = np.clip(0.35 * off_k + self._integral, 0.0, 1.0)
         self._valve = self._valve + lag(dt_s, 120.0) * (valve - self._valve)
+        self._valve = np.where(np.isnan(self.stuck_valve), self._valve, self.stuck_valve)
         stuffy = np.clip((rooms.co2_ppm - 650.0) / 450.0, 0.0, 1.0)
         over_k = room_c - rooms.setpoint_c
         damper = np.maximum(0.3 if occupied else 0.12, np.maximum(stuffy, np.clip((over_k - 0.8) / 1.5, 0.0, 1.0)))
@@ -86,6 +88,16 @@ class AirHandlerNow:
     outside_c: float
 
 
+@dataclass(slots=True)
+class AirHandlerFaults:
+    """What is wrong with the unit: shares of what a sound one does, and where a valve sticks."""
+
+    filter_ratio: float = 1.0  # resistance against the filter's own
+    belt_ratio: float = 1.0  # air that a turn of the fan moves
+    coil_ratio: float = 1.0  # heat that the open valve brings
+    stuck_heating: float | None = None  # 0 … 1
+
+
 class AirHandler:
     """Fans by air demand, heat recovery, a heating and a cooling coil in sequence behind one PI controller."""
 
@@ -101,6 +113,7 @@ class AirHandler:
         self._fan = 0.4
         self._supply_c = self.setpoint_c
         self._return_c = 21.5
+        self.faults = AirHandlerFaults()
 
     @property
     def supply_c(self) -> float:
@@ -111,7 +124,8 @@ class AirHandler:
         """Go on by `dt_s`: the dampers want `wanted_m3_s`, the rooms' air comes back at `rooms_c`."""
         target = float(np.clip(0.22 + 0.78 * wanted_m3_s / self._design_m3_s, 0.22, 1.0))
         self._fan += lag(dt_s, 25.0) * (target - self._fan)
-        flow = wanted_m3_s * float(1.0 + self._turbulence.step(dt_s)[0])
+        choked = 1.0 / (1.0 + 0.12 * (self.faults.filter_ratio - 1.0))
+        flow = wanted_m3_s * float(1.0 + self._turbulence.step(dt_s)[0]) * self.faults.belt_ratio * choked
         recovery = 0.72 if outside_c < self.setpoint_c - 2.0 or outside_c > rooms_c + 1.0 else 0.0
         self._return_c += lag(dt_s, 90.0) * (rooms_c + 0.4 - self._return_c)
         intake_c = outside_c + recovery * (self._return_c - outside_c)
@@ -127,7 +141,11 @@ class AirHandler:
             return_fan_pct=95.0 * self._fan,
             heating_pct=100.0 * self._heating,
             cooling_pct=100.0 * self._cooling,
-            filter_pa=170.0 * self._dust * self._fan**2 * float(1.0 + self._turbulence.now[1]),
+            filter_pa=170.0
+            * self._dust
+            * self.faults.filter_ratio
+            * (self._fan * self.faults.belt_ratio) ** 2
+            * float(1.0 + self._turbulence.now[1]),
             power_kw=self._design_m3_s * (0.25 + 2.6 * self._fan**3) + cool_w / 3200.0,
             coil_heat_w=heat_w,
             running=flow > 0.05 * self._design_m3_s,
@@ -146,7 +164,9 @@ class AirHandler:
         travel = dt_s / 60.0
         self._heating += min(travel, max(-travel, min(1.0, max(0.0, command)) - self._heating))
         self._cooling += min(travel, max(-travel, min(1.0, max(0.0, -command)) - self._cooling))
-        heat_w = self._heating * self._heating_w * min(1.3, max(0.0, (water_c - intake_c) / 25.0))
+        opened = self._heating if self.faults.stuck_heating is None else self.faults.stuck_heating
+        warm = min(1.3, max(0.0, (water_c - intake_c) / 25.0)) * self.faults.coil_ratio
+        heat_w = opened * self._heating_w * warm
         cool_w = self._cooling * self._cooling_w
         mixed_c = intake_c + (heat_w - cool_w) / (max(flow, 0.02) * AIR_J_M3K) + 0.6 * self._fan
         self._supply_c += lag(dt_s, 45.0) * (mixed_c - self._supply_c)
@@ -177,6 +197,8 @@ class HeatPump:
     FLOW_KG_S = 1.7
 
     def __init__(self, rng: np.random.Generator, nominal_kw: float = NOMINAL_KW) -> None:
+        self.charge_ratio = 1.0  # refrigerant that is left
+        self.band_ratio = 1.0  # of the two-point control's own band; small is short cycling
         self._nominal_kw, size = nominal_kw, nominal_kw / self.NOMINAL_KW
         self._tank_j_k, self._flow_kg_s = self.TANK_J_K * size, self.FLOW_KG_S * size
         self.setpoint_c = 38.0
@@ -197,12 +219,12 @@ class HeatPump:
         """Go on by `dt_s` while the building takes `load_w` from the tank."""
         self._switch(dt_s)
         full_w = self._nominal_kw * 1000.0 * float(np.clip(1.0 + 0.018 * (outside_c - 2.0), 0.6, 1.15))
-        self._heat_w += lag(dt_s, 70.0) * ((full_w if self._on else 0.0) - self._heat_w)
+        self._heat_w += lag(dt_s, 70.0) * ((full_w * self.charge_ratio if self._on else 0.0) - self._heat_w)
         self._flow += lag(dt_s, 10.0) * ((1.0 if self._on else 0.0) - self._flow)
         taken_w = load_w + 1500.0 + float(self._hot_water.step(dt_s)[0])
         self._tank_c += (self._heat_w - max(taken_w, 0.0)) * dt_s / self._tank_j_k
         lift_k = max(15.0, self._tank_c + 6.0 - outside_c)
-        cop = float(np.clip(0.46 * (self._tank_c + 279.0) / lift_k, 1.8, 6.5))
+        cop = float(np.clip(0.46 * (self._tank_c + 279.0) / lift_k, 1.8, 6.5)) * (0.4 + 0.6 * self.charge_ratio)
         spread_k = self._heat_w / (self._flow_kg_s * WATER_J_KG_K)
         self._return_c += lag(dt_s, 40.0) * (self._tank_c - 0.4 - self._return_c)
         self._supply_c += lag(dt_s, 30.0) * (self._tank_c - 0.4 + spread_k - self._supply_c)
@@ -220,7 +242,8 @@ class HeatPump:
 
     def _switch(self, dt_s: float) -> None:
         self._off_s = 0.0 if self._on else self._off_s + dt_s
-        if self._on and self._tank_c > self.setpoint_c + self.HYSTERESIS_K:
+        band_k, rest_s = self.HYSTERESIS_K * self.band_ratio, self.REST_S * self.band_ratio
+        if self._on and self._tank_c > self.setpoint_c + band_k:
             self._on = False
-        elif not self._on and self._tank_c < self.setpoint_c - self.HYSTERESIS_K and self._off_s >= self.REST_S:
+        elif not self._on and self._tank_c < self.setpoint_c - band_k and self._off_s >= rest_s:
             self._on = True

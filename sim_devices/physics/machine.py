@@ -50,6 +50,15 @@ class MachinesNow:
     program: NDArray[np.int64]
 
 
+class MachineFaults:
+    """One entry a machine: 0 is sound, 1 is worn out."""
+
+    def __init__(self, count: int) -> None:
+        self.bearing: FloatArray = np.zeros(count)  # shakes, rubs and heats
+        self.tool: FloatArray = np.zeros(count)  # cuts with more force
+        self.coolant: FloatArray = np.zeros(count)  # carries less heat away
+
+
 class Machines:
     """`count` machining centres in three shifts."""
 
@@ -65,6 +74,7 @@ class Machines:
         self._rpm, self._feed, self._load = np.zeros(count), np.zeros(count), np.zeros(count)
         self._spindle_c = np.full(count, 27.0)
         self._position = np.tile(np.array([[0.0], [0.0], [380.0]]), (1, count))
+        self.faults = MachineFaults(count)
         self._hardness = Wander(count, time_constant_s=240.0, sigma=0.06, rng=rng)
         self._chatter = Wander(count, time_constant_s=4.0, sigma=0.10, rng=rng)
 
@@ -80,11 +90,15 @@ class Machines:
         hardness, chatter = self._hardness.step(dt_s), self._chatter.step(dt_s)
         wave = 0.06 * np.sin(2 * np.pi * self._spent_s / now[PERIOD] * 2.0)
         engaged = np.where(cutting & (self._rpm > 0.8 * now[SPEED]), now[LOAD_PCT], 0.0)
-        target = engaged * (1.0 + hardness + wave + 0.5 * chatter) + 2.5 * self._rpm / 12000.0
+        worn = self.faults
+        target = engaged * (1.0 + hardness + wave + 0.5 * chatter) * (1.0 + 0.45 * worn.tool)
+        target = target + (2.5 + 6.0 * worn.bearing) * self._rpm / 12000.0
         self._load = self._load + lag(dt_s, 0.8) * (np.maximum(target, 0.0) - self._load)
-        heated_c = air_c + 4.0 + 9.0 * self._rpm / 12000.0 + 0.28 * self._load
+        heated_c = air_c + 4.0 + (9.0 + 22.0 * worn.bearing) * self._rpm / 12000.0
+        heated_c = heated_c + (0.28 + 0.4 * worn.coolant) * self._load
         self._spindle_c = self._spindle_c + lag(dt_s, 700.0) * (heated_c - self._spindle_c)
         vibration = 0.25 + 1.5 * (self._rpm / 12000.0) ** 2 + 0.035 * self._load * np.maximum(0.2, 1.0 + chatter)
+        vibration = vibration + 7.0 * worn.bearing * (self._rpm / 12000.0) + 1.2 * worn.tool * (self._load > 5.0)
         power = BASE_KW + COOLANT_KW * cutting + SPINDLE_KW * self._load / 100.0 + 0.25 * (self._feed > 1.0)
         execution = np.where(~running, INTERRUPTED, np.where(now[STROKE] > 0.0, ACTIVE, READY))
         execution = np.where(running & (self._operation > 0), ACTIVE, execution)

@@ -45,6 +45,8 @@ class PvInverter:
         self._dc_kw = 0.0
         self._awake_s = 0.0
         self._energy_kwh = energy_kwh
+        self.yield_ratio = 1.0  # of clean, complete strings
+        self.tripped = False
 
     def step(self, sky: Sky, dt_s: float, ac_v: float, frequency_hz: float) -> PvNow:
         """Go on by `dt_s` under `sky` on a grid of `ac_v` and `frequency_hz`."""
@@ -52,6 +54,7 @@ class PvInverter:
         self._cell_k += lag(dt_s, 240.0) * (CELL_HEATING_K_M2_W * irradiance / (1 + 0.12 * sky.wind_m_s) - self._cell_k)
         cell_c = sky.temperature_c + self._cell_k
         raw_kw = self._peak_kw * SYSTEM_RATIO * irradiance / 1000.0 * (1.0 - POWER_LOSS_PER_K * (cell_c - 25.0))
+        raw_kw *= 0.0 if self.tripped else self.yield_ratio
         limit_kw = self._rated_kw / 0.975
         target_kw = min(max(raw_kw, 0.0), limit_kw) if self._awake(raw_kw, dt_s) else 0.0
         self._dc_kw += lag(dt_s, 2.5) * (target_kw - self._dc_kw)  # the tracker needs a moment

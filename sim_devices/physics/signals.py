@@ -118,6 +118,8 @@ class Signals:
         self._phase = rng.uniform(0.0, 1.0, count)
         self._left_s = np.zeros(count)
         self._held: dict[int, float] = {}
+        self._gain, self._offset = np.ones(count), np.zeros(count)  # of faults
+        self._jammed: dict[int, float] = {}
         self._wavy = [number for number, one in enumerate(signals) if one.wave]
         self._switched = [number for number, one in enumerate(signals) if one.switch]
         self._stated = [number for number, one in enumerate(signals) if one.states]
@@ -130,19 +132,19 @@ class Signals:
         """Go on by `dt_s`; drivers that are metrics count as they were before the step."""
         drivers = _drivers(sky, local)
         before = self.values
-        target = self.mean + self._drive @ drivers + self._drive_own @ before
+        target = (self.mean + self._drive @ drivers + self._drive_own @ before) * self._gain + self._offset
         share = np.where(self._lag_s > 0.0, 1.0 - np.exp(-dt_s / np.maximum(self._lag_s, 1e-9)), 1.0)
         self._quiet = self._quiet + share * (target - self._quiet)
         keep = np.exp(-dt_s / self._memory_s)
         drawn = self._rng.standard_normal(self.mean.size)
         self._swing = keep * self._swing + self._noise * np.sqrt(1.0 - keep * keep) * drawn
         values = self._quiet + self._swing
-        piled = before + (self._rate @ drivers + self._rate_own @ before) * dt_s / 3600.0
+        piled = before + (self._rate @ drivers + self._rate_own @ before + self._offset) * dt_s / 3600.0
         values = np.where(self._piles, piled, values)
         self._add_waves(values, dt_s)
         self._follow_switches(values, before)
         self._change_states(values, dt_s)
-        for number, held in self._held.items():
+        for number, held in (*self._held.items(), *self._jammed.items()):
             values[number] = held
         self.values = np.clip(values, self._low, self._high)
         return self.values
@@ -152,6 +154,19 @@ class Signals:
         number = self._index[key]
         self._held[number] = value
         self.values[number] = value
+
+    def disturb(self, key: str, gain: float = 1.0, offset: float = 0.0) -> None:
+        """Let a fault move what a metric tends to: times `gain`, plus `offset` (an hour, where it piles up)."""
+        number = self._index[key]
+        self._gain[number], self._offset[number] = gain, offset
+
+    def hold(self, key: str, *, on: bool) -> None:
+        """Let a fault freeze a metric where it is, or free it; what somebody set stays set."""
+        number = self._index[key]
+        if on:
+            self._jammed.setdefault(number, float(self.values[number]))
+        else:
+            self._jammed.pop(number, None)
 
     def shown(self) -> dict[str, float | str]:
         """What every metric shows, states as words."""
