@@ -80,6 +80,8 @@ class ParkChildren:
         command = [sys.executable, "-m", "sim_devices.park", "--site", str(options.site)]
         command += ["--seed", str(options.seed), "--speed", f"{options.sim_speed:g}"]
         command += ["--ports-file", str(layout.ports), "--broker", f"127.0.0.1:{self._broker.port}"]
+        if options.scenario:
+            command += ["--scenario", options.scenario, "--labels", str(layout.root / "labels.json")]
         self._start("devices", [*command, "--user", "devices", "--password-file", str(secret)])
         await self.until("devices", lambda: asyncio.to_thread(layout.ports.exists))
         return len(self._simulated())

@@ -43,6 +43,7 @@ class ParkOptions:
     sim: bool = True
     seconds: float | None = None
     seed: int = 7
+    scenario: str = ""  # of faults: a file, or the name of one of ours
     broker: Literal["nats", "mosquitto"] = "nats"
 
     @property

@@ -48,6 +48,7 @@ class _Speed(click.ParamType[float | None]):
 @click.option("--no-sim", is_flag=True, help="Without simulated devices.")
 @click.option("--for", "seconds", type=click.FloatRange(0, min_open=True), help="Stop by itself and count.")
 @click.option("--seed", default=7, show_default=True, help="One seed, one simulated park.")
+@click.option("--scenario", default="", help="Faults to plant: a file, or a name of `aid4 sim scenario list`.")
 @click.option("--broker", type=click.Choice(["nats", "mosquitto"]), default="nats", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the count as one JSON document; needs --for.")
 def run(
@@ -60,6 +61,7 @@ def run(
     no_sim: bool,
     seconds: float | None,
     seed: int,
+    scenario: str,
     broker: str,
     as_json: bool,
 ) -> None:
@@ -70,6 +72,8 @@ def run(
     """
     if as_json and seconds is None:
         raise InputError("there is nothing to print before the end", field="--json", fix="add --for SECONDS")
+    if scenario and no_sim:
+        raise InputError("has nothing to break", field="--scenario", fix="leave out --no-sim")
     if ifc is not None:
         _check_model(ifc)
     folder = site_path(site, ifc)
@@ -83,6 +87,7 @@ def run(
         sim=not no_sim,
         seconds=seconds,
         seed=seed,
+        scenario=scenario,
         broker="mosquitto" if broker == "mosquitto" else "nats",
     )
     report = asyncio.run(_run(options, quiet=as_json))

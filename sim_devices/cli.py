@@ -143,7 +143,7 @@ def scenario_show(name: Path, site: Path, start: str, as_json: bool) -> None:
         return
     for label in labels:
         where = label["device"] + ("/" + label["metric"] if label["metric"] else "")
-        click.echo(f"{label['what']:<10}{where:<42}{label['from']}  {label['to']}")
+        click.echo(f"{label['what']:<18}{where:<42}{label['from']}  {label['to']}")
 
 
 @sim.command()
