@@ -30,6 +30,8 @@ METRICS = [("temperature", "Cel", 18.0, 27.0), ("co2", "[ppm]", 400.0, 1_000.0),
 MODES = ["heating", "idle", "cooling"]
 HOT, BROKEN, SILENT, MODE, LOOSE = 6, 7, 9, 90, 95  # points with something to see
 HISTORY_S = 7_200
+DAY_S = 86_400
+COMPARED, BELOW = 0, 3.0  # a point that read so much less at the same hours of the day before
 TS = pa.timestamp("us", tz="UTC")
 
 
@@ -117,13 +119,15 @@ def value(point: int, ts_s: Any) -> Any:
 
 
 async def fill(agent: Agent, now_s: float) -> None:
-    """Two hours of history with a hole of ten minutes in every line, and modes of twenty minutes each."""
+    """Two hours of history with a hole of ten minutes in every line, modes of twenty minutes each, and one day before."""
     ages = np.arange(HISTORY_S, 0, -2.0)
     times = now_s - ages[(ages > 3_000) | (ages < 2_400)]
     for point in points():
         if point.kind == "value" and point.id != SILENT:
             shown = times[times < now_s - 600] if point.id == BROKEN else times
             await asyncio.to_thread(agent.readings, point.id, shown, value(point.id, shown))
+    day_before = now_s - DAY_S + np.arange(-3_600, 3_600, 10.0)
+    await asyncio.to_thread(agent.readings, COMPARED, day_before, value(COMPARED, day_before) - BELOW)
     await asyncio.to_thread(agent.readings, BROKEN, now_s - 300, math.nan, BAD)
     for at in range(6):
         await asyncio.to_thread(agent.mode, now_s - HISTORY_S + at * 1_200, MODES[at % 3])

@@ -12,6 +12,7 @@ from starlette.responses import Response, StreamingResponse
 
 from twin.api.arrow import ARROW_MEDIA
 from twin.api.errors import ProblemError
+from twin.api.history_file import PARQUET_MEDIA, parquet_of
 from twin.api.operation import Call, Operation, Time, micros
 from twin.core import Twin
 from twin.errors import NotFoundError
@@ -41,7 +42,7 @@ class HistoryQuery(msgspec.Struct, forbid_unknown_fields=True):
     agg: Literal["minmax", "avg", "raw"] = "minmax"
     known_at: Time | None = None
     carry: bool | None = None
-    format: Literal["json", "arrow"] = "json"
+    format: Literal["json", "arrow", "parquet"] = "json"
 
 
 class CarriedRow(msgspec.Struct):
@@ -95,6 +96,8 @@ async def show_history(call: Call[HistoryQuery, None]) -> History | Response:
     if query.format == "arrow":
         return StreamingResponse(_arrow(series), media_type=ARROW_MEDIA)
     kinds = {view.id: view for view in views}
+    if query.format == "parquet":
+        return Response(await asyncio.to_thread(parquet_of, series, kinds), media_type=PARQUET_MEDIA)
     shown = await asyncio.to_thread(lambda: [_shown(s, kinds[s.point]) for s in series])
     await asyncio.to_thread(_carry, twin, shown, from_us, query)
     return History(iso(from_us), iso(to_us), shown)
@@ -168,6 +171,6 @@ def _arrow(series: list[Series]) -> Iterator[bytes]:
 OPERATIONS = [
     Operation(
         "GET", "/history", show_history, "series of some points", HistoryQuery, answer=History,
-        media=("application/json", ARROW_MEDIA),
+        media=("application/json", ARROW_MEDIA, PARQUET_MEDIA),
     ),
 ]  # fmt: skip

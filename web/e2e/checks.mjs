@@ -157,6 +157,40 @@ function inkByColumn(canvas) {
   return { drawn: inked.filter(Boolean).length / width, longestGap: longest / (last - first) };
 }
 
+export async function charts_are_compared_with_the_day_before_and_mark_alarms({ open }) {
+  const page = await open("/trends?points=1,7&compare=day");
+  const past = number(await textWhen(page, ".chart:first-child .legend-past", (text) => /\d/.test(text)));
+  const now = number(await textWhen(page, ".chart:first-child .legend output", (text) => /\d/.test(text)));
+  const day = await page.evaluate(async () => {
+    const at = (ms) => new Date(ms).toISOString();
+    const then = Date.now() - 86_400_000;
+    return (await (await fetch(`/api/v1/history?point=1&from=${at(then - 600_000)}&to=${at(then)}&width=600`)).json()).series[0].v.at(-1);
+  });
+  expect(Math.abs(past - day) < 1.5, "beside the value stands the one of a day before", [past, day, now]);
+  await textWhen(page, ".legend-alarm", (text) => /\d alarm/.test(text));
+  await page.waitForSelector(".track-marks .mark[data-kind=alarm]");
+  const asked = page.waitForEvent("download");
+  await page.click(".export button:has-text('Parquet')");
+  const file = readFileSync(await (await asked).path());
+  expect(file.subarray(0, 4).toString() === "PAR1" && file.subarray(-4).toString() === "PAR1", "the readings as a Parquet file", file.length);
+  await picture(page, "trends-compared");
+  await page.selectOption(".compare select", "none");
+  await page.waitForSelector(".legend-past", { state: "detached" });
+  await page.waitForFunction(() => !location.search.includes("compare"));
+}
+
+export async function the_time_line_leads_to_what_happened({ open }) {
+  const page = await open("/");
+  const mark = page.locator(".mark[data-kind=alarm]").first();
+  await mark.waitFor();
+  expect(/alarm.* raised/.test(await mark.getAttribute("title")), "a mark names what it marks", await mark.getAttribute("title"));
+  await page.keyboard.press("[");
+  await page.waitForSelector(".app[data-mode=paused]");
+  await mark.waitFor();
+  await page.keyboard.press("l");
+  await page.waitForSelector(".app[data-mode=live]");
+}
+
 export async function points_are_added_to_and_removed_from_trends({ open }) {
   const page = await open("/trends");
   await page.click(".combo input");

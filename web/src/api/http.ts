@@ -23,7 +23,16 @@ export function post<T>(path: string, body: unknown): Promise<T> {
   return call<T>(path, { method: "POST", body: JSON.stringify(body), headers: { Accept: "application/json", "Content-Type": "application/json" } });
 }
 
+/** `GET /api/v1<path>`: the body as it is, to be kept as a file. Raises TwinError. */
+export async function fetchBlob(path: string, params: Params): Promise<Blob> {
+  return (await answer(path + query(params), {})).blob();
+}
+
 async function call<T>(path: string, request: RequestInit, signal?: AbortSignal): Promise<T> {
+  return (await (await answer(path, request, signal)).json()) as T;
+}
+
+async function answer(path: string, request: RequestInit, signal?: AbortSignal): Promise<Response> {
   const limit = AbortSignal.timeout(TIMEOUT_MS);
   const both = signal ? AbortSignal.any([signal, limit]) : limit;
   let response: Response;
@@ -34,7 +43,7 @@ async function call<T>(path: string, request: RequestInit, signal?: AbortSignal)
     throw new TwinError({ title: limit.aborted ? "timeout" : "unreachable", status: 0 });
   }
   if (!response.ok) throw new TwinError(await problemOf(response));
-  return (await response.json()) as T;
+  return response;
 }
 
 /** Was this only a cancelled request? */

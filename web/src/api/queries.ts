@@ -1,4 +1,4 @@
-import { get, post } from "./http";
+import { fetchBlob, get, post } from "./http";
 import type { TilesAnswer } from "./model_types";
 import type { CommandRow, ElementDetail, ElementRow, History, NodeRow, Page, Point, PointDetail, Site, StatePage, StateRow, Tree } from "./types";
 
@@ -81,3 +81,7 @@ export const command = (key: string, value: number | boolean | string) => post<{
 export function history(ids: readonly number[], from: number, to: number, width: number, signal?: AbortSignal, agg: "minmax" | "raw" = "minmax"): Promise<History> {
   return get<History>("/history", { point: ids, from: iso(from), to: iso(to), width: Math.round(width), agg }, signal);
 }
+
+/** Every reading of points between two instants as one Parquet file. */
+export const historyFile = (ids: readonly number[], from: number, to: number) =>
+  fetchBlob("/history", { point: ids, from: iso(from), to: iso(to), agg: "raw", format: "parquet" });

@@ -12,6 +12,7 @@ export interface Colours {
   text: string;
   grid: string;
   limit: string;
+  grave: string;
   at: string;
   bad: string;
   surface: string;
@@ -26,6 +27,7 @@ export function coloursOf(element: Element): Colours {
     text: of("--text-2"),
     grid: of("--line"),
     limit: of("--warn"),
+    grave: of("--lost"),
     at: of("--history"),
     bad: of("--bad"),
     surface: of("--surface"),

@@ -1,6 +1,6 @@
 import { useRef, useState } from "preact/hooks";
 import { TwinError } from "../api/http";
-import { history } from "../api/queries";
+import { history, historyFile } from "../api/queries";
 import type { Point } from "../api/types";
 import { Icon } from "../components/icon";
 import { t } from "../i18n";
@@ -25,7 +25,16 @@ export function ExportBar({ points }: { points: readonly Point[] }) {
       save(new Blob(["\uFEFF", csvOf(points, series)], { type: "text/csv" }), "csv");
       setProblem("");
     } catch (error) {
-      setProblem(error instanceof TwinError ? [error.problem.detail, error.problem.fix].filter(Boolean).join(": ") : String(error));
+      setProblem(textOf(error));
+    }
+  };
+  const parquet = async () => {
+    const { from, to } = range.peek();
+    try {
+      save(await historyFile(points.map((point) => point.id), from, to), "parquet");
+      setProblem("");
+    } catch (error) {
+      setProblem(textOf(error));
     }
   };
   const png = async () => {
@@ -39,12 +48,17 @@ export function ExportBar({ points }: { points: readonly Point[] }) {
       <button type="button" class="button" onClick={() => void csv()} title={t("export.csvHint")}>
         <Icon name="download" size={14} /> CSV
       </button>
+      <button type="button" class="button" onClick={() => void parquet()} title={t("export.parquetHint")}>
+        <Icon name="download" size={14} /> Parquet
+      </button>
       <button type="button" class="button" onClick={() => void png()} title={t("export.pngHint")}>
         <Icon name="download" size={14} /> PNG
       </button>
     </div>
   );
 }
+
+const textOf = (error: unknown) => (error instanceof TwinError ? [error.problem.detail, error.problem.fix].filter(Boolean).join(": ") : String(error));
 
 /** All charts under each other with their names and the range, in the colours of the page. */
 function pictureOf(host: HTMLElement, points: readonly Point[]): Promise<Blob | null> {

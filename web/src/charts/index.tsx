@@ -1,10 +1,13 @@
 import { useMemo } from "preact/hooks";
 import type { Point } from "../api/types";
 import { Failed, Skeleton } from "../components/notice";
+import { compare, COMPARE_MS } from "../state/compare";
 import { useTrends } from "../state/trends";
 import { byUnit } from "./align";
 import { ExportBar } from "./export";
 import { LineChart } from "./line_chart";
+import { PlanStrips } from "./plan_strip";
+import { useScores } from "./scores";
 import { StateStrip } from "./state_strip";
 
 interface ChartsProps {
@@ -14,6 +17,7 @@ interface ChartsProps {
 }
 
 const BUCKETS_MAX = 1_600;
+const NOTHING: readonly number[] = [];
 
 /** One chart per unit, one strip per text point, all under the same cursor and range. Loaded when first opened. */
 export default function Charts({ points, height, onRemove }: ChartsProps) {
@@ -25,10 +29,13 @@ export default function Charts({ points, height, onRemove }: ChartsProps) {
     points.map((point) => point.id),
     width,
   );
+  const ids = points.map((point) => point.id);
+  const ghosts = useTrends(COMPARE_MS[compare.value] ? ids : NOTHING, width, COMPARE_MS[compare.value]);
+  const scores = useScores(points, width);
   const { problem, loading, series } = trends.value;
   if (problem && !series.size) return <Failed problem={problem} />;
   if (loading && !series.size) return <Skeleton rows={Math.max(1, groups.length)} />;
-  const shared = { trends, ...(onRemove ? { onRemove } : {}) };
+  const shared = { trends, ghosts, scores, ...(onRemove ? { onRemove } : {}) };
   return (
     <div class="charts" aria-busy={loading}>
       {groups.map((group) => (
@@ -37,6 +44,7 @@ export default function Charts({ points, height, onRemove }: ChartsProps) {
       {texts.map((point) => (
         <StateStrip key={point.id} point={point} {...shared} />
       ))}
+      {compare.value === "plan" && <PlanStrips points={points} />}
       <ExportBar points={points} />
     </div>
   );

@@ -4,6 +4,7 @@ import { Icon } from "../components/icon";
 import { Link } from "../components/link";
 import { t } from "../i18n";
 import * as format from "../i18n/format";
+import { spansOfPoint } from "../state/alarm_spans";
 import { deviceName, pointName, zone } from "../state/catalogue";
 import { at, live } from "../state/time";
 import { cursorTime, type Trends } from "../state/trends";
@@ -14,15 +15,19 @@ interface LegendProps {
   points: readonly Point[];
   trends: Signal<Trends>;
   lines: () => Map<number, Line>;
+  /** the same points at the compared time */
+  past?: () => Map<number, Line>;
   unit: string;
   onRemove?: (point: number) => void;
 }
 
 /** Names, line samples and the values under the shared cursor (else at the instant shown). */
-export function Legend({ points, trends, lines, unit, onRemove }: LegendProps) {
+export function Legend({ points, trends, lines, past, unit, onRemove }: LegendProps) {
   const seconds = cursorTime.value ?? at.value / 1000;
   const { series } = trends.value;
   const drawn = lines();
+  const before = past?.();
+  const rings = points.flatMap((point) => spansOfPoint(point.id).filter((span) => span.from <= seconds * 1000 && (span.to ?? Infinity) >= seconds * 1000));
   return (
     <header class="legend">
       <span class="legend-unit">{unit || t("chart.noUnit")}</span>
@@ -34,10 +39,16 @@ export function Legend({ points, trends, lines, unit, onRemove }: LegendProps) {
               {pointName(point)} <span class="muted">{deviceName(point)}</span>
             </Link>
             <output class="num">{format.value(valueAt(drawn.get(point.id), seconds))}</output>
+            {before && <span class="num muted legend-past">{format.value(valueAt(before.get(point.id), seconds))}</span>}
             {onRemove && <RemoveButton point={point} onRemove={onRemove} />}
           </li>
         ))}
       </ul>
+      {rings.length > 0 && (
+        <Link to={{ view: "alarms" }} class="legend-alarm">
+          <Icon name="high" size={12} /> {t("mark.standing", { n: rings.length })}
+        </Link>
+      )}
       <span class="muted num legend-time">
         {(cursorTime.value !== null || !live.value) && format.moment(seconds * 1000, zone.value)}
         {cursorTime.value === null && live.value && resolution(points, series)}

@@ -4,13 +4,20 @@ import uPlot from "uplot";
 import type { Point } from "../api/types";
 import { t } from "../i18n";
 import { unitText } from "../i18n/units";
+import { alarmSpans, spansOfPoint } from "../state/alarm_spans";
 import { pointName } from "../state/catalogue";
 import { range } from "../state/time";
 import type { Trends } from "../state/trends";
 import { lineOf, type Line } from "./align";
 import { DASHES, type Colours } from "./axes";
+import { paintAlarm, paintScore } from "./bands";
 import { Legend } from "./legend";
 import { Plot } from "./plot";
+
+const GHOST_DASH = [3, 3];
+const NULLS_RETAINED = 1;
+/** A gap of one line stays open however often another line was read meanwhile. */
+const NULLS_EXPANDED = 2;
 
 interface LineChartProps {
   points: readonly Point[];
@@ -18,24 +25,35 @@ interface LineChartProps {
   width: number;
   height?: number;
   onRemove?: (point: number) => void;
+  /** the same points at another time; empty when nothing is compared */
+  ghosts: Signal<Trends>;
+  scores: Signal<Trends>;
 }
 
-/** Points of one unit on one axis, with limits, gaps and bad readings visible. */
-export function LineChart({ points, trends, width, height = 220, onRemove }: LineChartProps) {
+/** Points of one unit on one axis, with limits, gaps, bad readings, alarms and the past beside them visible. */
+export function LineChart({ points, trends, ghosts, scores, width, height = 220, onRemove }: LineChartProps) {
   const unit = unitText(points[0]?.unit ?? "");
   const lines = useMemo(() => lineCache(points, trends, width), [points, trends, width]);
+  const past = useMemo(() => lineCache(points, ghosts, width), [points, ghosts, width]);
+  const compared = ghosts.value.series.size > 0;
   const limits = points.length === 1 ? [points[0]!.low, points[0]!.high] : [];
   return (
     <section class="chart">
-      <Legend points={points} trends={trends} lines={lines} unit={unit} {...(onRemove ? { onRemove } : {})} />
+      <Legend points={points} trends={trends} lines={lines} {...(compared ? { past } : {})} unit={unit} {...(onRemove ? { onRemove } : {})} />
       <Plot
-        identity={points.map((point) => point.id).join()}
+        identity={`${points.map((point) => point.id).join()} ${compared}`}
         height={height}
         limits={limits}
         label={t("chart.label", { names: points.map(pointName).join(", ") })}
-        watch={() => void trends.value}
-        data={() => joined(lines())}
-        series={(colours) => points.map((point, i) => lineSeries(point, i, colours))}
+        watch={() => void (trends.value, ghosts.value, scores.value, alarmSpans.value)}
+        data={() => joined([...lines().values(), ...(compared ? past().values() : [])])}
+        series={(colours) => [...points.map((point, i) => lineSeries(point, i, colours)), ...(compared ? points.map((point, i) => ghostSeries(point, i, colours)) : [])]}
+        ground={(plot, colours) => {
+          for (const point of points) {
+            for (const span of spansOfPoint(point.id)) paintAlarm(plot, span, colours);
+            paintScore(plot, scores.peek().series.get(point.id), colours);
+          }
+        }}
         paint={(plot, colours) => {
           for (const limit of limits) if (limit !== null) paintLimit(plot, limit, colours);
           for (const line of lines().values()) paintBad(plot, line.bad, colours);
@@ -55,6 +73,15 @@ function lineSeries(point: Point, i: number, colours: Colours): uPlot.Series {
     points: { size: 4 },
   };
 }
+
+/** The same point at the other time: the same colour, fainter and thinner. */
+const ghostSeries = (point: Point, i: number, colours: Colours): uPlot.Series => ({
+  ...lineSeries(point, i, colours),
+  stroke: `color-mix(in srgb, ${colours.series[i % colours.series.length]!} 70%, ${colours.surface})`,
+  width: 1,
+  dash: GHOST_DASH,
+  points: { show: false },
+});
 
 /** Lines are made again only when their series grew or were replaced. */
 function lineCache(points: readonly Point[], trends: Signal<Trends>, width: number): () => Map<number, Line> {
@@ -76,9 +103,9 @@ function lineCache(points: readonly Point[], trends: Signal<Trends>, width: numb
   };
 }
 
-function joined(lines: Map<number, Line>): uPlot.AlignedData {
-  const tables = [...lines.values()].map((line): uPlot.AlignedData => [line.x, line.y]);
-  return tables.length === 1 ? tables[0]! : uPlot.join(tables);
+function joined(lines: readonly Line[]): uPlot.AlignedData {
+  const tables = lines.map((line): uPlot.AlignedData => [line.x, line.y]);
+  return tables.length === 1 ? tables[0]! : uPlot.join(tables, tables.map(() => [NULLS_RETAINED, NULLS_EXPANDED]));
 }
 
 function paintLimit(plot: uPlot, limit: number, colours: Colours): void {
@@ -115,4 +142,3 @@ function paintBad(plot: uPlot, times: readonly number[], colours: Colours): void
   }
   ctx.restore();
 }
-

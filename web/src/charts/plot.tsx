@@ -24,6 +24,8 @@ export interface PlotProps {
   /** subscribe to what changes the data */
   watch: () => void;
   paint?: (plot: uPlot, colours: Colours) => void;
+  /** drawn before the lines, under them */
+  ground?: (plot: uPlot, colours: Colours) => void;
   label: string;
 }
 
@@ -73,8 +75,10 @@ function mount(host: HTMLDivElement, latest: { current: PlotProps }): () => void
     drawnAt = performance.now();
     if (document.hidden) return;
     const { from, to } = range.peek();
+    const data = latest.current.data();
+    if (data.length !== plot.series.length) return; // other series are about to be mounted
     plot.batch(() => {
-      plot.setData(latest.current.data(), false);
+      plot.setData(data, false);
       plot.setScale("x", { min: from / 1000, max: to / 1000 });
     });
   };
@@ -119,6 +123,7 @@ function options(host: HTMLDivElement, colours: Colours, latest: { current: Plot
     hooks: {
       setCursor: [(plot) => publish(plot)],
       setSelect: [(plot) => brush(plot)],
+      drawClear: [(plot) => latest.current.ground?.(plot, colours)],
       draw: [
         (plot) => {
           latest.current.paint?.(plot, colours);

@@ -1,4 +1,5 @@
 import { effect, signal, untracked } from "@preact/signals";
+import { compare, comparisonOf } from "./compare";
 import { fromParams, goLive, toParams } from "./time";
 
 /** Where the page is: every view has an address, and the time control is part of it. */
@@ -100,6 +101,7 @@ export function toggleTrend(point: number): void {
 /** Keep address and state in step, both ways. */
 export function followAddress(): void {
   fromParams(params());
+  compare.value = comparisonOf(params().get("compare"));
   addEventListener("popstate", () => {
     enter(parse(location.pathname, params()));
     if (params().has("at") || params().has("from")) fromParams(params());
@@ -123,7 +125,7 @@ function address(): string {
 }
 
 function viewParams(now: Route): Record<string, string> {
-  if (now.view === "trends") return trendPoints.value.length ? { points: trendPoints.value.join(",") } : {};
+  if (now.view === "trends") return { ...(trendPoints.value.length && { points: trendPoints.value.join(",") }), ...(compare.value !== "none" && { compare: compare.value }) };
   if (now.view === "schedule") return now.task ? { task: now.task } : {};
   if (now.view !== "model" && now.view !== "plan") return {};
   const { element, shade, of, storey } = now;

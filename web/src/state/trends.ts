@@ -20,14 +20,15 @@ const DEBOUNCE_MS = 120;
 /** Where the pointer is on any chart, in epoch seconds; all charts and legends follow it. */
 export const cursorTime = signal<number | null>(null);
 
-export function useTrends(points: readonly number[], width: number): Signal<Trends> {
+/** The points over the range; with `shiftMs` what they did so much earlier, drawn at the times of now. */
+export function useTrends(points: readonly number[], width: number, shiftMs = 0): Signal<Trends> {
   const trends = useMemo(() => signal<Trends>({ series: new Map(), problem: null, loading: true }), []);
   const key = points.join();
-  useEffect(() => follow(trends, points, width), [key, width]);
+  useEffect(() => follow(trends, points, width, shiftMs), [key, width, shiftMs]);
   return trends;
 }
 
-function follow(trends: Signal<Trends>, points: readonly number[], width: number): () => void {
+function follow(trends: Signal<Trends>, points: readonly number[], width: number, shiftMs: number): () => void {
   let abort: AbortController | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let appended = 0;
@@ -42,17 +43,21 @@ function follow(trends: Signal<Trends>, points: readonly number[], width: number
     appended = 0;
     trends.value = { ...trends.peek(), loading: true };
     const { from, to } = range.peek();
+    // the past ahead of the instant is known: it is there before the live line reaches it
+    const ahead = shiftMs && live.peek() ? again() : 0;
     try {
-      const answer = await history(points, from, to, width, abort.signal);
-      carryIn(answer.series, from);
+      const answer = await history(points, from - shiftMs, to - shiftMs + ahead, width, abort.signal);
+      carryIn(answer.series, from - shiftMs);
+      if (shiftMs) for (const one of answer.series) one.t = one.t.map((ms) => ms + shiftMs);
       trends.value = { series: new Map(answer.series.map((one) => [one.point, one])), problem: null, loading: false };
     } catch (error) {
       if (isAbort(error)) return;
       const problem = error instanceof TwinError ? error.problem : { title: String(error), status: 0 };
       trends.value = { ...trends.peek(), problem, loading: false };
     }
-    if (live.peek()) later(Math.max(REFRESH_MS_MIN, spanMs.peek() / 20));
+    if (live.peek()) later(again());
   };
+  const again = () => Math.max(REFRESH_MS_MIN, spanMs.peek() / 20);
   const later = (ms: number) => {
     clearTimeout(timer);
     timer = setTimeout(() => void load(), ms);
@@ -65,7 +70,7 @@ function follow(trends: Signal<Trends>, points: readonly number[], width: number
   });
   const shown = new Set(points);
   const stopLive = listen((point, reading) => {
-    if (!live.peek() || !shown.has(point) || reading.t === null) return;
+    if (shiftMs || !live.peek() || !shown.has(point) || reading.t === null) return;
     const series = trends.peek().series.get(point);
     if (series && append(series, reading.t, reading.v, reading.q) && ++appended === APPENDED_MAX) later(0);
   });

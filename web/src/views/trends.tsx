@@ -2,12 +2,14 @@ import { useMemo, useRef, useState } from "preact/hooks";
 import { LazyCharts } from "../charts/lazy";
 import { Icon } from "../components/icon";
 import { Empty } from "../components/notice";
-import { t } from "../i18n";
+import { t, type Key } from "../i18n";
 import { points as catalogue, deviceName, pointName } from "../state/catalogue";
 import { className } from "../i18n/classes";
+import { compare, COMPARISONS, comparisonOf, type Comparison } from "../state/compare";
 import { useInterest } from "../state/interest";
 import { proposals } from "../state/headlines";
 import { go, toggleTrend, TREND_POINTS_MAX, trendPoints } from "../state/route";
+import { hasPlan } from "../state/schedule";
 import { matches, words } from "../state/search";
 import { zoomOut } from "../state/time";
 
@@ -32,7 +34,10 @@ export function TrendsView() {
         </div>
         <p class="muted wide-only">{t("trend.hint")}</p>
       </header>
-      {ids.length < TREND_POINTS_MAX && <AddPoint shown={ids} />}
+      <div class="trend-tools">
+        {ids.length < TREND_POINTS_MAX && <AddPoint shown={ids} />}
+        {points.length > 0 && <CompareSelect />}
+      </div>
       {points.length ? (
         <section class="panel">
           <LazyCharts points={points} onRemove={toggleTrend} />
@@ -46,6 +51,24 @@ export function TrendsView() {
         </>
       )}
     </article>
+  );
+}
+
+const COMPARE_TEXT: Record<Comparison, Key> = { none: "trend.compareNone", day: "trend.compareDay", week: "trend.compareWeek", plan: "trend.comparePlan" };
+
+function CompareSelect() {
+  return (
+    <label class="compare">
+      <Icon name="compare" />
+      <span class="muted">{t("trend.compare")}</span>
+      <select value={compare.value} onChange={(event) => (compare.value = comparisonOf(event.currentTarget.value))}>
+        {COMPARISONS.filter((one) => one !== "plan" || hasPlan.value).map((one) => (
+          <option key={one} value={one}>
+            {t(COMPARE_TEXT[one])}
+          </option>
+        ))}
+      </select>
+    </label>
   );
 }
 
