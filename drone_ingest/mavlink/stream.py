@@ -1,5 +1,6 @@
 """A live MAVLink link: bytes in as they come, the tables of `window` out, and counts that say how good the link is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,18 +47,21 @@ class MavlinkStream:
         What begins a frame and does not end it waits for the next call (at most 280 bytes); raises ValueError for
         more than 4 MiB at once.
         """
+        return self.feed_all([(now_us, data)])
+
+    def feed_all(self, chunks: Sequence[tuple[int, bytes]]) -> dict[str, pa.RecordBatch]:
+        """`feed` for several pieces of the stream, each with the time at which it came; at least one."""
+        data, now_us = b"".join(piece for _, piece in chunks), chunks[-1][0]
         if len(data) > _FEED_BYTES_MAX:
             raise ValueError(f"{len(data)} bytes at once; feed at most {_FEED_BYTES_MAX}")
         if self._signatures is not None:
             self._signatures.now_us = now_us
         window = self._left + data
-        marks = Marks(np.array([0, len(self._left)], np.int64), np.array([self._left_us, now_us], np.int64))
-        if not self._left:
-            marks = Marks(np.array([0], np.int64), np.array([now_us], np.int64))
+        marks = self._marks(chunks)
         found = decode_window(
             window, name=self._dialect, prefix=0, final=False, tries=_TRIES, marks=marks, accept=self._signatures
         )
-        self._left_us = self._left_us if found.used < len(self._left) else now_us
+        self._left_us = int(marks.at(np.array([found.used]))[0])
         self._left = window[found.used :]
         counts = self.counts
         counts.received += found.messages
@@ -70,6 +74,18 @@ class MavlinkStream:
         if found.heads is not None:
             self._count_lost(found.heads, found.strangers)
         return found.batches
+
+    def _marks(self, chunks: Sequence[tuple[int, bytes]]) -> Marks:
+        """When each part of the window came: what was left over first, then the chunks."""
+        starts, times, at = [0], [self._left_us], len(self._left)
+        for came_us, piece in chunks:
+            if at:
+                starts.append(at)
+                times.append(came_us)
+            else:
+                times[0] = came_us
+            at += len(piece)
+        return Marks(np.array(starts, np.int64), np.array(times, np.int64))
 
     def _count_lost(self, heads: Heads, strangers: Heads | None) -> None:
         sender = heads.system.astype(np.int64) << 8 | heads.component

@@ -66,6 +66,15 @@ class VehicleEvents:
         for one in self._vehicles.values():
             one.heard_us += delta_us
 
+    def link_broken(self, now_us: int, why: str) -> list[VehicleEvent]:
+        """The whole link is gone: every vehicle is lost now, without waiting for its silence."""
+        events = []
+        for system, one in self._vehicles.items():
+            if not one.lost:
+                one.lost = True
+                events.append(VehicleEvent(system, now_us, "link_lost", 2 if one.armed else 4, why))
+        return events
+
     def take(self, batches: Mapping[str, pa.RecordBatch], now_us: int) -> list[VehicleEvent]:
         """Events of what a feed brought and of the silence until `now_us`, in the order of their times."""
         events = [event for row in _rows(batches, "HEARTBEAT") for event in self._heartbeat(row)]

@@ -45,6 +45,7 @@ BUILT_IN = {
     "modbus": "edge.sources.modbus:SOURCE",
     "opcua": "edge.sources.opcua:SOURCE",
     "mqtt": "edge.sources.mqtt:SOURCE",
+    "mavlink": "edge.sources.mavlink:SOURCE",
     "replay": "edge.sources.replay:SOURCE",
 }
 

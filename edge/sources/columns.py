@@ -46,7 +46,7 @@ class PointList:
         self._keys: set[tuple[str, str]] = set()
         self._limits: NDArray[np.float64] | None = None
 
-    def add(self, device: str, metric: str, *, kind: Literal["value", "state"] = "value", **about: Any) -> int:
+    def add(self, device: str, metric: str, *, kind: Literal["value", "state", "pose"] = "value", **about: Any) -> int:
         """Append a point and return its id. A taken device/metric gets `_2`, `_3`, …"""
         device, metric = slug(device), slug(metric)
         name, count = metric, 1
@@ -54,7 +54,7 @@ class PointList:
             count += 1
             name = f"{metric[: NAME_CHARS_MAX - 8]}_{count}"
         self._keys.add((device, name))
-        declared = about.pop("declared", "f64" if kind == "value" else "text")
+        declared = about.pop("declared", "text" if kind == "state" else "f64")
         point = Point(id=len(self.points), device=device, metric=name, kind=kind, declared=declared, **about)
         self.points.append(point)
         self._limits = None
