@@ -1,0 +1,146 @@
+"""How well a cause explains what is seen: log-likelihood against the chance that each thing happens by itself.
+
+For every point that a sign speaks of: seen as expected, log(p / b); seen otherwise, log((1 - p) / b) halved towards
+nothing where the way is unknown; seen well, log((1 - p) / (1 - b)). b is how often a point shows a finding by chance.
+A finding that a cause leaves unexplained adds nothing, so of two causes the one that explains more is ahead.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from inference.diagnosis.graph import Graph
+from inference.diagnosis.rules import Generic, Rule, Sign
+
+__all__ = ["DIRECTIONS", "Found", "Scene", "Symptom", "Weighed"]
+
+BY_CHANCE = 0.05
+_LINE_POINTS_MAX = 6  # of a line that count: a gateway of a thousand points is not more certain than one of twenty
+DIRECTIONS = frozenset({"high", "low", "stuck", "gap", "spike", "noisy", "clock"})
+
+
+class Symptom(msgspec.Struct, frozen=True, kw_only=True):
+    """One finding of a detector or an alarm.
+
+    `point`: its key, `node/device/metric`. `direction`: high, low (against normal), stuck, gap (silent), spike, noisy,
+    clock (its times are wrong); anything else means that it is not known. `share`: its part of the score, 0 to 1.
+    `value`, `expected`: for the sentence a person reads.
+    """
+
+    point: str
+    point_class: str = ""
+    brick: str = ""
+    element_type: str = ""
+    element: str = ""
+    direction: str = ""
+    share: float = 1.0
+    value: float | None = None
+    expected: float | None = None
+
+
+class Found(msgspec.Struct, frozen=True):
+    """One thing that speaks for a cause (`weight` > 0) or against it."""
+
+    code: str
+    point: str
+    weight: float
+    ways: tuple[str, ...] = ()
+    count: int = 1
+    whole: int = 1
+
+
+class Weighed(msgspec.Struct, frozen=True):
+    """A cause at a place, with its log-likelihood and what it rests on; `explains` are points."""
+
+    name: str
+    where: str
+    score: float
+    found: list[Found]
+    explains: frozenset[str]
+
+
+class Scene:
+    """Symptoms laid over a graph."""
+
+    def __init__(self, symptoms: Mapping[str, Symptom], graph: Graph) -> None:
+        self.graph, self.symptoms = graph, symptoms
+        heaviest = max((one.share for one in symptoms.values()), default=1.0)
+        self._weight = {key: 0.4 + 0.6 * one.share / max(heaviest, 1e-9) for key, one in symptoms.items()}
+
+    def weight(self, point: str) -> float:
+        """0.4 to 1: how much a symptom counts beside the heaviest."""
+        return self._weight[point]
+
+    def points_at(self, asset: str, sign: Sign) -> list[str]:
+        """The points that a sign of a cause at `asset` speaks of."""
+        match sign.at:
+            case "self":
+                assets = [asset]
+            case "up":
+                assets = self.graph.up(asset)
+            case "down":
+                assets = self.graph.down(asset)
+            case "peers":
+                assets = self.graph.peers(asset)
+        return [p for one in assets for p in self.graph.points_of(one) if self.graph.role(p) == sign.role]
+
+    def by_rule(self, rule: Rule, asset: str) -> Weighed | None:
+        """A cause of the table at an asset; None when a sign that must be there is not, or nothing speaks for it."""
+        score, found = math.log(rule.prior), list[Found]()
+        explains: set[str] = set()
+        for sign in rule.signs:
+            points = self.points_at(asset, sign)
+            hits = [point for point in points if self._fits(point, sign.ways)]
+            if sign.must and not hits:
+                return None
+            if not points:
+                continue
+            told = self._tell(sign, points, hits)
+            score += told.weight
+            found.append(told)
+            explains.update(hits)
+        own = set(self.graph.points_of(asset))
+        if not explains & own:
+            return None
+        return Weighed(rule.name, asset, score, found, frozenset(explains))
+
+    def by_line(self, rule: Generic, where: str, points: Sequence[str]) -> Weighed | None:
+        """A cause that shows on all `points` of a line the same way; None when it shows on none."""
+        hits = [point for point in points if self._fits(point, rule.ways)]
+        if not hits:
+            return None
+        share = len(hits) / len(points)
+        weight = sum(map(self.weight, hits)) / len(hits)
+        count = min(len(points), _LINE_POINTS_MAX)
+        hit, miss = math.log(rule.p / BY_CHANCE), math.log((1 - rule.p) / (1 - BY_CHANCE))
+        score = count * (share * hit * weight + (1 - share) * miss)
+        way = self.symptoms[hits[0]].direction
+        score = score / 2 if way == "" else score
+        told = Found(f"{rule.over}_{way or 'changed'}", hits[0], score, rule.ways, len(hits), len(points))
+        explains = frozenset(hits)
+        return Weighed(rule.name, where, math.log(rule.prior) + score, [told], explains)
+
+    def _tell(self, sign: Sign, points: Sequence[str], hits: Sequence[str]) -> Found:
+        if hits:
+            share = len(hits) / len(points)
+            heaviest = max(hits, key=self.weight)
+            hit = math.log(sign.p / BY_CHANCE) * self.weight(heaviest)
+            miss = math.log((1 - sign.p) / (1 - BY_CHANCE))
+            whole = share * hit + (1 - share) * miss if sign.at in ("peers", "down") else hit
+            whole = hit / 2 if self.symptoms[heaviest].direction == "" else whole
+            return Found(f"sign_{sign.at}", heaviest, whole, sign.ways, len(hits), len(points))
+        others = [point for point in points if point in self.symptoms]
+        if others:
+            return Found("sign_other_way", others[0], math.log((1 - sign.p) / (1 - BY_CHANCE)), sign.ways)
+        quiet = math.log((1 - sign.p) / (1 - BY_CHANCE))
+        return Found("sign_quiet", points[0], quiet, sign.ways, 0, len(points))
+
+    def _fits(self, point: str, ways: Iterable[str]) -> bool:
+        symptom = self.symptoms.get(point)
+        if symptom is None:
+            return False
+        way = symptom.direction
+        if way in ("gap", "clock"):  # what is silent, or has wrong times, says nothing about the machine
+            return way in ways
+        return way in ways or "any" in ways or (way == "" and "gap" not in ways and "clock" not in ways)
