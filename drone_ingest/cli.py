@@ -13,6 +13,7 @@ from drone_ingest.clouds.columns import survey
 from drone_ingest.door import read
 from drone_ingest.found import Cloud, Found
 from drone_ingest.limits import MIB, DroneLimits
+from drone_ingest.simulate.cli import simulate
 from drone_ingest.summary import summary_of
 from drone_ingest.table_files import point_writer, write_found
 from wire.errors import InputError, UserError
@@ -125,3 +126,6 @@ def _show(summary: dict[str, Any]) -> None:
             click.echo(f"{name}: {'  '.join(f'{key} {cell}' for key, cell in value.items()) or '-'}")
         else:
             click.echo(f"{name}: {'-' if value is None else value}")
+
+
+drone.add_command(simulate)
