@@ -58,7 +58,7 @@ class Park:
                     async with asyncio.TaskGroup() as group:
                         keeper = group.create_task(broker.keep(self._warn), name="broker")
                         children = ParkChildren(self.options, self.site, broker, group, self._warn)
-                        await self._live(children, TwinClient(port), before)
+                        await self._live(children, TwinClient(port, children.service_token), before)
                         keeper.cancel()
             except ExceptionGroup as several:
                 raise _first(several.subgroup(Aid4Error) or several) from None

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import date, timedelta
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any
 
 import bim.campus
@@ -46,6 +47,7 @@ class ParkChildren:
         self._layout = Layout(options.data_dir)
         self._users = {user.name: user for user in broker.users}
         self._children: dict[str, Child] = {}
+        self.service_token = token_urlsafe(32)  # with which the park asks its own twin
 
     async def author_model(self) -> Path | None:
         """The model to show: the one asked for, else the site's own, else one authored from its tables.
@@ -92,7 +94,9 @@ class ParkChildren:
         command += ["--broker", f"mqtt://twin@127.0.0.1:{self._broker.port}", "--port", str(port)]
         if model is not None:
             command += ["--ifc", str(model)]
-        self._start("twin", command, {"AID4_BROKER_PASSWORD": self._users["twin"].password})
+        self._start("twin", command, {
+            "AID4_BROKER_PASSWORD": self._users["twin"].password, "AID4_SERVICE_TOKEN": self.service_token,
+        })  # fmt: skip
 
     def start_agent(self, recordings: list[dict[str, Any]], *, drain: bool = False) -> int:
         """Start the agent, returns how many sources it has; with `drain` none, so that it only empties its spool."""

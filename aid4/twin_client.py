@@ -19,12 +19,14 @@ class TwinSilentError(Aid4Error):
 
 
 class TwinClient:
-    """Reads from `http://127.0.0.1:<port>/api/v1`."""
+    """Reads from `http://127.0.0.1:<port>/api/v1`; `token` is needed once the twin has accounts."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, token: str = "") -> None:
         self.port, self.url = port, f"http://127.0.0.1:{port}/"
         # a proxy in the environment is for other hosts
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        if token:
+            self._opener.addheaders.append(("Authorization", f"Bearer {token}"))
 
     async def get(self, path: str) -> dict[str, Any]:
         """A JSON document below /api/v1; TwinSilentError when there is none."""

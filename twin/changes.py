@@ -204,8 +204,7 @@ def _shown(row: tuple[Any, ...]) -> Change:
     return Change(row[0], row[1], row[2], diff, msgspec.json.decode(row[6]), row[4], row[8], at)
 
 
-def write_audit(connection: duckdb.DuckDBPyConnection, by: str, what: str, detail: Any) -> None:
+def write_audit(connection: duckdb.DuckDBPyConnection, by: str, what: str, detail: Any, result: str = "done") -> None:
     """One row of the audit, within the caller's transaction."""
-    connection.execute(
-        "INSERT INTO audit VALUES (?, ?, ?, ?)", [datetime.now(UTC), by, what, msgspec.json.encode(detail).decode()]
-    )
+    row = [datetime.now(UTC), by, what, msgspec.json.encode(detail).decode(), result]
+    connection.execute("INSERT INTO audit VALUES (?, ?, ?, ?, ?)", row)

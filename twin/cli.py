@@ -53,6 +53,7 @@ def _asked(command: Any) -> Any:
 @click.option("--token", type=_FILE, help="File with the token to sign in with.")
 @click.option("--tls-cert", type=_FILE)
 @click.option("--tls-key", type=_FILE)
+@click.option("--sign-in", is_flag=True, help="Ask who calls on loopback too; prints a link for the first admin.")
 @click.option("--for", "for_s", type=click.FloatRange(min=0), help="Stop after so many seconds.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document at the end.")
 def serve(
@@ -65,6 +66,7 @@ def serve(
     token: Path | None,
     tls_cert: Path | None,
     tls_key: Path | None,
+    sign_in: bool,
     for_s: float | None,
     as_json: bool,
 ) -> None:
@@ -82,6 +84,8 @@ def serve(
         tls_cert=tls_cert,
         tls_key=tls_key,
         model=ifc,
+        sign_in=sign_in,
+        service_token=os.environ.pop("AID4_SERVICE_TOKEN", ""),
     )
     asyncio.run(_serve(config, for_s, as_json))
 
@@ -94,6 +98,8 @@ async def _serve(config: Any, for_s: float | None, as_json: bool) -> None:
     async with serve_twin(config) as served:
         if not as_json:
             click.echo(f"the twin of {served.twin.site.name} answers at {served.url}")
+        if served.welcome:
+            click.echo(f"nobody can sign in yet; this link makes the first admin, once: {served.welcome}", err=as_json)
         served.model.add_done_callback(partial(_tell_refused, "model"))
         served.plan.add_done_callback(partial(_tell_refused, "schedule"))
         try:

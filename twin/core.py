@@ -14,12 +14,17 @@ from numpy.typing import NDArray
 
 from bim.federation.open import PartFile
 from bim.federation.parts import combined_sha256
+from twin.access.desk import AccessDesk
+from twin.access.oidc import Oidc
+from twin.access.people import People
+from twin.access.settings import read_settings_file
 from twin.alarms.desk import AlarmDesk, AlarmsChange
 from twin.bindings import Binding, Bindings, Fixed, find_bindings
 from twin.change_kinds import BindingsChange, LimitsChange, SiteChange, read_settings
 from twin.changes import Change, Changes
 from twin.commands import Commands
 from twin.conditions import LOOK_BACK_US, Bounds, Conditions, began_us
+from twin.diagnosis import Diagnosis
 from twin.directory import Directory, Limits
 from twin.ingest import Ingest
 from twin.live import LiveHub
@@ -67,6 +72,11 @@ class Twin:
         self.ingest = ingest
         self.version = _version()
         self._site_file = self.site = site
+        folder = Path(site.folder) if site.folder else None
+        access = read_settings_file(folder)
+        self.access = AccessDesk(store, store.clock, lambda: access)
+        self.people = People(self.access, site.name)
+        self.oidc = Oidc(lambda: access, self.people, lambda: folder)
         self._limits: dict[str, Limits] = {}
         self._fixed: dict[str, Fixed] = {}
         self._points_version = -1
@@ -80,6 +90,7 @@ class Twin:
         self.alarms = AlarmDesk(
             store, site=lambda: self.site, directory=lambda: self.directory, nodes=self.nodes, plan=self.plan
         )
+        self.diagnosis = Diagnosis(lambda: self.model, lambda: self.directory, self.models.relations)
         self.refresh()
         self.model_change = ModelChange(
             self.models,

@@ -53,6 +53,8 @@ class TwinConfig:
     tls_cert: Path | None = None
     tls_key: Path | None = None
     model: Path | None = None  # instead of the site's own
+    sign_in: bool = False  # on loopback too, before there is an account
+    service_token: str = ""  # of the park that starts this twin: it may look
 
     @property
     def scheme(self) -> str:
@@ -63,12 +65,13 @@ class TwinConfig:
 @dataclass(frozen=True, slots=True)
 class Served:
     """A twin that answers at `url`; `model` ends with None once the site's model is live, or with its problem, `plan`
-    likewise once its schedule and links are."""
+    likewise once its schedule and links are. `welcome` is the one-time link while nobody can sign in."""
 
     twin: Twin
     url: str
     model: "asyncio.Task[str | None]"
     plan: "asyncio.Task[str | None]"
+    welcome: str = ""  # the one-time link that makes the first admin
 
 
 @contextlib.asynccontextmanager
@@ -81,7 +84,13 @@ async def serve(config: TwinConfig) -> AsyncIterator[Served]:
     ):
         ingest = Ingest(store, partial(_link, config.broker), config.site.name) if config.broker else None
         async with Twin(store, config.site, ingest=ingest) as twin:
-            app = build_app(twin, token=token, secure=config.tls_cert is not None)
+            app = build_app(
+                twin,
+                token=token,
+                secure=config.tls_cert is not None,
+                sign_in=config.sign_in or not _is_loopback(config.host),
+                service=Token(config.service_token) if config.service_token else None,
+            )
             server = _Server(_uvicorn(config, app))
             try:
                 async with asyncio.TaskGroup() as tasks:
@@ -90,7 +99,8 @@ async def serve(config: TwinConfig) -> AsyncIterator[Served]:
                     owned = [tasks.create_task(work, name=name) for name, work in _works(twin, ingest)]
                     model = tasks.create_task(bring_site_model(twin, config), name="twin.model")
                     plan = tasks.create_task(bring_site_plan(twin, config, model), name="twin.plan")
-                    yield Served(twin, _url(config, listener), model, plan)
+                    url = _url(config, listener)
+                    yield Served(twin, url, model, plan, await _welcome(twin, url))
                     server.should_exit = True
                     await answering
                     for task in (*owned, model, plan):
@@ -99,6 +109,12 @@ async def serve(config: TwinConfig) -> AsyncIterator[Served]:
                 if len(group.exceptions) == 1:
                     raise group.exceptions[0] from None
                 raise
+
+
+async def _welcome(twin: Twin, url: str) -> str:
+    if not twin.access.first_run:
+        return ""
+    return f"{url}/welcome#{await asyncio.to_thread(twin.access.make_link, '')}"
 
 
 def _works(twin: Twin, ingest: Ingest | None) -> list[tuple[str, Coroutine[None, None, None]]]:
@@ -117,15 +133,14 @@ def _link(broker: LinkConfig | None) -> Link:
 
 
 def check_exposure(config: TwinConfig) -> Token | None:
-    """The token to ask for, None on loopback; ConfigError when a twin would listen openly."""
-    if config.token_file is None and _is_loopback(config.host):
-        return None
-    needed = {"--token": config.token_file, "--tls-cert": config.tls_cert, "--tls-key": config.tls_key}
+    """The token of `--token`, None without; ConfigError when a twin would listen in the clear."""
+    needed = {"--tls-cert": config.tls_cert, "--tls-key": config.tls_key}
     missing = [name for name, given in needed.items() if given is None]
     if missing and not _is_loopback(config.host):
         fix = f"give {', '.join(missing)}, or listen on 127.0.0.1"
-        raise ConfigError(f"will not listen on {config.host} without sign-in and TLS", field="host", fix=fix)
-    assert config.token_file is not None
+        raise ConfigError(f"will not listen on {config.host} without TLS", field="host", fix=fix)
+    if config.token_file is None:
+        return None
     try:
         secret = config.token_file.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:

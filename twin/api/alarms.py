@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from twin.alarms.states import PRIORITIES, STATES, Alarm, State, Step, Verb
+from twin.api.allowed import allow_in
 from twin.api.operation import Call, Limit, NoQuery, Offset, Operation, Search, Time, micros
 from twin.core import Twin
 from twin.errors import NotFoundError
@@ -179,9 +180,11 @@ async def messages(call: Call[MessagesQuery, None]) -> list[dict[str, Any]]:
 
 def _action(do: Callable[[Twin, list[int], str, Act], list[Step]], *, bulk: bool) -> Callable[[Any], Any]:
     async def handler(call: Call[NoQuery, Act]) -> Acted:
-        twin, by = call.twin, str(call.request.scope.get("aid4.by", "local"))
+        twin = call.twin
         ids = list(call.body.ids) if bulk else [_id(call)]
-        await asyncio.to_thread(do, twin, ids, by, call.body)
+        places = (alarm_view(twin, twin.alarms.book.get(one)) for one in ids)
+        allow_in(twin, call.request, "operate", (view.element or view.space for view in places))
+        await asyncio.to_thread(do, twin, ids, call.by, call.body)
         return Acted([alarm_view(twin, twin.alarms.book.get(one)) for one in ids])
 
     return handler

@@ -12,6 +12,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from twin.api import (
+    accounts,
     alarms,
     backups,
     changes,
@@ -54,6 +55,7 @@ OPERATIONS: list[Operation] = [
     *commands.OPERATIONS,
     *backups.OPERATIONS,
     *session.OPERATIONS,
+    *accounts.OPERATIONS,
 ]
 _STATIC = Path(__file__).parents[1] / "static"
 _HEADERS = {
@@ -70,8 +72,19 @@ _HEADERS = {
 }
 
 
-def build_app(twin: Twin, *, token: Token | None = None, static: Path = _STATIC, secure: bool = False) -> Starlette:
-    """The application over an open twin. With `token` every call needs it; `secure` says that TLS is on."""
+def build_app(
+    twin: Twin,
+    *,
+    token: Token | None = None,
+    static: Path = _STATIC,
+    secure: bool = False,
+    sign_in: bool = False,
+    service: Token | None = None,
+) -> Starlette:
+    """The application over an open twin. Sign-in is needed with `token`, with `sign_in`, and once there is an account;
+    `secure` says that TLS is on. `service` is the token of the park that started this twin."""
+    shared = token.digest if token else ""
+    twin.access.expose(required=sign_in, shared=shared, service=service.digest if service else "")
     registry = CollectorRegistry()
     registry.register(TwinFigures(twin))
     ProcessCollector(namespace="aid4", registry=registry)
@@ -84,12 +97,12 @@ def build_app(twin: Twin, *, token: Token | None = None, static: Path = _STATIC,
         ],
         middleware=[
             Middleware(Watch, figures=HttpFigures(registry)),
-            Middleware(Guard, token=token),
+            Middleware(Guard, access=twin.access, site=twin.site.name),
             Middleware(BodyPace),
         ],
         exception_handlers={HTTPException: answer_error},
     )
-    app.state.twin, app.state.registry, app.state.token, app.state.secure = twin, registry, token, secure
+    app.state.twin, app.state.registry, app.state.secure = twin, registry, secure
     app.state.openapi = msgspec.json.encode(_description(twin))
     return app
 

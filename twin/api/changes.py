@@ -59,7 +59,7 @@ class Upload(msgspec.Struct):
 async def propose(call: Call[NoQuery, ChangeBody]) -> Change:
     """Check a change and show what it would do."""
     body = call.body
-    return await call.twin.changes.propose(body.kind, body.body, note=body.note, by=_by(call))
+    return await call.twin.changes.propose(body.kind, body.body, note=body.note, by=call.by)
 
 
 async def list_changes(call: Call[ChangesQuery, None]) -> ChangesPage:
@@ -77,12 +77,12 @@ async def show_change(call: Call[NoQuery, None]) -> Change:
 
 async def activate(call: Call[NoQuery, None]) -> Change:
     """Make it so."""
-    return await call.twin.changes.activate(_id(call), by=_by(call))
+    return await call.twin.changes.activate(_id(call), by=call.by)
 
 
 async def revert(call: Call[NoQuery, None]) -> Change:
     """Undo it."""
-    return await call.twin.changes.revert(_id(call), by=_by(call))
+    return await call.twin.changes.revert(_id(call), by=call.by)
 
 
 async def upload(call: Call[UploadQuery, None]) -> Upload:
@@ -129,10 +129,6 @@ def _id(call: Call[Any, Any]) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise ProblemError(f"{text[:40]!r} is no id of a change", field="id", fix="GET /api/v1/changes lists them")
     return int(text)
-
-
-def _by(call: Call[Any, Any]) -> str:
-    return str(call.request.scope.get("aid4.by", "local"))
 
 
 OPERATIONS = [

@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from twin.api.allowed import allow_in
 from twin.api.operation import Call, NoQuery, Operation
 from twin.commands import CommandView
 from twin.errors import NotFoundError
@@ -48,8 +49,8 @@ async def issue(call: Call[NoQuery, CommandBody]) -> CommandSent:
     if view is None:
         fix = "GET /api/v1/points?q=… finds points"
         raise NotFoundError(f"no point {call.body.point[:120]!r}", field="point", fix=fix)
-    by = str(call.request.scope.get("aid4.by", "local"))
-    sent = await twin.commands.issue(view, twin.store.points.by_id[view.id], call.body.value, by=by)
+    allow_in(twin, call.request, "command", [view.element or view.space])
+    sent = await twin.commands.issue(view, twin.store.points.by_id[view.id], call.body.value, by=call.by)
     return CommandSent(sent.id, sent.status)
 
 

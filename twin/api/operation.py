@@ -17,7 +17,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from twin.api.allowed import admit, by_of, note_outcome
 from twin.api.errors import ProblemError, TooLargeError, WrongMediaError, answer_error
+from twin.api.permissions import rule_of
 from wire.limits import API_BODY_BYTES_MAX, PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX, SEARCH_CHARS_MAX
 
 if TYPE_CHECKING:
@@ -51,6 +53,11 @@ class Call(Generic[Q, B]):
     body: B
 
     @property
+    def by(self) -> str:
+        """Who calls, for journals."""
+        return by_of(self.request)
+
+    @property
     def path(self) -> dict[str, str]:
         """The path's parameters."""
         return self.request.path_params
@@ -72,14 +79,21 @@ class Operation:
 
 
 def route(operation: Operation, twin: "Twin", prefix: str) -> Route:
-    """The Starlette route of an operation."""
+    """The Starlette route of an operation: the caller's right, the input, the work, the audit."""
+    rule = rule_of(operation.method, operation.path)
 
     async def endpoint(request: Request) -> Response:
+        answered = await answer(request)
+        note_outcome(twin, request, rule, answered.status_code)
+        return answered
+
+    async def answer(request: Request) -> Response:
         try:
+            admit(twin, request, rule)
             query = read_query(operation.query, request.query_params.multi_items())
             body = await read_body(request, operation.body) if operation.body else None
-            answer = await operation.handler(Call(twin, request, query, body))
-            return answer if isinstance(answer, Response) else json_response(answer, operation.status)
+            made = await operation.handler(Call(twin, request, query, body))
+            return made if isinstance(made, Response) else json_response(made, operation.status)
         except Exception as error:  # noqa: BLE001  (every failure is answered as a problem document)
             return await answer_error(request, error)
 
