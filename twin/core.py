@@ -25,6 +25,7 @@ from twin.changes import Change, Changes
 from twin.commands import Commands
 from twin.conditions import LOOK_BACK_US, Bounds, Conditions, began_us
 from twin.diagnosis import Diagnosis
+from twin.diagnosis import Diagnosis
 from twin.directory import Directory, Limits
 from twin.ingest import Ingest
 from twin.live import LiveHub
@@ -90,6 +91,7 @@ class Twin:
         self.alarms = AlarmDesk(
             store, site=lambda: self.site, directory=lambda: self.directory, nodes=self.nodes, plan=self.plan
         )
+        self.diagnosis = Diagnosis(lambda: self.model, lambda: self.directory, self.models.relations)
         self.diagnosis = Diagnosis(lambda: self.model, lambda: self.directory, self.models.relations)
         self.refresh()
         self.model_change = ModelChange(
