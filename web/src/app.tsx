@@ -59,6 +59,7 @@ function CurrentView() {
     case "model":
       return <ModelView />;
     case "plan":
+    case "map":
       return <PlanView />;
     case "schedule":
       return <ScheduleView />;

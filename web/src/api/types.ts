@@ -10,6 +10,7 @@ export interface Site {
   title: string;
   crs: string | null;
   bounds: [number, number, number, number] | null;
+  frame?: { true_north_deg?: number | null; crs?: string | null; vertical_datum?: string | null } | null;
   time_zone: string;
   languages: string[];
   counts: Record<"points" | "bound_points" | "elements" | "spaces" | "storeys" | "devices" | "nodes" | "readings", number>;

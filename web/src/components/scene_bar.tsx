@@ -7,6 +7,7 @@ import { points } from "../state/catalogue";
 import { route, scene, setScene, SHADES, type Shade } from "../state/route";
 import { hasPlan } from "../state/schedule";
 import { classesOf } from "../state/shading";
+import { siteSheets, tiles } from "../state/tiles";
 import { Icon } from "./icon";
 import { Link } from "./link";
 
@@ -14,6 +15,7 @@ const SHADE_TEXT: Record<Shade, Key> = { material: "shade.material", value: "sha
 
 /** Over the model and the plan alike: 3D or plan, one storey or all, colours by what; and the view's own tools. */
 export function SceneBar({ storeys, shown, all = true, children }: { storeys: readonly StoreyInfo[]; shown?: string; all?: boolean; children?: ComponentChildren }) {
+  const set = tiles.value.phase === "ready" ? tiles.value.set : null;
   const { shade, of, storey } = scene.value;
   const here = route.value.view;
   const known = points.value;
@@ -31,8 +33,13 @@ export function SceneBar({ storeys, shown, all = true, children }: { storeys: re
         <Link to={{ view: "plan", ...scene.value }} current={here === "plan"}>
           {t("scene.plan")}
         </Link>
+        {set && siteSheets(set).length > 0 && (
+          <Link to={{ view: "map", ...scene.value }} current={here === "map"}>
+            {t("scene.map")}
+          </Link>
+        )}
       </nav>
-      <label>
+      {storeys.length > 0 && <label>
         <Icon name="storey" />
         <select aria-label={t("scene.storey")} value={shown ?? storey ?? ""} onChange={(event) => setScene({ storey: event.currentTarget.value || null })}>
           {all && <option value="">{t("scene.allStoreys")}</option>}
@@ -44,7 +51,7 @@ export function SceneBar({ storeys, shown, all = true, children }: { storeys: re
               </option>
             ))}
         </select>
-      </label>
+      </label>}
       <label>
         <Icon name="palette" />
         <select aria-label={t("scene.colours")} value={shade} onChange={(event) => setScene({ shade: event.currentTarget.value as Shade })}>

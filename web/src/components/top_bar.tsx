@@ -59,7 +59,7 @@ export function ViewLinks({ class: name }: { class: string }) {
 }
 
 /** Views that are reached through another one. */
-const UNDER: Partial<Record<Route["view"], readonly Route["view"][]>> = { browse: ["place", "device", "point"], model: ["plan"] };
+const UNDER: Partial<Record<Route["view"], readonly Route["view"][]>> = { browse: ["place", "device", "point"], model: ["plan", "map"] };
 
 function target(view: (typeof VIEWS)[number]["view"]): Route {
   if (view === "trends") return { view, points: trendPoints.value };

@@ -8,8 +8,8 @@ import { SceneBar } from "../components/scene_bar";
 import { t } from "../i18n";
 import { places } from "../state/catalogue";
 import { highlight } from "../state/highlight";
-import { go, scene, setScene } from "../state/route";
-import { askTiles, followTiles, tiles } from "../state/tiles";
+import { go, route, scene, setScene } from "../state/route";
+import { askTiles, followTiles, siteSheets, tiles } from "../state/tiles";
 import "../styles/model.css";
 import "../styles/plan.css";
 import { followGestures, sheetKeys } from "./gestures";
@@ -17,6 +17,7 @@ import { Labels } from "./labels";
 import { SheetLegend } from "./legend";
 import { mark } from "./paint";
 import { Sheet } from "./sheet";
+import { SiteMarks } from "./site_marks";
 import { useSheetColours } from "./use_colours";
 
 /** One storey as a drawing: rooms coloured by a quantity, sensors where they are, everything one click from its faceplate. */
@@ -31,15 +32,24 @@ export default function PlanView() {
     );
   if (now.phase === "failed") return <Failed problem={now.problem} retry={() => void askTiles()} />;
   if (now.phase !== "ready") return <BuildingNote share={now.phase === "building" ? now.share : null} />;
-  return <Drawn set={now.set} base={now.base} />;
+  const [whole] = siteSheets(now.set);
+  if (route.value.view !== "map") return <Drawn set={now.set} base={now.base} site={null} />;
+  if (whole) return <Drawn set={now.set} base={now.base} site={whole} />;
+  return (
+    <Empty icon="map" title={t("map.none")}>
+      {t("map.noneFix")}
+    </Empty>
+  );
 }
 
-function Drawn({ set, base }: { set: TileSet; base: string }) {
+/** A storey's drawing; with `site` the one of the whole site. */
+function Drawn({ set, base, site }: { set: TileSet; base: string; site: TileSet["plans"][number] | null }) {
   const storeys = useMemo(() => drawn(set), [set]);
   const { element, shade, of } = scene.value;
   const home = element ? places.value.get(element)?.parents.find((one) => one.type === "IfcBuildingStorey")?.id : undefined;
   const wanted = [scene.value.storey, home, ground(storeys)].find((id) => storeys.some((one) => one.global_id === id));
-  const plan = set.plans.find((one) => one.storey === wanted) ?? set.plans[0]!;
+  const plan = site ?? set.plans.find((one) => one.storey === wanted) ?? set.plans[0]!;
+  const name = site ? t("map.label") : t("sheet.label", { name: storeys.find((one) => one.global_id === plan.storey)?.name ?? "" });
   const host = useRef<HTMLDivElement>(null);
   const [sheet, setSheet] = useState<Sheet | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
@@ -58,14 +68,16 @@ function Drawn({ set, base }: { set: TileSet; base: string }) {
           ref={host}
           tabIndex={0}
           role="application"
-          aria-label={t("sheet.label", { name: storeys.find((one) => one.global_id === plan.storey)?.name ?? "" })}
+          aria-label={name}
+          data-site={site ? true : undefined}
           onKeyDown={(event) => sheet && sheetKeys(sheet, event, toStorey)}
         />
+        {sheet && site && <SiteMarks key={plan.file} sheet={sheet} set={set} />}
         {sheet && <Labels key={plan.file} sheet={sheet} of={shade === "value" ? of : null} flags={flags} />}
       </div>
       {!sheet && !problem && <Skeleton rows={6} />}
       {problem && <p class="stage-note" role="alert">{t("model.loadFailed", { text: problem })}</p>}
-      <SceneBar storeys={storeys} shown={plan.storey} all={false}>
+      <SceneBar storeys={site ? [] : storeys} shown={plan.storey} all={false}>
         <Tool icon="flags" text={t("model.flags")} on={flags} press={() => setFlags(!flags)} />
         <Tool icon="home" text={t("sheet.fit")} press={() => sheet?.fit()} />
       </SceneBar>

@@ -43,14 +43,14 @@ export function Labels({ sheet, of, flags }: { sheet: Sheet; of: string | null; 
   useInterest(useMemo(() => [...rooms.flatMap((room) => room.points), ...sensors.map((flag) => flag.point)].map((point) => point.id), [rooms, sensors]));
   useEffect(() => {
     const place = () => void (host.current && arrange(sheet, host.current, rooms, sensors));
-    sheet.onMove = place;
+    const stopMove = sheet.onMove(place);
     const stop = effect(() => {
       if (!live.value) frames.value;
       untracked(place);
     });
     return () => {
       stop();
-      sheet.onMove = () => {};
+      stopMove();
     };
   }, [sheet, rooms, sensors]);
   return (
@@ -124,12 +124,13 @@ function arrange(sheet: Sheet, host: HTMLElement, rooms: readonly Room[], sensor
   const elements = new Map([...(host.children as HTMLCollectionOf<HTMLElement>)].map((one) => [one.dataset["id"]!, one]));
   const taken: { x: number; y: number; w: number; h: number }[] = [];
   const put = (element: HTMLElement, spot: Spot) => (element.style.transform = `translate(${spot.x.toFixed(1)}px, ${spot.y.toFixed(1)}px) translate(-50%, -50%)`);
+  const valueMin = sheet.host.dataset["site"] ? NAME_PX_MIN : VALUE_PX_MIN; // the map has the names of houses on it
   for (const room of rooms) {
     const element = elements.get(room.id);
     if (!element) continue;
     const { width, height } = sheet.sizeOf(room.id);
     const small = width < NAME_PX_MIN || height < 40;
-    element.hidden = width < VALUE_PX_MIN || height < 20 || (small && !room.points.length);
+    element.hidden = width < valueMin || height < 20 || (small && !room.points.length);
     element.dataset["size"] = small ? "small" : "full";
     element.style.maxWidth = `${Math.max(VALUE_PX_MIN, width - 8)}px`;
     const spot = sheet.screenOf(room.spot);

@@ -9,8 +9,7 @@ export interface Spot {
 }
 
 export class Sheet {
-  /** called after every move of the view */
-  onMove: () => void = () => {};
+  private readonly followers = new Set<() => void>();
   private readonly shapes = new Map<string, SVGGraphicsElement>();
   private readonly whole: DOMRect;
   private view: { x: number; y: number; w: number; h: number };
@@ -82,6 +81,17 @@ export class Sheet {
     return { x: (x - this.view.x) * this.scale, y: (y - this.view.y) * this.scale };
   }
 
+  /** Call this after every move of the view, until the returned function is called. */
+  onMove(follow: () => void): () => void {
+    this.followers.add(follow);
+    return () => this.followers.delete(follow);
+  }
+
+  /** A place of the model, metres from the tile set's origin, on the drawing. */
+  spotOf(x_m: number, y_m: number): Spot {
+    return { x: x_m, y: -y_m };
+  }
+
   /** Pixels a metre. */
   get scale(): number {
     return this.host.clientWidth / this.view.w;
@@ -134,6 +144,6 @@ export class Sheet {
     const hold = (at: number, size: number, low: number, length: number) => Math.min(low + length * 0.9, Math.max(low + length * 0.1 - size, at));
     this.view = { x: hold(x, w, whole.x, whole.width), y: hold(y, h, whole.y, whole.height), w, h };
     this.svg.setAttribute("viewBox", `${this.view.x} ${this.view.y} ${w} ${h}`);
-    this.onMove();
+    for (const follow of this.followers) follow();
   }
 }

@@ -9,12 +9,17 @@ export type Route =
   | { view: "trends"; points: number[] }
   | { view: "nodes" }
   | { view: "alarms" }
-  | ({ view: "model" | "plan" } & Scene)
+  | ({ view: SceneView } & Scene)
   | { view: "schedule"; task: string | null }
   | { view: "flights"; id: string | null; scan: boolean }
   | { view: "place"; id: string }
   | { view: "device"; node: string; device: string }
   | { view: "point"; id: number };
+
+/** The views that show the park itself. */
+const SCENE_VIEWS = ["model", "plan", "map"] as const;
+export type SceneView = (typeof SCENE_VIEWS)[number];
+const sceneView = (view: string | undefined): SceneView | undefined => SCENE_VIEWS.find((one) => one === view);
 
 /** What the 3D view and the plan view show, so that one leads to the other: an element, colours by what, one storey. */
 export interface Scene {
@@ -41,7 +46,8 @@ export function parse(pathname: string, query: URLSearchParams): Route {
   const [view, a, b] = pathname.split("/").filter(Boolean).map(decodeURIComponent);
   if (view === "trends") return { view, points: ids(query.get("points")) };
   if (view === "nodes" || view === "browse" || view === "alarms") return { view };
-  if (view === "model" || view === "plan") return { view, ...readScene(query) };
+  const seen = sceneView(view);
+  if (seen) return { view: seen, ...readScene(query) };
   if (view === "schedule") return { view, task: query.get("task") };
   if (view === "flights" || view === "scans") return { view: "flights", id: a ?? null, scan: view === "scans" };
   if (view === "place" && a) return { view, id: a };
@@ -84,7 +90,8 @@ export function setScene(change: Partial<Scene>): void {
   const now = route.value;
   const next = { ...scene.value, ...change };
   scene.value = next;
-  if (now.view === "model" || now.view === "plan") replace({ view: now.view, ...next });
+  const seen = sceneView(now.view);
+  if (seen) replace({ view: seen, ...next });
 }
 
 function enter(to: Route): void {
@@ -127,8 +134,9 @@ function address(): string {
 function viewParams(now: Route): Record<string, string> {
   if (now.view === "trends") return { ...(trendPoints.value.length && { points: trendPoints.value.join(",") }), ...(compare.value !== "none" && { compare: compare.value }) };
   if (now.view === "schedule") return now.task ? { task: now.task } : {};
-  if (now.view !== "model" && now.view !== "plan") return {};
-  const { element, shade, of, storey } = now;
+  const seen = sceneOf(now);
+  if (!seen) return {};
+  const { element, shade, of, storey } = seen;
   return { ...(storey && { storey }), ...(shade !== "material" && { colour: shade }), ...(of && { class: of }), ...(element && { element }) };
 }
 
@@ -138,7 +146,7 @@ function readScene(query: URLSearchParams): Scene {
 }
 
 function sceneOf(now: Route): Scene | null {
-  if (now.view !== "model" && now.view !== "plan") return null;
+  if (!("shade" in now)) return null;
   const { element, shade, of, storey } = now;
   return { element, shade, of, storey };
 }

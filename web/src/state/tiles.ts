@@ -52,3 +52,9 @@ export function askTiles(): () => void {
     clearTimeout(timer);
   };
 }
+
+/** The drawings of whole sites: those whose place is no storey. */
+export function siteSheets({ plans, storeys }: TileSet): TileSet["plans"] {
+  const known = new Set(storeys.map((one) => one.global_id));
+  return plans.filter((plan) => !known.has(plan.storey));
+}
