@@ -6,6 +6,7 @@ import { t } from "../i18n";
 import * as format from "../i18n/format";
 
 const HOUR_S = 3_600;
+const REASONS = ["alarm.reasonKnown", "alarm.reasonRepair", "alarm.reasonTest"] as const;
 const TIMES_S = [HOUR_S / 4, HOUR_S, 8 * HOUR_S, 24 * HOUR_S];
 
 /** Silence for a stated while and a stated reason. */
@@ -32,6 +33,13 @@ export function ShelveDialog({ ids, close, done }: { ids: readonly number[]; clo
             </label>
           ))}
         </fieldset>
+        <div class="chips" role="group" aria-label={t("alarm.reason")}>
+          {REASONS.map((one) => (
+            <button key={one} type="button" class="chip" aria-pressed={reason === t(one)} onClick={() => setReason(t(one))}>
+              {t(one)}
+            </button>
+          ))}
+        </div>
         <label class="alarm-reason">
           <span>{t("alarm.reason")}</span>
           <input type="text" required autoFocus maxLength={2_000} value={reason} onInput={(event) => setReason(event.currentTarget.value)} />
