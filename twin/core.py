@@ -25,8 +25,8 @@ from twin.changes import Change, Changes
 from twin.commands import Commands
 from twin.conditions import LOOK_BACK_US, Bounds, Conditions, began_us
 from twin.diagnosis import Diagnosis
-from twin.diagnosis import Diagnosis
 from twin.directory import Directory, Limits
+from twin.drones import DroneDesk
 from twin.ingest import Ingest
 from twin.live import LiveHub
 from twin.model import Model
@@ -92,7 +92,6 @@ class Twin:
             store, site=lambda: self.site, directory=lambda: self.directory, nodes=self.nodes, plan=self.plan
         )
         self.diagnosis = Diagnosis(lambda: self.model, lambda: self.directory, self.models.relations)
-        self.diagnosis = Diagnosis(lambda: self.model, lambda: self.directory, self.models.relations)
         self.refresh()
         self.model_change = ModelChange(
             self.models,
@@ -104,6 +103,9 @@ class Twin:
             refresh=self.refresh,
         )
         self.tiles = Tiles(store, model=lambda: self.model, uploads=self.uploads, site_folder=lambda: self.site.folder)
+        self.drones = DroneDesk(
+            store, tiles=lambda: self.tiles, plan=self.plan, frame=lambda: self.locator.frame(self.model, self.site)
+        )
         files = PlanFiles(self.uploads, self.upload_names, lambda: self.site.folder)
         schedule = ScheduleChange(self.plan, files, self.refresh)
         links = LinksChange(self.plan, files, self.refresh)

@@ -61,6 +61,10 @@ class Locator:
         """Where the model lies, and its box in degrees."""
         return self._renewed(model, site)[1]
 
+    def frame(self, model: Model, site: SiteConfig) -> SiteFrame | None:
+        """The frame itself; None where the model has no place."""
+        return self._renewed(model, site)[0]
+
     def place(self, model: Model, site: SiteConfig, element: str) -> ElementPlace | None:
         """Of one element; None when the model has no place, or the element none in the model."""
         frame, row = self._renewed(model, site)[0], model.row(element)

@@ -17,6 +17,7 @@ from twin.api import (
     backups,
     changes,
     commands,
+    drones,
     elements,
     health,
     history,
@@ -27,6 +28,7 @@ from twin.api import (
     site,
     state,
     tiles,
+    uploads,
 )
 from twin.api.auth import Guard, Token
 from twin.api.errors import answer_error
@@ -51,6 +53,8 @@ OPERATIONS: list[Operation] = [
     *schedule.OPERATIONS,
     *alarms.OPERATIONS,
     *changes.OPERATIONS,
+    *uploads.OPERATIONS,
+    *drones.OPERATIONS,
     *query.OPERATIONS,
     *commands.OPERATIONS,
     *backups.OPERATIONS,

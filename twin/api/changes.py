@@ -1,8 +1,9 @@
-"""POST /changes, GET /changes, activate, revert; POST /uploads."""
+"""POST /changes, GET /changes, activate, revert; and files of POST /uploads that changes name."""
 
 import asyncio
 import hashlib
 import tempfile
+from collections.abc import AsyncIterator
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
@@ -12,11 +13,12 @@ from msgspec import Meta
 from twin.api.errors import ProblemError, TooLargeError
 from twin.api.operation import Call, Limit, NoQuery, Offset, Operation
 from twin.changes import Change, ChangeKindName
+from twin.core import Twin
 from wire.limits import PAGE_ITEMS_DEFAULT, UPLOAD_BYTES_MAX, UPLOADS_KEPT_MAX
 
-__all__ = ["OPERATIONS"]
+__all__ = ["MODEL_SUFFIXES", "OPERATIONS", "ModelUpload", "keep_model_file"]
 
-_SUFFIXES = (".ifc", ".ifczip", ".xer", ".xml", ".csv")
+MODEL_SUFFIXES = (".ifc", ".ifczip", ".xer", ".xml", ".csv")
 
 
 class ChangeBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -42,13 +44,7 @@ class ChangesPage(msgspec.Struct):
     next: int | None
 
 
-class UploadQuery(msgspec.Struct, forbid_unknown_fields=True):
-    """The file's own name; its ending says what it is."""
-
-    name: Annotated[str, Meta(min_length=1, max_length=200)]
-
-
-class Upload(msgspec.Struct):
+class ModelUpload(msgspec.Struct):
     """A file that was taken in; `id` is its SHA-256."""
 
     id: str
@@ -85,20 +81,20 @@ async def revert(call: Call[NoQuery, None]) -> Change:
     return await call.twin.changes.revert(_id(call), by=call.by)
 
 
-async def upload(call: Call[UploadQuery, None]) -> Upload:
+async def keep_model_file(twin: Twin, given: str, chunks: AsyncIterator[bytes]) -> ModelUpload:
     """Stream a file to disk under its digest; nothing of its name reaches the file system but the ending."""
-    name = PurePosixPath(call.query.name.replace("\\", "/")).name
+    name = PurePosixPath(given.replace("\\", "/")).name
     suffix = PurePosixPath(name).suffix.lower()
-    if suffix not in _SUFFIXES:
-        fix = f"send a file ending in one of {', '.join(_SUFFIXES)}"
+    if suffix not in MODEL_SUFFIXES:
+        fix = f"send a file ending in one of {', '.join(MODEL_SUFFIXES)}"
         raise ProblemError(f"{name[:80]!r} is no model, schedule or list of links", field="name", fix=fix)
-    folder = call.twin.uploads
+    folder = twin.uploads
     folder.mkdir(parents=True, exist_ok=True)
     digest, size = hashlib.sha256(), 0
     with tempfile.NamedTemporaryFile(dir=folder, prefix=".part-", delete=False) as part:
         path = Path(part.name)
         try:
-            async for chunk in call.request.stream():
+            async for chunk in chunks:
                 size += len(chunk)
                 if size > UPLOAD_BYTES_MAX:
                     raise TooLargeError(f"a file has at most {UPLOAD_BYTES_MAX} bytes", field="body", fix="split it")
@@ -111,11 +107,11 @@ async def upload(call: Call[UploadQuery, None]) -> Upload:
             await asyncio.to_thread(path.unlink, missing_ok=True)
             raise
     await asyncio.to_thread(_forget_oldest, folder)
-    names = call.twin.upload_names
+    names = twin.upload_names
     names[digest.hexdigest()] = name
     while len(names) > UPLOADS_KEPT_MAX:
         del names[next(iter(names))]
-    return Upload(digest.hexdigest(), name, size)
+    return ModelUpload(digest.hexdigest(), name, size)
 
 
 def _forget_oldest(folder: Path) -> None:
@@ -137,13 +133,4 @@ OPERATIONS = [
     Operation("GET", "/changes/{id}", show_change, "one change", answer=Change),
     Operation("POST", "/changes/{id}/activate", activate, "make a change true", answer=Change),
     Operation("POST", "/changes/{id}/revert", revert, "undo a change", answer=Change),
-    Operation(
-        "POST",
-        "/uploads",
-        upload,
-        "send a model, a schedule or a list of links",
-        UploadQuery,
-        answer=Upload,
-        status=201,
-    ),
 ]

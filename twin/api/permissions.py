@@ -101,6 +101,7 @@ PERMISSIONS: Final[dict[tuple[str, str], Rule]] = {
     ("GET", "/uploads"): _VIEW,
     ("GET", "/uploads/{id}"): _VIEW,
     ("POST", "/uploads/{group}/commit"): _act("fly"),
+    ("DELETE", "/uploads/{id}"): _act("fly"),
     ("GET", "/flights"): _VIEW,
     ("GET", "/flights/{id}"): _VIEW,
     ("GET", "/photos/{id}"): _VIEW,

@@ -1,0 +1,191 @@
+"""A cloud becomes a scan: the job of `drone_ingest.scan` in a bounded child, against the live model and its plan.
+
+What it needs besides the cloud: the tiles of the live model, the planned state of every element at the time of the
+scan, where the sensor stood (a station table, a trajectory, cameras of the same group), and a prior.
+"""
+
+import contextlib
+import json
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bim.child_process import run_child
+from twin.scans import Scans, read_verdicts
+from twin.scans_rows import ScanResult
+from twin.store import Store
+from twin.times import iso
+from twin.uploads_disk import DroneFolders
+from twin.uploads_groups import Row, Uploads, UploadState
+from twin.uploads_jobs import ReadResult
+from twin.uploads_work import why
+from wire.errors import InputError, UserError
+
+__all__ = ["ScanGround", "ScanJudge"]
+
+_SCAN_S_MAX = 3_600.0
+_TILES_S_MAX = 900.0  # a large model's tiles are built in a few minutes after its activation
+_LOOK_S = 0.25
+_EVIDENCE_MAX = 200  # files; the job writes forty
+_NO_TIME = "give at=, when the scan was taken, with the upload or its commit"
+
+
+class ScanGround(NamedTuple):
+    """What a cloud is judged against at one moment."""
+
+    meshes: Path  # a tile set's folder
+    model: str  # its key
+    schedule: int | None
+    planned: pa.Table  # global_id, planned (codes of twin.plan)
+    site_frame: dict[str, Any] | None
+
+
+class ScanJudge:
+    """Called by the worker. `ground` gives what to judge against, None while tiles are built; `judged` hears of each
+    scan that was kept, in the worker's thread."""
+
+    def __init__(
+        self,
+        store: Store,
+        uploads: Uploads,
+        scans: Scans,
+        folders: DroneFolders,
+        ground: Callable[[int], ScanGround | None],
+        judged: Callable[[], None],
+    ) -> None:
+        self._store, self._uploads, self._scans, self._folders = store, uploads, scans, folders
+        self._ground, self._heard = ground, judged
+
+    def __call__(
+        self, group: list[Row], cloud: Row, read: ReadResult, flight: str | None, work: Path,
+        tell: Callable[[str, float], None],
+    ) -> None:  # fmt: skip
+        """Judge one cloud and keep the scan, or raise UserError saying why there is none."""
+        at_us = _taken_us(group, cloud, read)
+        ground = self._wait_for_ground(at_us, tell)
+        out = work / "scan"
+        out.mkdir()
+        pq.write_table(ground.planned, work / "planned.parquet")
+        job = self._job(group, cloud, ground, at_us, work, out)
+        (work / "job.json").write_text(json.dumps(job), "utf-8")
+        code = run_child(
+            "twin.uploads_child", ["scan", str(work / "job.json")], work, _SCAN_S_MAX, lambda: _look(out, tell)
+        )
+        if code != 0:
+            raise _refusal(code, work, cloud)
+        tell("judging", 1.0)
+        self._keep(cloud, flight, ground, at_us, out)
+
+    def _wait_for_ground(self, at_us: int, tell: Callable[[str, float], None]) -> ScanGround:
+        waited_s, pause = 0.0, threading.Event()
+        while (ground := self._ground(at_us)) is None:
+            tell("registering", 0.0)
+            pause.wait(_LOOK_S)
+            waited_s += _LOOK_S
+            if waited_s > _TILES_S_MAX:
+                raise InputError("the geometry of the model is not ready", field="model", fix="commit the group again")
+        return ground
+
+    def _job(
+        self, group: list[Row], cloud: Row, ground: ScanGround, at_us: int, work: Path, out: Path
+    ) -> dict[str, Any]:
+        wishes = self._uploads.wishes(cloud.group)
+        files = {row.kind: self._folders.path(row.file) for row in group if row.kind not in ("cloud", "log", "media")}
+        log = next((self._folders.path(row.file) for row in group if row.kind == "log"), None)
+        paths = {kind: str(path) for kind, path in files.items() if path is not None}
+        prior: dict[str, Any] | None = None
+        kind = wishes.prior or ("gcp" if "control" in paths else "given" if wishes.shift_m or wishes.yaw_deg else None)
+        if kind is not None:
+            shift = list(wishes.shift_m) if wishes.shift_m else None
+            prior = {"kind": kind, "shift": shift, "yaw_deg": wishes.yaw_deg, "file": paths.get("control")}
+        return {
+            "cloud": str(self._folders.files / cloud.file),
+            "meshes": str(ground.meshes),
+            "planned": str(work / "planned.parquet"),
+            "at": iso(at_us),
+            "stations": paths.get("stations"),
+            "trajectory": paths.get("trajectory") or (str(log) if log else None),
+            "cameras": paths.get("cameras"),
+            "sigma_m": wishes.sigma_m,
+            "prior": prior,
+            "site_frame": ground.site_frame,
+            "register": wishes.register,
+            "out_dir": str(out),
+        }
+
+    def _keep(self, cloud: Row, flight: str | None, ground: ScanGround, at_us: int, out: Path) -> None:
+        """Files first, then everything in one transaction: what no row names is removed at the next start."""
+        try:
+            result = msgspec.json.decode((out / "result.json").read_bytes(), type=ScanResult)
+        except (OSError, msgspec.MsgspecError) as error:
+            raise UserError(f"the scan job left no result: {error}", file=cloud.name, fix="please report it") from error
+        verdicts = read_verdicts(out / "verdicts.parquet")
+        scan = self._scans.new_id()
+        folder = self._folders.scans / scan
+        (folder / "evidence").mkdir(parents=True)
+        for path in sorted((out / "evidence").glob("*.ply"))[:_EVIDENCE_MAX]:
+            shutil.move(path, folder / "evidence" / path.name)
+        if (out / "cloud").is_dir():
+            shutil.move(out / "cloud", folder / "cloud")
+        now_us = self._store.clock.wall_us()
+
+        def transact(connection: duckdb.DuckDBPyConnection) -> None:
+            self._scans.put(
+                connection, scan, cloud, result, verdicts, at_us=at_us, flight=flight, model=ground.model,
+                schedule=ground.schedule, now_us=now_us,
+            )  # fmt: skip
+            state: UploadState = "done" if result.accepted else "refused"
+            problem = None
+            if not result.accepted:
+                problem = {"problem": "the cloud could not be laid on the model well enough", "file": cloud.name}
+                problem |= {"field": "registration", "fix": _first_fix(result)}
+            self._uploads.end(
+                connection, cloud.id, state, flight=flight, scan=scan, problem=problem, reasons=result.reasons
+            )  # fmt: skip
+
+        self._store.writer.run(transact)
+        self._heard()
+
+
+def _taken_us(group: list[Row], cloud: Row, read: ReadResult) -> int:
+    """What its sender said, else what the cloud or a file beside it says; InputError when nothing does."""
+    said = cloud.taken_us or next((row.taken_us for row in group if row.taken_us is not None), None)
+    found = {one.id: one.start_us for one in read.files}
+    known = [said, found.get(cloud.id), *(one.finish_us for one in read.flights), *(p.ts_us for p in read.photos)]
+    first = next((moment for moment in known if moment is not None), None)
+    if first is None:
+        raise InputError("nothing says when the scan was taken", file=cloud.name, field="at", fix=_NO_TIME)
+    return first
+
+
+def _look(out: Path, tell: Callable[[str, float], None]) -> None:
+    """Pass on what the job says of itself in `progress.json`: its stage and its share."""
+    stage, share = "registering", 0.0
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+        said = json.loads((out / "progress.json").read_bytes())
+        stage, share = str(said["stage"]), float(said["share"])
+    tell("judging" if stage == "judging" else "registering", min(max(share, 0.0), 1.0))
+
+
+def _refusal(code: int | None, work: Path, cloud: Row) -> UserError:
+    """Why a job gave nothing: what it refused, as `{"problem", "field", "fix"}` in its last words, or how it died."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        said = json.loads((work / "stdout").read_bytes()[-4_000:])
+        if "problem" in said:
+            return InputError(
+                str(said["problem"]), file=cloud.name, field=str(said.get("field", "")), fix=str(said.get("fix", ""))
+            )
+    return UserError(
+        why(code, work), file=cloud.name, fix="thin the cloud or cut it to the building, and send it again"
+    )
+
+
+def _first_fix(result: ScanResult) -> str:
+    return next((str(reason["fix"]) for reason in result.reasons if reason.get("fix")), "add control points")
