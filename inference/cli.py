@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 import msgspec
 
+from inference.training.cli import train
+
 __all__ = ["model"]
 
 _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -101,3 +103,6 @@ def evaluate(only: tuple[str, ...], budget: float, folder: Path, as_json: bool) 
 
     report = measure(folder, only=only, budget_per_day=budget, tell=tell)
     click.echo(msgspec.json.encode(report).decode() if as_json else "\n".join(lines_of(report)))
+
+
+model.add_command(train)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 
 from inference.bundle import AlarmPolicy, Manifest, encode_manifest
@@ -55,7 +56,7 @@ class Fitted:
         stacked = np.stack(parts, axis=-1)
         return self.episode.apply(_fuse(stacked)), stacked, np.mean(shares, axis=0)
 
-    def to_bytes(self) -> bytes:
+    def to_bytes(self, metrics: dict[str, float] | None = None) -> bytes:
         """The same as one ONNX file: `window` (n, channels, WIDTH) in; `score`, `parts`, `share` out."""
         g = Graph("fitted")
         channels = len(self.names)
@@ -74,7 +75,7 @@ class Fitted:
         g.output("score", self.episode.add(g, g.op("Mul", root, root)), ["n", units])
         g.output("parts", stacked, ["n", units, len(parts)])
         g.output("share", g.op("Div", g.op("Sum", *shares), g.const(float(len(shares)))), ["n", channels])
-        return g.to_bytes(encode_manifest(self.manifest()))
+        return g.to_bytes(encode_manifest(msgspec.structs.replace(self.manifest(), metrics=metrics or {})))
 
     def manifest(self) -> Manifest:
         """What the bundle says of itself."""

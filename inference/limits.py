@@ -9,6 +9,14 @@ CSV_COLUMNS_MAX = 1_000  # one asset; a plant is scored asset by asset
 CSV_CELLS_MAX = 100_000_000  # rows times columns: 800 MB
 TRAIN_ROWS_MIN = 64  # fewer rows hold no window twice
 
+# Training from a twin
+ANSWER_BYTES_MAX = 256 * MIB  # one answer of the twin's API: a million cells are 24 MB
+CELLS_ASKED_MAX = 500_000  # rows of one query to the twin, half of what it gives
+TRAIN_CELLS_MAX = 20_000_000  # rows times channels of one asset: 160 MB
+TRAIN_ASSETS_MAX = 2_000
+TRAIN_ADDRESS_BYTES_MAX = 4_096 * MIB  # the child's; numpy and onnx reserve far more than they use
+TRAIN_TIME_S_MAX = 3_600.0
+
 # Models
 BUNDLE_BYTES_MAX = 64 * MIB  # an asset of 1,000 channels is 12 MB
 MANIFEST_BYTES_MAX = 4 * MIB  # names, tables and thresholds of 1,000 channels are 1 MB
