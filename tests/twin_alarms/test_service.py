@@ -271,3 +271,29 @@ def test_the_past_state_of_every_alarm_is_known(park: Park) -> None:
     park.store.writer.run(lambda _: None)
     asked = {second: park.book.states_at(T0 + second * S).get(alarm.id) for second in (-1, 0, 59, 60)}
     assert asked == {-1: None, 0: "unacknowledged", 59: "unacknowledged", 60: "acknowledged"}
+
+
+def test_a_silent_device_is_one_alarm_and_not_one_for_each_of_its_points(store: Store, clock: ManualClock) -> None:
+    """Two points of one device and one of another; the device's own alarm ends with its first word."""
+    views = [
+        view(1, key="gw/pump/flow", device="pump", metric="flow", period_s=10.0, element="guid"),
+        view(2, key="gw/pump/power", device="pump", metric="power", period_s=30.0),
+        view(3, key="gw/fan/speed", device="fan", metric="speed", period_s=10.0),
+    ]
+    park = Park(store, clock, Rules(), views)
+    park.nodes = [node(online=True)]
+    park.read(rows([1, 2, 3], T0, 20.0, recv_us=T0))
+    assert park.look(30.0) == []
+    park.look(40.0)
+    ringing = {alarm.definition.key for alarm in park.book.all() if alarm.state == "unacknowledged"}
+    assert ringing == {"device:gw/pump:silent", "point:gw/fan/speed:stale"}
+    alarm = park.book.find("device:gw/pump:silent")
+    assert alarm is not None
+    assert (alarm.definition.element, alarm.definition.text, alarm.raised_us) == ("guid", "pump", T0 + 60_000_000)
+    park.look(60.0)
+    assert park.state("point:gw/pump/flow:stale") == park.state("point:gw/pump/power:stale") == "suppressed"
+    now_us = park.clock.wall_us()
+    park.read(rows(1, now_us, 20.0, recv_us=now_us))
+    park.look(2.0)
+    assert (park.state("device:gw/pump:silent"), park.state("point:gw/pump/flow:stale")) == ("returned", "normal")
+    assert park.state("point:gw/pump/power:stale") == "unacknowledged"  # its own sensor, then

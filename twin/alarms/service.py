@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import duckdb
+import msgspec
 import numpy as np
 
 from twin.alarms.book import AlarmBook, Report
@@ -67,6 +68,7 @@ class AlarmService:
         self._made_of: tuple[Directory, Rules] | None = None
         self._due_s = {"slow": 0.0, "plan": 0.0}
         self._away_us: dict[str, int] = {}  # gateways that are not there, and since when
+        self._mute: set[str] = set()  # devices that say nothing at all
         self._lifecycles: dict[int, str] = {}
         self._seen_us, self._written_us = 0, 0
         self._gaps_us = clock.wall_us()
@@ -108,7 +110,9 @@ class AlarmService:
             if is_slow:
                 self._due_s["slow"] = now_s + _SLOW_S
                 steps += self._look_at_nodes(now_us) + self._look_at_gaps(now_us)
-                turns += watch.silent(now_us, self._store.state.ages(watch.stale_points))
+                heard_us = self._store.state.ages(watch.stale_points)
+                steps += self._look_at_devices(watch.mute(now_us, heard_us), now_us)
+                turns += watch.silent(now_us, heard_us)
             if is_plan:
                 self._due_s["plan"] = now_s + _PLAN_S
                 steps += self._look_at_plan(now_us)
@@ -211,6 +215,20 @@ class AlarmService:
                 reports.append(Report(wrong, abs(off_s) > CLOCK_OFF_S_MAX, now_us, round(off_s, 1)))
         return self.book.conditions(reports)
 
+    def _look_at_devices(self, mute: list[tuple[Definition, int]], now_us: int) -> list[Step]:
+        """A device that says nothing is one alarm, however many points it has."""
+        self._mute = {stale.group for stale, _ in mute}
+        reports = []
+        for stale, since_us in mute:
+            named = _definition("device", stale.group, "silent", "communication", text=stale.group.partition("/")[2])
+            reports.append(
+                Report(msgspec.structs.replace(named, point=stale.point, element=stale.element), True, since_us)
+            )
+        known = {report.definition.key for report in reports}
+        over = [self.book.find(key) for key in self.book.active_keys("device") - known]
+        reports += [Report(alarm.definition, False, now_us) for alarm in over if alarm is not None]
+        return self.book.conditions(reports, self._why_silent)
+
     def _look_at_gaps(self, now_us: int) -> list[Step]:
         """Data that is gone for good rings once: it returns at once, and somebody must see it."""
         with self._store.cursor() as cursor:
@@ -256,8 +274,10 @@ class AlarmService:
         if definition.point is not None and (life := self._lifecycles.get(definition.point)):
             return f"not commissioned: {life}"
         node = definition.group.partition("/")[0]
-        if definition.kind == "stale" and node in self._away_us:
+        if definition.kind in ("stale", "silent") and node in self._away_us:
             return f"gateway {node} is offline"
+        if definition.kind == "stale" and definition.group in self._mute:
+            return f"device {definition.group.partition('/')[2]} is silent"
         return ""
 
     def _silence(self, now_us: int) -> list[Step]:
@@ -265,7 +285,8 @@ class AlarmService:
         due = [
             alarm.id
             for alarm in self.book.all()
-            if alarm.definition.source == "point" and alarm.suppressed_why != self._why_silent(alarm.definition)
+            if alarm.definition.source in ("point", "device")
+            and alarm.suppressed_why != self._why_silent(alarm.definition)
         ]
         return self.book.act(due, lambda alarm: alarm.suppress(now_us, self._why_silent(alarm.definition)))
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.alarms.rules import LEVELS, PointAlarm
+from twin.alarms.states import Definition
 from twin.state import NO_TIME, Rows
 from wire.quality import BAD, HISTORICAL, NOT_A_NUMBER
 
@@ -64,6 +65,10 @@ class PointWatch:
         self._stale_points = np.array([follow.alarm.point for follow in self._stale], np.uint32)
         self._stale_us = np.array([follow.alarm.limit * 1e6 for follow in self._stale], np.float64)
         self._stale_active = np.array([follow.active for follow in self._stale], bool)
+        devices = [follow.alarm.definition.group for follow in self._stale]
+        names, first, self._stale_device = np.unique(np.array(devices, object), return_index=True, return_inverse=True)
+        self._devices = [self._stale[at].alarm.definition for at in first.tolist()]
+        self._device_points = np.bincount(self._stale_device, minlength=len(names))
 
     @property
     def keys(self) -> set[str]:
@@ -129,6 +134,16 @@ class PointWatch:
             turns.append(Turn(follow.alarm, follow.active, at_us, None))
         self._stale_active = stale
         return turns
+
+    def mute(self, now_us: int, heard_us: NDArray[np.int64]) -> list[tuple[Definition, int]]:
+        """Devices of several points of which none was heard for as long as the most talkative may be silent: the stale
+        alarm of one of its points, and since when. `heard_us` as in `silent`."""
+        heard = np.full(len(self._devices), NO_TIME)
+        shortest = np.full(len(self._devices), np.inf)
+        np.maximum.at(heard, self._stale_device, heard_us)
+        np.minimum.at(shortest, self._stale_device, self._stale_us)
+        mute = (self._device_points > 1) & (heard != NO_TIME) & (now_us - heard > shortest)
+        return [(self._devices[at], int(heard[at] + shortest[at])) for at in np.flatnonzero(mute).tolist()]
 
     def _prepare(self, point: int, follows: Sequence[_Follow]) -> None:
         self._watched[point] = True

@@ -218,7 +218,7 @@ def alarm_view(twin: Twin, alarm: Alarm, state: State | None = None) -> AlarmVie
         source=what.source,
         point=what.point,
         point_key=point.key if point else "",
-        label=point.label if point else what.text or what.group,
+        label=point.label if point and what.source != "device" else what.text or what.group,
         unit=point.unit if point else "",
         element=(point.element if point else None) or what.element,
         space=point.space if point else None,

@@ -31,6 +31,7 @@ const KIND_TEXT: Record<string, Key> = {
   stale: "alarm.kindStale",
   state: "alarm.kindState",
   offline: "alarm.kindOffline",
+  silent: "alarm.kindSilent",
   clock: "alarm.kindClock",
   gap: "alarm.kindGap",
   late: "alarm.kindLate",
@@ -51,7 +52,7 @@ const STEP_TEXT: Record<string, Key> = {
 
 /** What the alarm is about: a point by its name, else what it names itself. */
 export function subject(alarm: Alarm): string {
-  const point = alarm.point === null ? undefined : points.value.get(alarm.point);
+  const point = alarm.point === null || alarm.source === "device" ? undefined : points.value.get(alarm.point);
   return point ? pointName(point) : alarm.label || alarm.key;
 }
 
