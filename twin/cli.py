@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from twin.access.cli import audit, tokens, users
 from twin.alarms.cli import deadman
 from twin.client import RemoteTwin
 from wire.errors import InputError
@@ -28,7 +29,8 @@ def twin() -> None:
     """The twin: takes in what the agents send, keeps it, and answers."""
 
 
-twin.add_command(deadman)
+for _command in (deadman, users, tokens, audit):
+    twin.add_command(_command)
 
 
 def _asked(command: Any) -> Any:
@@ -141,7 +143,7 @@ async def _query_stopped(data_dir: Path, sql: str, limit: int) -> Any:
     from twin.sql import SqlDesk
     from twin.sql_tables import SqlTables
 
-    with _stopped(data_dir) as store:
+    with open_stopped(data_dir) as store:
         async with SqlDesk(data_dir / "sql", SqlTables(store)) as desk:
             return json.loads((await desk.query(sql, limit_rows=limit)).body)
 
@@ -187,7 +189,7 @@ def _state_stopped(
     from twin.times import iso_times
 
     ids = [int(part) for part in points.split(",")] if points else None
-    with _stopped(data_dir) as store:
+    with open_stopped(data_dir) as store:
         at_us = _moment_us(at, "--at") if at else store.clock.wall_us()
         known_us = _moment_us(known_at, "--known-at") if known_at else None
         table = store.state_at(at_us, known_at_us=known_us, point_ids=ids)
@@ -211,7 +213,7 @@ def backup(target: Path | None, url: str, data_dir: Path | None, token: Path | N
     else:
         if target is None:
             raise InputError("no TARGET", field="TARGET", fix="name a new folder for the backup")
-        with _stopped(data_dir) as store:
+        with open_stopped(data_dir) as store:
             summary = store.backup(target)
         size = sum(entry.bytes for entry in summary.files)
         made = {"path": str(target), "readings": summary.readings, "bytes": size}
@@ -239,7 +241,7 @@ def export(target: Path, data_dir: Path, as_json: bool) -> None:
     """Write a stopped twin's catalogue, readings, states, events and model as Parquet files into TARGET."""
     from twin.transfer import export_to
 
-    with _stopped(data_dir) as store:
+    with open_stopped(data_dir) as store:
         made = export_to(store, target)
     _tell({"path": str(target), **made.rows}, as_json, f"{made.rows['readings']} readings in {target}")
 
@@ -268,7 +270,7 @@ def compact(data_dir: Path, site: Path | None, as_json: bool) -> None:
     from twin.siteconfig import load_site
 
     policies = load_site(site).retention if site else None
-    with _stopped(data_dir, policies=policies) as store:
+    with open_stopped(data_dir, policies=policies) as store:
         made = store.compact(force=True)
         dropped = store.apply_retention(store.clock.wall_us())
     figures = {"files": len(made), "rows": sum(file.row_count for file in made), "dropped_files": dropped}
@@ -282,7 +284,7 @@ def requeue(data_dir: Path, as_json: bool) -> None:
     """After an upgrade of a stopped twin: take in the quarantined records that the new version can read."""
     from twin.requeue import requeue as requeue_all
 
-    with _stopped(data_dir) as store:
+    with open_stopped(data_dir) as store:
         made = requeue_all(store)
     _tell(made._asdict(), as_json, f"{made.taken} records taken in, {made.left} left in quarantine")
 
@@ -313,7 +315,7 @@ def broker_config(url: str) -> Any:
     )
 
 
-def _stopped(data_dir: Path, **options: Any) -> Any:
+def open_stopped(data_dir: Path, **options: Any) -> Any:
     """The store of a stopped twin; InputError when there is none."""
     from twin.database import FILE
     from twin.store import Store

@@ -23,7 +23,8 @@ class RemoteTwin:
         self._base = url.rstrip("/") + "/api/v1"
         here = urllib.parse.urlsplit(url).hostname in {"127.0.0.1", "::1", "localhost"}
         proxies = urllib.request.ProxyHandler({} if here else None)  # a proxy is for other hosts
-        self._opener = urllib.request.build_opener(proxies)
+        self._opener = urllib.request.build_opener(proxies, urllib.request.HTTPCookieProcessor())
+        self._more: dict[str, str] = {}
         self._token = token_file.read_text().strip() if token_file else None
 
     def get(self, path: str, **query: str | int | None) -> Any:
@@ -31,12 +32,21 @@ class RemoteTwin:
         given = {name: value for name, value in query.items() if value is not None}
         return self._call("GET", f"{path}?{urllib.parse.urlencode(given)}" if given else path)
 
+    def sign_in(self, name: str, password: str) -> None:
+        """Make the calls that follow as this person."""
+        signed = self.post("/session", {"name": name, "password": password})
+        self._more["X-CSRF-Token"] = signed["csrf"]
+
+    def delete(self, path: str) -> Any:
+        """The JSON of a DELETE."""
+        return self._call("DELETE", path)
+
     def post(self, path: str, body: Any) -> Any:
         """The JSON of a POST."""
         return self._call("POST", path, json.dumps(body).encode())
 
     def _call(self, method: str, path: str, data: bytes | None = None) -> Any:
-        headers = {"Content-Type": "application/json"} if data is not None else {}
+        headers = self._more | ({"Content-Type": "application/json"} if data is not None else {})
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         request = urllib.request.Request(self._base + path, data, headers, method=method)  # noqa: S310  (checked above)

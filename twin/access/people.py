@@ -151,6 +151,14 @@ class People:
         self._book.put(new, by=by, what="token revoked", detail={"id": ident, "of": token.user})
         return new
 
+    def everybody(self) -> list[Account]:
+        """All accounts by name."""
+        return sorted(self._all(), key=lambda one: one.name)
+
+    def tokens(self) -> list[ApiToken]:
+        """Everybody's tokens, the newest first."""
+        return sorted(self._book.tokens.values(), key=lambda one: -one.created_us)
+
     def get(self, name: str) -> Account:
         """One account; NotFoundError."""
         account = self._book.accounts.get(name)

@@ -129,8 +129,7 @@ class AuditPage(msgspec.Struct):
 
 async def list_users(call: Call[NoQuery, None]) -> UsersList:
     """Everybody who has an account."""
-    accounts = sorted(call.twin.access.book.accounts.values(), key=lambda one: one.name)
-    return UsersList([_user(call, one) for one in accounts])
+    return UsersList([_user(call, one) for one in call.twin.people.everybody()])
 
 
 async def show_user(call: Call[NoQuery, None]) -> UserView:
@@ -179,9 +178,8 @@ async def list_tokens(call: Call[TokensQuery, None]) -> TokensList:
     everybody = call.query.everybody
     if everybody and not person.may("administer", call.twin.site.name):
         raise ProblemError("these are other people's tokens", field="everybody", fix="leave it out", status=403)
-    tokens = call.twin.access.book.tokens.values()
-    chosen = [one for one in tokens if everybody or one.user == person.name]
-    return TokensList([_token(one) for one in sorted(chosen, key=lambda one: -one.created_us)])
+    chosen = [one for one in call.twin.people.tokens() if everybody or one.user == person.name]
+    return TokensList([_token(one) for one in chosen])
 
 
 async def make_token(call: Call[NoQuery, NewToken]) -> TokenView:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 
-from twin.access.roles import EVERYWHERE, Person, Right, least_role
+from twin.access.roles import EVERYWHERE, ROLES, Person, Right, least_role
 from twin.api.errors import ProblemError
 from twin.api.permissions import Rule
 
@@ -91,7 +91,8 @@ def _buildings(twin: "Twin", element: str | None) -> set[str]:
 def _refused(person: Person, right: Right, element: str | None = None) -> ProblemError:
     place = f" at {element!r}" if element else ""
     detail = f"{person.name} may not {right}{place}"
-    if person.scopes is not None and right not in person.scopes:
+    has_role = any(right in ROLES[one.role] for one in person.grants)
+    if has_role and person.scopes is not None and right not in person.scopes:
         return ProblemError(detail, field="scopes", fix=f"use a token with the scope {right}", status=403)
     fix = f"ask an admin for the role {least_role(right)}" + (" in that building" if element else "")
     return ProblemError(detail, field="role", fix=fix, status=403)
