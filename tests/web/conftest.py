@@ -79,9 +79,9 @@ def node() -> str:
 
 
 @contextlib.contextmanager
-def _park(folder: Path) -> Iterator[str]:
+def park(folder: Path, *more: str) -> Iterator[str]:
     """An `aid4 run` of the campus with everything in it; the address of its page."""
-    command = [sys.executable, "-m", "aid4", "run", "--data-dir", str(folder / "park"), "--port", "0"]
+    command = [sys.executable, "-m", "aid4", "run", "--data-dir", str(folder / "park"), "--port", "0", *more]
     with (folder / "run.log").open("w") as log:
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
     assert process.stdout is not None
@@ -98,14 +98,14 @@ def _park(folder: Path) -> Iterator[str]:
 @pytest.fixture
 def park_url(tmp_path: Path) -> Iterator[str]:
     """The page of a park of its own."""
-    with _park(tmp_path) as url:
+    with park(tmp_path) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def campus_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The page of a park that serves several checks, its model drawn and its plan live."""
-    with _park(tmp_path_factory.mktemp("campus")) as url:
+    with park(tmp_path_factory.mktemp("campus")) as url:
         end = time.monotonic() + TILES_SECONDS_MAX
         while _status(f"{url}/api/v1/tiles") != HTTPStatus.OK:
             assert time.monotonic() < end, "the tiles of the campus were not built in time"

@@ -11,12 +11,13 @@ import { alarmSummary } from "../state/alarms";
 import { zone } from "../state/catalogue";
 import { useResource } from "../state/resource";
 import { go, NO_SCENE } from "../state/route";
-import { live, setRange } from "../state/time";
+import { live, seek, setRange } from "../state/time";
 import { PriorityMark } from "./rows";
 import { finding, stepText, subject } from "./words";
 
 const BEFORE_MS = 30 * 60_000;
 const AFTER_MS = 10 * 60_000;
+const JUST_BEFORE_MS = 60_000;
 
 /** One alarm: what it means, what to do, where to look, and everything that happened to it. */
 export function Detail({ id, changed, close, shelve }: { id: number; changed: () => void; close: () => void; shelve: (id: number) => void }) {
@@ -47,6 +48,12 @@ export function Detail({ id, changed, close, shelve }: { id: number; changed: ()
           <button type="button" class="button" onClick={() => openTrend(alarm.point as number, raised)}>
             <Icon name="trends" size={14} />
             {t("alarm.seeTrend")}
+          </button>
+        )}
+        {raised !== null && (
+          <button type="button" class="button" onClick={() => seek(raised - JUST_BEFORE_MS)}>
+            <Icon name="back" size={14} />
+            {t("alarm.seeBefore")}
           </button>
         )}
         {alarm.element && (
