@@ -1,0 +1,125 @@
+"""From streams in alarm to what a person hears: one episode an asset, and one for assets that share a cause.
+
+An episode opens with the first stream of an asset, lasts until all of it has been calm for `merge_s`, and takes in
+assets that follow soon with the same kind of quantity or along a link of the plant.
+"""
+
+from collections.abc import Callable, Collection
+from typing import Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.runtime.settings import Settings
+from inference.windows import Floats
+
+__all__ = ["CHANNELS_MAX", "Channel", "Episode", "Episodes", "Event"]
+
+CHANNELS_MAX = 8  # of an explanation; more than that explain nothing
+_ALSO_MAX = 50
+_TELL_AFTER_S = (300.0, 1_800.0, 7_200.0)  # what else joined in is told again so long after the opening
+
+
+class Channel(msgspec.Struct, frozen=True, kw_only=True):
+    """A point's part in an episode; `direction` is where it left normal: 1 up, -1 down, 0 neither."""
+
+    point: int
+    key: str
+    share: float
+    score: float
+    direction: int = 0
+    fact: str = ""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """An episode opened, has more to say, or closed; or an asset has a new normal (`regime`)."""
+
+    kind: Literal["opened", "updated", "closed", "regime"]
+    asset: str
+    ts_us: int
+    since_us: int
+    score: float = 0.0
+    channels: list[Channel] = []
+    nearest: tuple[int, int] | None = None
+    also: list[str] = []
+    model: dict[str, str] | None = None
+
+
+class Episode(msgspec.Struct):
+    """An episode that is open."""
+
+    asset: str
+    since_us: int
+    active_us: int  # when anything of it was last in alarm
+    lead: int  # slot
+    score: float
+    also: list[str] = []
+    told: int = 0  # how often it was told again
+
+
+class Episodes:
+    """`step` once a row with the streams in alarm. `explain(slots, lead)` gives the channels of an asset."""
+
+    def __init__(self, settings: Settings, explain: Callable[[Episode, Literal["opened", "updated"]], Event]) -> None:
+        self._merge_us, self._cause_us = round(settings.merge_s * 1e6), round(settings.cause_s * 1e6)
+        self._explain = explain
+        self.open: dict[str, Episode] = {}
+        self._part_of: dict[str, str] = {}  # an asset of another one's episode -> the asset that leads it
+        self.opened = 0
+
+    def step(
+        self,
+        now_us: int,
+        active: NDArray[np.bool_],
+        scores: Floats,
+        asset_of: Callable[[int], str],
+        related: Callable[[int, Episode], bool],
+    ) -> list[Event]:
+        """One moment: `active` (slots,) in alarm, `scores` (slots,) −log10 p."""
+        events: list[Event] = []
+        slots = np.flatnonzero(active)
+        for slot in slots[np.argsort(-scores[slots], kind="stable")].tolist():
+            events += self._heard(now_us, slot, asset_of(slot), float(scores[slot]), related)
+        for episode in list(self.open.values()):
+            after_s = (now_us - episode.since_us) / 1e6
+            if now_us - episode.active_us > self._merge_us:
+                events.append(self._close(episode, now_us))
+            elif episode.told < len(_TELL_AFTER_S) and after_s >= _TELL_AFTER_S[episode.told]:
+                episode.told += 1
+                events.append(self._explain(episode, "updated"))
+        return events
+
+    def restore(self, episodes: Collection[Episode]) -> None:
+        """Go on with episodes that were open."""
+        for episode in episodes:
+            self.open[episode.asset] = episode
+            self._part_of |= dict.fromkeys(episode.also, episode.asset)
+
+    def _heard(
+        self, now_us: int, slot: int, asset: str, score: float, related: Callable[[int, Episode], bool]
+    ) -> list[Event]:
+        episode = self.open.get(self._part_of.get(asset, asset))
+        if episode is not None:
+            episode.active_us = now_us
+            if score > episode.score and asset == episode.asset:
+                episode.score, episode.lead = score, slot
+            return []
+        for other in self.open.values():
+            if now_us - other.since_us <= self._cause_us and len(other.also) < _ALSO_MAX and related(slot, other):
+                other.also.append(asset)
+                other.active_us = now_us
+                self._part_of[asset] = other.asset
+                return [self._explain(other, "updated")]
+        episode = self.open[asset] = Episode(asset, now_us, now_us, slot, score)
+        self.opened += 1
+        return [self._explain(episode, "opened")]
+
+    def _close(self, episode: Episode, now_us: int) -> Event:
+        del self.open[episode.asset]
+        for asset in episode.also:
+            self._part_of.pop(asset, None)
+        return Event(
+            kind="closed", asset=episode.asset, ts_us=now_us, since_us=episode.since_us, score=episode.score,
+            also=episode.also,
+        )  # fmt: skip

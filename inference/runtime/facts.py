@@ -1,0 +1,211 @@
+"""Plain facts about readings as they come, learned on line and without statistics of rows.
+
+| fact | says |
+|---|---|
+| stuck | a stream that moves has rested four times longer than ever, within its range, while its device goes on |
+| spikes | three times in an hour it leapt far beyond any step of it, and came back at once |
+| clock | the times of a device's readings have left their usual distance from their arrival, and others' have not |
+
+A value at the end of its range (a closed valve, a sun that is down) rests by right, and so does one whose whole device
+is at rest. A step that stays is learned as a step. In a stream's first day the bounds are three times as wide; each
+time a fact begins to hold, that stream's bounds double, and come back over weeks: no stream cries every day.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.runtime.intake import Chunk
+from inference.windows import Floats
+
+__all__ = ["FACTS", "Facts"]
+
+FACTS = ("stuck", "spikes", "clock")
+_FAR = np.iinfo(np.int64).min // 2
+_STUCK_US_MIN, _REST_RATIO, _PACE_RATIO, _CHANGES_MIN = 300_000_000, 4.0, 60.0, 50
+_EDGE_SHARE = 0.01  # of the range: nearer to its ends a value rests by right
+_LEAP_RATIO, _BACK_SHARE, _BACK_READINGS, _LEARN_READINGS = 2.0, 0.25, 3, 300
+_YOUNG_US, _YOUNG_RATIO = 86_400_000_000, 3.0
+_CALM_US = 14 * 86_400_000_000  # in which widened bounds halve
+_HOUR_US = 3_600_000_000
+_IMPULSES = 3
+_SLACK_MAX = 16.0
+_CLOCK_US_MIN, _CLOCK_PERIODS, _CLOCK_READINGS, _CLOCK_PULL = 30_000_000, 10.0, 10, 0.01
+
+
+class Facts:
+    """State of `streams` streams, by slot; `assets` numbers the device of each, `nodes` its gateway."""
+
+    def __init__(
+        self,
+        assets: NDArray[np.intp],
+        nodes: NDArray[np.intp],
+        periods_s: Floats,
+        rings: NDArray[np.bool_],
+        learn_us: int,
+    ) -> None:
+        count = len(assets)
+        self._rings = rings
+        self._asset, self._node, self._learn_us = assets, nodes, learn_us
+        self._period_us = periods_s * 1e6  # NaN: by exception
+        self.last, self.last_us = np.full(count, np.nan), np.full(count, _FAR)
+        self.first_us = np.full(count, _FAR)
+        self.changed_us, self.began_us = np.full(count, _FAR), np.full(count, _FAR)
+        self.readings, self.changes = np.zeros(count, np.int64), np.zeros(count, np.int64)
+        self.rest_us = np.zeros(count, np.int64)  # longest rest
+        self.low, self.high = np.full(count, np.inf), np.full(count, -np.inf)
+        self.step = np.zeros(count)  # largest step that stayed
+        self.slack = np.ones(count)  # how much wider the bounds are than they were at first
+        self.slack_us = np.zeros(count, np.int64)  # when they were last changed
+        self.wide = np.ones(count)  # slack, and more in the first day
+        self.leapt, self.level = np.zeros(count), np.zeros(count)  # a leap that may come back
+        self.since_leap = np.zeros(count, np.int64)
+        self.impulse_us = np.full((count, _IMPULSES), _FAR)  # newest first
+        self.lag_us, self.lag_readings, self.off_readings = (
+            np.zeros(count),
+            np.zeros(count, np.int64),
+            np.zeros(count, np.int64),
+        )
+        self.stuck, self.spikes, self.clock = (np.zeros(count, bool) for _ in range(3))
+
+    def arrive(self, slot: NDArray[np.intp], ts_us: NDArray[np.int64], arrived_us: int) -> None:
+        """Readings came now: how far are their times from it? The last one of each stream in the batch counts."""
+        mine, at = np.unique(slot[::-1], return_index=True)
+        lag = (arrived_us - ts_us[::-1][at]).astype(np.float64)
+        fresh = self.lag_readings[mine] == 0
+        self.lag_us[mine[fresh]] = lag[fresh]
+        self.lag_readings[mine] += 1
+        away = np.abs(lag - self.lag_us[mine])
+        bound = np.fmax(_CLOCK_US_MIN, _CLOCK_PERIODS * self._period_us[mine]) * self.slack[mine]
+        off = away > bound
+        self.off_readings[mine] = np.where(off, self.off_readings[mine] + 1, 0)
+        near = mine[~off]
+        self.lag_us[near] += _CLOCK_PULL * (lag[~off] - self.lag_us[near])
+
+    def flags(self) -> NDArray[np.bool_]:
+        """Streams of which any fact holds, but for those that ring nothing."""
+        found: NDArray[np.bool_] = (self.stuck | self.spikes | self.clock) & self._rings
+        return found
+
+    def name(self, slot: int) -> str:
+        """The fact that holds of a stream; empty when none does."""
+        return next((fact for fact in FACTS if getattr(self, fact)[slot]), "")
+
+    def feedback(self, slot: int, accepted: bool) -> None:
+        """An operator's verdict: a false alarm widens the stream's bounds, a true one takes that back."""
+        self.slack[slot] = min(max(self.slack[slot] * (0.5 if accepted else 2.0), 1.0), _SLACK_MAX)
+
+    def take(self, chunk: Chunk, cut_us: int) -> None:
+        """Readings up to `cut_us`, ascending in time; the flags then hold for that moment."""
+        if len(chunk.slot):
+            order = np.lexsort((chunk.ts_us, chunk.slot))
+            self._follow(chunk.take(order))
+        self._judge(cut_us)
+
+    def _follow(self, chunk: Chunk) -> None:
+        slot, ts, value = chunk
+        head = np.append(True, slot[1:] != slot[:-1])
+        before = np.append(np.nan, value[:-1])
+        before[head] = self.last[slot[head]]
+        jump = value - before
+        fresh = slot[head][~np.isfinite(self.last[slot[head]])]
+        self.first_us[fresh] = np.where(
+            self.first_us[fresh] == _FAR, ts[head][np.isin(slot[head], fresh)], self.first_us[fresh]
+        )
+        self._rests(slot, ts, jump, head)
+        self._leaps(slot, ts, value, before, jump)
+        np.minimum.at(self.low, slot, value)
+        np.maximum.at(self.high, slot, value)
+        tail = np.append(head[1:], True)
+        self.last[slot[tail]], self.last_us[slot[tail]] = value[tail], ts[tail]
+        self.readings += np.bincount(slot, minlength=len(self.readings))
+
+    def _rests(self, slot: NDArray[np.intp], ts: NDArray[np.int64], jump: Floats, head: NDArray[np.bool_]) -> None:
+        moved = np.flatnonzero(np.isfinite(jump) & (jump != 0.0))
+        if not len(moved):
+            return
+        mine, when = slot[moved], ts[moved]
+        first = np.append(True, mine[1:] != mine[:-1])
+        earlier = np.append(_FAR, when[:-1])
+        earlier[first] = self.changed_us[mine[first]]
+        rest = np.where(earlier > _FAR, when - earlier, 0)
+        rest[self.stuck[mine]] //= 2  # what was called stuck teaches half: its like may be the rule
+        np.maximum.at(self.rest_us, mine, rest)
+        last = np.append(first[1:], True)
+        self.began_us[mine[first]] = np.where(
+            self.began_us[mine[first]] == _FAR, when[first], self.began_us[mine[first]]
+        )
+        self.changed_us[mine[last]] = when[last]
+        self.changes += np.bincount(mine, minlength=len(self.changes))
+
+    def _leaps(
+        self, slot: NDArray[np.intp], ts: NDArray[np.int64], value: Floats, before: Floats, jump: Floats
+    ) -> None:
+        size = np.where(np.isfinite(jump), np.abs(jump), 0.0)
+        ripe = (self.readings > _LEARN_READINGS)[slot]
+        far = ripe & (size > _LEAP_RATIO * (self.wide * self.step)[slot]) & (self.step[slot] > 0.0)
+        busy = far | (self.leapt[slot] != 0.0)
+        busy = np.isin(slot, np.unique(slot[busy])) if busy.any() else busy
+        np.maximum.at(self.step, slot[~busy], size[~busy])
+        for at in np.flatnonzero(busy).tolist():
+            self._leap(int(slot[at]), int(ts[at]), float(value[at]), float(before[at]))
+
+    def _leap(self, slot: int, ts_us: int, value: float, before: float) -> None:
+        """One reading of a stream that leaps: is it a leap, the way back, or a step that stays?"""
+        leapt, size = self.leapt[slot], abs(value - before)
+        if leapt != 0.0:
+            self.since_leap[slot] += 1
+            if abs(value - self.level[slot]) < _BACK_SHARE * abs(leapt):
+                self.impulse_us[slot] = [ts_us, *self.impulse_us[slot, :-1]]
+                self.leapt[slot] = 0.0
+            elif self.since_leap[slot] >= _BACK_READINGS:
+                self.step[slot] = max(self.step[slot], abs(leapt))
+                self.leapt[slot] = 0.0
+        elif np.isfinite(size) and size > _LEAP_RATIO * self.wide[slot] * self.step[slot]:
+            self.leapt[slot], self.level[slot], self.since_leap[slot] = value - before, before, 0
+        elif np.isfinite(size):
+            self.step[slot] = max(self.step[slot], size)
+
+    def _judge(self, cut_us: int) -> None:
+        aged_us = cut_us - self.first_us
+        self.wide = self.slack * np.where(aged_us < _YOUNG_US, _YOUNG_RATIO, 1.0)
+        learned = (self.began_us > _FAR) & (aged_us >= self._learn_us)
+        recent = cut_us - self.impulse_us < _HOUR_US
+        before = self.stuck | self.spikes
+        self.stuck = learned & self._rests_too_long(cut_us)
+        self.spikes = learned & (recent[:, -1] | (self.spikes & recent[:, 0]))
+        off = self.off_readings >= _CLOCK_READINGS
+        if off.any():
+            told = self.lag_readings > 0
+            share = np.bincount(self._node, off & told) / np.maximum(np.bincount(self._node, told), 1)
+            off = off & (share[self._node] < 0.5)  # all of a gateway's: its own clock, which others watch
+        self.clock = off
+        self._widen((self.stuck | self.spikes) & ~before, cut_us)
+
+    def _widen(self, begun: NDArray[np.bool_], cut_us: int) -> None:
+        self.slack[begun] = np.minimum(2.0 * self.slack[begun], _SLACK_MAX)
+        self.slack_us[begun] = cut_us
+        calm = (self.slack > 1.0) & (cut_us - self.slack_us > _CALM_US)
+        self.slack[calm] = np.maximum(0.5 * self.slack[calm], 1.0)
+        self.slack_us[calm] = cut_us
+
+    def _rests_too_long(self, cut_us: int) -> NDArray[np.bool_]:
+        rest = self.last_us - self.changed_us
+        pace = (self.changed_us - self.began_us) / np.maximum(self.changes, 1)
+        bound = np.maximum(_STUCK_US_MIN, np.maximum(_REST_RATIO * self.rest_us, _PACE_RATIO * pace)) * self.wide
+        bound = np.where(self.stuck, 0.0, bound)  # once stuck, until it moves
+        moves = self.changes >= _CHANGES_MIN
+        speaks = cut_us - self.last_us <= 3.0 * np.where(np.isfinite(self._period_us), self._period_us, 0.0) + 1e6
+        edge = _EDGE_SHARE * (self.high - self.low)
+        inside = (self.last > self.low + edge) & (self.last < self.high - edge)
+        still = rest > 0.5 * bound
+        counted = int(self._asset.max(initial=-1)) + 1
+        movers = np.bincount(self._asset, moves, counted)
+        resting = np.bincount(
+            self._asset, moves & (cut_us - self.changed_us > 0.5 * _STUCK_US_MIN) & (rest > 0), counted
+        )
+        lively = (2 * (resting - 1) < movers)[self._asset]
+        alone = (movers <= 1)[self._asset] & (self.changes >= 20 * _CHANGES_MIN) & (rest > 2 * bound)
+        found: NDArray[np.bool_] = (
+            moves & speaks & inside & still & (rest > bound) & (lively & (movers > 1)[self._asset] | alone)
+        )
+        return found
