@@ -51,15 +51,16 @@ export async function a_newcomer_finds_understands_and_answers({ open }) {
   await hand.press("l");
   await page.waitForSelector(".app[data-mode=live]");
   await hand.press("a");
-  await hand.click(`${PLANTED} button:has-text('Acknowledge')`);
+  await hand.click(".alarm-detail button:has-text('Acknowledge')");
   await textWhen(page, PLANTED, (text) => !text.includes("Not acknowledged"));
   hand.answered("acknowledge it");
 
   await page.waitForSelector(SILENT, { timeout: RUNG_MS });
-  await hand.click(`${SILENT} button:has-text('Shelve')`);
-  await hand.click("dialog .chip:has-text('Being repaired')");
+  await hand.click(`${SILENT} .alarm-name`);
+  await hand.click(".alarm-detail button:has-text('Shelve')");
+  await page.waitForSelector("dialog[open]");
   await picture(page, "newcomer-shelve");
-  await hand.click("dialog button[type=submit]");
+  await hand.click("dialog button:has-text('Being repaired')");
   await page.waitForSelector(SILENT, { state: "detached" });
   hand.answered("shelve another for an hour");
   const shelved = await page.evaluate(async () => (await (await fetch("/api/v1/alarms?state=shelved")).json()).items[0]);

@@ -14,16 +14,14 @@ export function ShelveDialog({ ids, close, done }: { ids: readonly number[]; clo
   const [reason, setReason] = useState("");
   const [forS, setForS] = useState(HOUR_S);
   const [problem, setProblem] = useState("");
-  const submit = (event: Event) => {
-    event.preventDefault();
-    queries.act(ids, "shelve", { reason, for_s: forS }).then(
+  const shelve = (why: string) =>
+    queries.act(ids, "shelve", { reason: why, for_s: forS }).then(
       () => (done(), close()),
       (error: unknown) => setProblem(error instanceof TwinError ? error.message : String(error)),
     );
-  };
   return (
     <Dialog title={t("alarm.shelveTitle")} close={close}>
-      <form class="alarm-shelve" onSubmit={submit}>
+      <form class="alarm-shelve" onSubmit={(event) => (event.preventDefault(), void shelve(reason))}>
         <fieldset>
           <legend>{t("alarm.shelveFor")}</legend>
           {TIMES_S.map((one) => (
@@ -33,15 +31,16 @@ export function ShelveDialog({ ids, close, done }: { ids: readonly number[]; clo
             </label>
           ))}
         </fieldset>
-        <div class="chips" role="group" aria-label={t("alarm.reason")}>
+        <p class="alarm-because">{t("alarm.shelveBecause")}</p>
+        <div class="alarm-ways" role="group" aria-label={t("alarm.shelveBecause")}>
           {REASONS.map((one) => (
-            <button key={one} type="button" class="chip" aria-pressed={reason === t(one)} onClick={() => setReason(t(one))}>
+            <button key={one} type="button" class="button" onClick={() => void shelve(t(one))}>
               {t(one)}
             </button>
           ))}
         </div>
         <label class="alarm-reason">
-          <span>{t("alarm.reason")}</span>
+          <span>{t("alarm.reasonOther")}</span>
           <input type="text" required autoFocus maxLength={2_000} value={reason} onInput={(event) => setReason(event.currentTarget.value)} />
         </label>
         {problem && <p role="alert">{problem}</p>}
