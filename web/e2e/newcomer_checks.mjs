@@ -74,6 +74,7 @@ export async function a_newcomer_finds_understands_and_answers({ open }) {
   await hand.click(`${PLANTED} .alarm-name`);
   await hand.click(".alarm-detail button:has-text('Just before')");
   await page.waitForSelector(".banner[data-kind=history]");
+  await page.waitForURL((url) => url.searchParams.has("at"));
   const shown = Date.parse(new URL(page.url()).searchParams.get("at"));
   expect(shown < raised && raised - shown < 3_600_000, "an instant just before the fault", [shown, raised]);
   await page.waitForSelector(PLANTED, { state: "detached" });
