@@ -16,6 +16,8 @@ import { PointView } from "./views/point";
 import { TrendsView } from "./views/trends";
 
 const AlarmsView = lazyView(() => import("./alarms"));
+const FlightsView = lazyView(() => import("./flights"));
+const AccountView = lazyView(() => import("./access"));
 const ModelView = lazyView(() => import("./model"));
 const PlanView = lazyView(() => import("./plan"));
 const ScheduleView = lazyView(() => import("./schedule"));
@@ -56,11 +58,15 @@ function CurrentView() {
       return <NodesView />;
     case "alarms":
       return <AlarmsView />;
+    case "account":
+      return <AccountView tab={now.tab} />;
     case "model":
       return <ModelView />;
     case "plan":
     case "map":
       return <PlanView />;
+    case "flights":
+      return <FlightsView />;
     case "schedule":
       return <ScheduleView />;
     default:

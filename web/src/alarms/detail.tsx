@@ -4,6 +4,7 @@ import * as queries from "../api/alarms";
 import { TwinError } from "../api/http";
 import { Icon } from "../components/icon";
 import { Link } from "../components/link";
+import { Needs } from "../components/needs";
 import { Failed, Skeleton } from "../components/notice";
 import { t } from "../i18n";
 import * as format from "../i18n/format";
@@ -76,7 +77,11 @@ export function Detail({ id, changed, close, shelve }: { id: number; changed: ()
         {alarm.owner && <Meaning name={t("alarm.owner")} text={alarm.owner} />}
         {alarm.shelved_until && <Meaning name={t("alarm.shelvedUntil")} text={`${format.shortMoment(Date.parse(alarm.shelved_until), zone.value)} · ${alarm.shelved_by}`} />}
       </dl>
-      {live.value && <Deeds id={id} state={alarm.state} done={after} shelve={() => shelve(id)} />}
+      {live.value && (
+        <Needs right="operate">
+          <Deeds id={id} state={alarm.state} done={after} shelve={() => shelve(id)} />
+        </Needs>
+      )}
       <h3>{t("alarm.journal")}</h3>
       <ol class="alarm-journal">
         {steps.map((step) => (

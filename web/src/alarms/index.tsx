@@ -10,6 +10,7 @@ import { alarmSummary, sound } from "../state/alarms";
 import { zone } from "../state/catalogue";
 import { useResource } from "../state/resource";
 import { at, live } from "../state/time";
+import { may } from "../state/session";
 import "../styles/alarms.css";
 import { Detail } from "./detail";
 import { FiguresPanel } from "./figures";
@@ -40,7 +41,7 @@ export default function AlarmsView() {
     return () => removeEventListener("keydown", listen);
   }, [rows, reload]);
   const ringing = (rows ?? []).filter((alarm) => alarm.state === "unacknowledged" || alarm.state === "returned");
-  const act = live.value;
+  const act = live.value && may("operate");
   return (
     <article class="alarms" data-chosen={chosen.value !== null || undefined}>
       <header class="view-head">

@@ -1,4 +1,4 @@
-import { get, post, query, TwinError } from "./http";
+import { csrfHeader, get, post, query, TwinError } from "./http";
 import type { Change } from "./plan_types";
 import type { Page } from "./types";
 
@@ -11,7 +11,7 @@ const UPLOAD_MS_MAX = 600_000;
 export async function upload(file: File): Promise<string> {
   let response: Response;
   try {
-    response = await fetch(`/api/v1/uploads${query({ name: file.name })}`, { method: "POST", body: file, signal: AbortSignal.timeout(UPLOAD_MS_MAX) });
+    response = await fetch(`/api/v1/uploads${query({ name: file.name })}`, { method: "POST", body: file, headers: csrfHeader(), signal: AbortSignal.timeout(UPLOAD_MS_MAX) });
   } catch {
     throw new TwinError({ title: "unreachable", status: 0 });
   }

@@ -2,6 +2,15 @@ import type { Problem } from "./types";
 
 const BASE = "/api/v1";
 const TIMEOUT_MS = 20_000;
+const UNSIGNED = 401;
+
+let csrf = "";
+let signedOut = () => {};
+/** The secret of this session that only the twin's own page knows; it goes with every call that changes something. */
+export const useCsrf = (secret: string) => void (csrf = secret);
+export const csrfHeader = (): Record<string, string> => (csrf ? { "X-CSRF-Token": csrf } : {});
+/** What to do when the session has ended meanwhile. */
+export const onSignedOut = (act: () => void) => void (signedOut = act);
 
 /** A refusal or failure of the twin, with what it says about the cause and the fix. */
 export class TwinError extends Error {
@@ -20,8 +29,16 @@ export function get<T>(path: string, params: Params = {}, signal?: AbortSignal):
 
 /** `POST /api/v1<path>` with a JSON body: the decoded answer. Raises TwinError. */
 export function post<T>(path: string, body: unknown): Promise<T> {
-  return call<T>(path, { method: "POST", body: JSON.stringify(body), headers: { Accept: "application/json", "Content-Type": "application/json" } });
+  return call<T>(path, { method: "POST", body: JSON.stringify(body), headers: { Accept: "application/json", "Content-Type": "application/json", ...csrfHeader() } });
 }
+
+/** `DELETE /api/v1<path>`: the decoded answer. Raises TwinError. */
+export function drop<T>(path: string): Promise<T> {
+  return call<T>(path, { method: "DELETE", headers: { Accept: "application/json", ...csrfHeader() } });
+}
+
+/** `DELETE /api/v1<path>`. Raises TwinError. */
+export const del = <T>(path: string): Promise<T> => call<T>(path, { method: "DELETE", headers: { Accept: "application/json" } });
 
 /** `GET /api/v1<path>`: the body as it is, to be kept as a file. Raises TwinError. */
 export async function fetchBlob(path: string, params: Params): Promise<Blob> {
@@ -42,6 +59,7 @@ async function answer(path: string, request: RequestInit, signal?: AbortSignal):
     if (signal?.aborted) throw error;
     throw new TwinError({ title: limit.aborted ? "timeout" : "unreachable", status: 0 });
   }
+  if (response.status === UNSIGNED && csrf) signedOut();
   if (!response.ok) throw new TwinError(await problemOf(response));
   return response;
 }

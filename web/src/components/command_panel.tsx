@@ -10,6 +10,7 @@ import { useResource } from "../state/resource";
 import { goLive, live } from "../state/time";
 import { cell } from "../state/values";
 import { Icon, type IconName } from "./icon";
+import { Needs } from "./needs";
 
 type Commanded = number | boolean | string;
 const FOLLOW_MS = 500;
@@ -47,7 +48,9 @@ export function CommandPanel({ point }: { point: PointDetail }) {
     <section class="panel command">
       <h2>{t("command.title")}</h2>
       {live.value ? (
-        <CommandForm point={point} send={send} />
+        <Needs right="command">
+          <CommandForm point={point} send={send} />
+        </Needs>
       ) : (
         <p class="muted">
           {t("command.onlyLive")}{" "}

@@ -6,21 +6,23 @@ import { LANGUAGE_NAMES, LANGUAGES } from "../i18n/languages";
 import { site } from "../state/catalogue";
 import { language, theme, zoneChoice, type Theme, type ZoneChoice } from "../state/settings";
 import { Icon } from "./icon";
+import { lazyView } from "./lazy_view";
 
-type DialogName = "help" | "settings";
+type DialogName = "help" | "settings" | "menu";
+const Menu = lazyView(() => import("../access/menu"));
 const shown = signal<DialogName | null>(null);
 
 export const openDialog = (name: DialogName) => (shown.value = name);
 export const dialogOpen = () => document.querySelector("dialog[open]") !== null;
 
 export function Dialogs() {
-  return shown.value === "help" ? <Help /> : shown.value === "settings" ? <SettingsDialog /> : null;
+  return shown.value === "help" ? <Help /> : shown.value === "settings" ? <SettingsDialog /> : shown.value === "menu" ? <Menu /> : null;
 }
 
-const closeShown = () => void (shown.value = null);
+export const closeDialog = () => void (shown.value = null);
 
 /** A window over the page that Escape, its cross or a click beside it closes. */
-export function Dialog({ title, children, close = closeShown, wide = false }: { title: string; children: ComponentChildren; close?: () => void; wide?: boolean }) {
+export function Dialog({ title, children, close = closeDialog, wide = false }: { title: string; children: ComponentChildren; close?: () => void; wide?: boolean }) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => dialog.current?.showModal(), []);
   return (
@@ -45,7 +47,9 @@ const SHORTCUTS: [string[], Key][] = [
   [["g", "b"], "help.browse"],
   [["g", "m"], "help.model"],
   [["g", "p"], "help.plan"],
+  [["g", "w"], "help.map"],
   [["g", "s"], "help.schedule"],
+  [["g", "f"], "help.flights"],
   [["g", "t"], "help.trends"],
   [["g", "n"], "help.nodes"],
   [["j", "k"], "help.rows"],

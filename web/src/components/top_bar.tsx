@@ -10,12 +10,13 @@ import { openDialog } from "./dialogs";
 import { Icon, type IconName } from "./icon";
 import { Link } from "./link";
 
-const VIEWS: { view: "overview" | "alarms" | "browse" | "model" | "schedule" | "trends" | "nodes"; text: Key; icon: IconName }[] = [
+const VIEWS: { view: "overview" | "alarms" | "browse" | "model" | "schedule" | "flights" | "trends" | "nodes"; text: Key; icon: IconName }[] = [
   { view: "overview", text: "view.overview", icon: "overview" },
   { view: "alarms", text: "view.alarms", icon: "alarm" },
   { view: "browse", text: "view.browse", icon: "browse" },
   { view: "model", text: "view.model", icon: "model" },
   { view: "schedule", text: "view.schedule", icon: "schedule" },
+  { view: "flights", text: "view.flights", icon: "drone" },
   { view: "trends", text: "view.trends", icon: "trends" },
   { view: "nodes", text: "view.nodes", icon: "nodes" },
 ];
@@ -33,6 +34,9 @@ export function TopBar() {
       <Clock />
       <button type="button" class="icon-button" aria-label={t("settings.title")} title={t("settings.title")} onClick={() => openDialog("settings")}>
         <Icon name="settings" />
+      </button>
+      <button type="button" class="icon-button" aria-label={t("access.menu")} title={t("access.menu")} onClick={() => openDialog("menu")}>
+        <Icon name="people" />
       </button>
       <button type="button" class="icon-button wide-only" aria-label={t("help.title")} title={`${t("help.title")} (?)`} onClick={() => openDialog("help")}>
         <Icon name="help" />
@@ -64,6 +68,7 @@ const UNDER: Partial<Record<Route["view"], readonly Route["view"][]>> = { browse
 function target(view: (typeof VIEWS)[number]["view"]): Route {
   if (view === "trends") return { view, points: trendPoints.value };
   if (view === "model") return { view, ...scene.value };
+  if (view === "flights") return { view, id: null, scan: false };
   return view === "schedule" ? { view, task: null } : { view };
 }
 

@@ -1,5 +1,5 @@
 import { signal } from "@preact/signals";
-import en from "./en.json";
+import type en from "./en.json";
 import type { Language } from "./languages";
 
 type Plural = Partial<Record<Intl.LDMLPluralRule, string>>;
@@ -7,14 +7,14 @@ export type Catalogue = Record<string, string | Plural>;
 export type Key = keyof typeof en;
 
 const LOADERS: Record<Language, () => Promise<{ default: Catalogue }>> = {
-  en: () => Promise.resolve({ default: en }),
+  en: () => import("./en.json"),
   "zh-TW": () => import("./zh-TW.json"),
   sk: () => import("./sk.json"),
 };
 
 const current = signal<{ language: Language; catalogue: Catalogue; plural: Intl.PluralRules }>({
   language: "en",
-  catalogue: en,
+  catalogue: {},
   plural: new Intl.PluralRules("en"),
 });
 

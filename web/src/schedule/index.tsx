@@ -1,6 +1,8 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { SchedulePage, Task } from "../api/plan_types";
 import { ChangeDialog } from "../components/change_dialog";
+import { whyNot } from "../components/needs";
+import { may } from "../state/session";
 import { Icon } from "../components/icon";
 import { Empty, Failed, Skeleton } from "../components/notice";
 import { t } from "../i18n";
@@ -39,7 +41,7 @@ export default function ScheduleView() {
         <div class="view-title">
           <Icon name="schedule" size={20} />
           <h1>{t("view.schedule")}</h1>
-          <button type="button" class="button" onClick={() => setChanging(true)}>
+          <button type="button" class="button" disabled={!may("change")} title={whyNot("change")} onClick={() => setChanging(true)}>
             <Icon name="upload" />
             {t("change.open")}
           </button>

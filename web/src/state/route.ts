@@ -12,9 +12,14 @@ export type Route =
   | ({ view: SceneView } & Scene)
   | { view: "schedule"; task: string | null }
   | { view: "flights"; id: string | null; scan: boolean }
+  | { view: "explore" | "reports" | "shift" }
+  | { view: "account"; tab: AccountTab }
   | { view: "place"; id: string }
   | { view: "device"; node: string; device: string }
   | { view: "point"; id: number };
+
+const ACCOUNT_TABS = ["me", "users", "audit"] as const;
+export type AccountTab = (typeof ACCOUNT_TABS)[number];
 
 /** The views that show the park itself. */
 const SCENE_VIEWS = ["model", "plan", "map"] as const;
@@ -28,10 +33,13 @@ export interface Scene {
   /** the point class whose values are colours */
   of: string | null;
   storey: string | null;
+  /** the flight whose way is drawn, and the scan whose points and verdicts are */
+  flight: string | null;
+  scan: string | null;
 }
-export const SHADES = ["material", "value", "condition", "plan"] as const;
+export const SHADES = ["material", "value", "condition", "plan", "verdict", "deviation"] as const;
 export type Shade = (typeof SHADES)[number];
-export const NO_SCENE: Scene = { element: null, shade: "material", of: null, storey: null };
+export const NO_SCENE: Scene = { element: null, shade: "material", of: null, storey: null, flight: null, scan: null };
 
 /** More lines than this in one chart page cannot be told apart. */
 export const TREND_POINTS_MAX = 12;
@@ -46,6 +54,8 @@ export function parse(pathname: string, query: URLSearchParams): Route {
   const [view, a, b] = pathname.split("/").filter(Boolean).map(decodeURIComponent);
   if (view === "trends") return { view, points: ids(query.get("points")) };
   if (view === "nodes" || view === "browse" || view === "alarms") return { view };
+  if (view === "explore" || view === "reports" || view === "shift") return { view };
+  if (view === "account") return { view, tab: ACCOUNT_TABS.find((one) => one === a) ?? "me" };
   const seen = sceneView(view);
   if (seen) return { view: seen, ...readScene(query) };
   if (view === "schedule") return { view, task: query.get("task") };
@@ -60,6 +70,8 @@ export function path(to: Route): string {
   switch (to.view) {
     case "overview":
       return "/";
+    case "account":
+      return to.tab === "me" ? "/account" : `/account/${to.tab}`;
     case "place":
       return `/place/${encodeURIComponent(to.id)}`;
     case "device":
@@ -136,19 +148,20 @@ function viewParams(now: Route): Record<string, string> {
   if (now.view === "schedule") return now.task ? { task: now.task } : {};
   const seen = sceneOf(now);
   if (!seen) return {};
-  const { element, shade, of, storey } = seen;
-  return { ...(storey && { storey }), ...(shade !== "material" && { colour: shade }), ...(of && { class: of }), ...(element && { element }) };
+  const { element, shade, of, storey, flight, scan } = seen;
+  const named = { storey, colour: shade === "material" ? null : shade, class: of, element, flight, scan };
+  return Object.fromEntries(Object.entries(named).flatMap(([name, value]) => (value ? [[name, value]] : [])));
 }
 
 function readScene(query: URLSearchParams): Scene {
   const shade = SHADES.find((one) => one === query.get("colour")) ?? "material";
-  return { element: query.get("element"), shade, of: query.get("class"), storey: query.get("storey") };
+  return { element: query.get("element"), shade, of: query.get("class"), storey: query.get("storey"), flight: query.get("flight"), scan: query.get("scan") };
 }
 
 function sceneOf(now: Route): Scene | null {
   if (!("shade" in now)) return null;
-  const { element, shade, of, storey } = now;
-  return { element, shade, of, storey };
+  const { element, shade, of, storey, flight, scan } = now;
+  return { element, shade, of, storey, flight, scan };
 }
 
 function params(): URLSearchParams {
