@@ -100,6 +100,7 @@ class Absorber:
         self.site, self.reconciler, self.points, self.state = site, reconciler, points, state
         self.counts: Counter[str] = Counter()
         self.on_rows: Callable[[Rows], None] = lambda _: None  # what was committed, in the writer's thread
+        self.on_poses: Callable[[pa.Table], None] = lambda _: None  # likewise
         self._lookups: dict[tuple[str, bytes, int], Lookup] = {}
         self._appended, self._appended_max = 0, APPENDED_MAX
         self._quarantine: quarantine.Kept | None = None
@@ -139,6 +140,8 @@ class Absorber:
             texts = text_rows(outcome.others["states"], outcome.recv_us)
             self.state.update(texts)
             self.on_rows(texts)
+        if "poses" in outcome.others:
+            self.on_poses(outcome.others["poses"])
         self.counts.update(outcome.counts)
         self.counts.update({f"records_{fate}": n for fate, n in outcome.intake.counts.items()})
 

@@ -80,7 +80,7 @@ class Twin:
         self.oidc = Oidc(lambda: access, self.people, lambda: folder)
         self._limits: dict[str, Limits] = {}
         self._fixed: dict[str, Fixed] = {}
-        self._points_version = -1
+        self._points_version = self._poses_version = -1
         self._turn = threading.Lock()
         self.models = Models(store)
         self.locator = Locator()
@@ -104,7 +104,12 @@ class Twin:
         )
         self.tiles = Tiles(store, model=lambda: self.model, uploads=self.uploads, site_folder=lambda: self.site.folder)
         self.drones = DroneDesk(
-            store, tiles=lambda: self.tiles, plan=self.plan, frame=lambda: self.locator.frame(self.model, self.site)
+            store,
+            model=lambda: self.model,
+            tiles=lambda: self.tiles,
+            plan=self.plan,
+            alarms=self.alarms,
+            frame=lambda: self.locator.frame(self.model, self.site),
         )
         files = PlanFiles(self.uploads, self.upload_names, lambda: self.site.folder)
         schedule = ScheduleChange(self.plan, files, self.refresh)
@@ -127,8 +132,9 @@ class Twin:
         if ingest is not None:
             ingest.on_reply = self.commands.take_reply
             ingest.absorber.on_rows = self.alarms.service.leave
+            ingest.absorber.on_poses = self.drones.now.take
         self.conditions = Conditions(store.state, lambda: self._bounds)
-        self.live = LiveHub(store.state, status=self.status, now=self.now_text)
+        self.live = LiveHub(store.state, status=self.status, now=self.now_text, poses=self._poses)
         self.sql = SqlDesk(store.data_dir / "sql", SqlTables(store))
 
     async def __aenter__(self) -> Self:
@@ -220,6 +226,15 @@ class Twin:
         return {
             "type": "state", "connected": self.connected, "degraded": self.degraded, "nodes": nodes, "alarms": alarms,
         }  # fmt: skip
+
+    async def _poses(self, anyway: bool) -> bytes | None:
+        """The `poses` message of /live; None where no drone said anything since it was last asked."""
+        version = self.drones.now.version
+        if not anyway and version == self._poses_version:
+            return None
+        self._poses_version = version
+        items = await asyncio.to_thread(self.drones.now.now, self.latest)
+        return msgspec.json.encode({"type": "poses", "items": items})
 
     def nodes(self) -> list[NodeStatus]:
         """The agents, as GET /nodes shows them."""

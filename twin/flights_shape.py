@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Shape", "cut_flights", "distance_m", "shape_of", "thinned"]
+__all__ = ["GAP_US", "STILL_US", "Cut", "Shape", "cut_flights", "distance_m", "shape_of", "thinned"]
 
 GAP_US = 60_000_000  # without a pose for so long, the vehicle landed out of sight or another flight began
 STILL_US = 300_000_000  # a vehicle that hovers so long without moving is on the ground
@@ -28,6 +28,14 @@ class Shape(NamedTuple):
     east: float
     north: float
     height_max_m: float
+
+
+class Cut(NamedTuple):
+    """Rows [first, last) of one flight; `ended` where disarming or a long rest on the ground closes it."""
+
+    first: int
+    last: int
+    ended: bool
 
 
 def shape_of(ts_us: Times, lat_deg: Places, lon_deg: Places, alt_m: Places) -> Shape:
@@ -58,20 +66,21 @@ def thinned(rows: int, most: int) -> NDArray[np.int64]:
 
 def cut_flights(
     ts_us: Times, lat_deg: Places, lon_deg: Places, alt_m: Places, armings: list[tuple[int, bool]]
-) -> list[tuple[int, int]]:
-    """Row ranges [first, last) of the flights in poses of one vehicle, in the order of time.
+) -> list[Cut]:
+    """The flights in poses of one vehicle, in the order of time.
 
     `armings` are (time, armed) of its events in order, from before the poses if known. Where they say when it was
     armed, a flight lasts from arming to disarming; elsewhere while it moves. A silence of GAP_US ends each.
     """
-    found: list[tuple[int, int]] = []
+    found: list[Cut] = []
     for first, last in _pieces(ts_us):
         piece = slice(first, last)
         if armings:
-            ranges = _armed_ranges(ts_us[piece], armings)
+            cuts = _armed_ranges(ts_us[piece], armings)
         else:
             ranges = _moving_ranges(ts_us[piece], lat_deg[piece], lon_deg[piece], alt_m[piece])
-        found += [(first + start, first + stop) for start, stop in ranges if stop > start]
+            cuts = [Cut(*one, ts_us[last - 1] - ts_us[first + one[1] - 1] > STILL_US) for one in ranges]
+        found += [Cut(first + one.first, first + one.last, one.ended) for one in cuts if one.last > one.first]
     return found
 
 
@@ -82,18 +91,18 @@ def _pieces(ts_us: Times) -> list[tuple[int, int]]:
     return list(zip([0, *cuts], [*cuts, len(ts_us)], strict=True))
 
 
-def _armed_ranges(ts_us: Times, armings: list[tuple[int, bool]]) -> list[tuple[int, int]]:
-    ranges: list[tuple[int, int]] = []
+def _armed_ranges(ts_us: Times, armings: list[tuple[int, bool]]) -> list[Cut]:
+    ranges: list[Cut] = []
     since: int | None = None
     for at_us, armed in armings:
         row = int(np.searchsorted(ts_us, at_us))
         if armed and since is None:
             since = row
         elif not armed and since is not None:
-            ranges.append((since, int(np.searchsorted(ts_us, at_us, side="right"))))
+            ranges.append(Cut(since, int(np.searchsorted(ts_us, at_us, side="right")), True))
             since = None
     if since is not None:
-        ranges.append((since, len(ts_us)))
+        ranges.append(Cut(since, len(ts_us), False))
     return ranges
 
 

@@ -6,7 +6,7 @@ missed is overwritten by newer values and counted as dropped. Frames that many v
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -22,6 +22,7 @@ __all__ = ["LiveClient", "LiveHub", "View"]
 _PERIOD_S = 1.0 / LIVE_RATE_HZ_MAX
 _PERIOD_S_MAX = 1.0  # an overloaded twin sends coarser, never later and later
 _LATE_S = 0.05  # a tick so late says that the loop is overloaded
+_POSES_PERIOD_S = 0.2  # five times a second: a map moves smoothly between them
 _SLACK_S = 0.02  # a view is due when its time comes within this tick
 _STATE_PERIOD_S = 0.5  # how often nodes and health are looked at
 _CACHE_MAX = 256  # different frames of one version of the state
@@ -60,6 +61,8 @@ class LiveClient:
         self.wake = asyncio.Event()
         self.outbox: list[bytes] = []
         self.overrun = False  # it makes control messages and reads none
+        self.wants_poses = False
+        self._poses: bytes | None = None  # only the newest waits for a socket that is slow
         self._streams = 0
 
     def tell(self, message: Any) -> None:
@@ -69,6 +72,20 @@ class LiveClient:
         else:
             self.outbox.append(message if isinstance(message, bytes) else msgspec.json.encode(message))
         self.wake.set()
+
+    def show_poses(self, wanted: bool) -> None:
+        """From now on where drones are is sent, or no longer."""
+        self.wants_poses, self._poses = wanted, None
+
+    def give_poses(self, message: bytes) -> None:
+        """Where drones are now; what still waits is out of date."""
+        self._poses = message
+        self.wake.set()
+
+    def take_poses(self) -> bytes | None:
+        """What waits to be sent."""
+        message, self._poses = self._poses, None
+        return message
 
     def subscribe(self, name: str, ids: NDArray[np.uint32] | None, *, rate_hz: float, arrow: bool) -> View:
         """Add or replace a view; its first frame is a snapshot. A replaced view keeps its stream number."""
@@ -87,10 +104,18 @@ class LiveClient:
 
 
 class LiveHub:
-    """Owns all clients. `status` says how nodes and the twin do; `now` gives the time as text."""
+    """Owns all clients. `status` says how nodes and the twin do; `now` gives the time as text; `poses` where every
+    drone is as a message, None where nothing moved since it was last asked, unless it is asked with True."""
 
-    def __init__(self, state: LiveState, *, status: Callable[[], dict[str, Any]], now: Callable[[], str]) -> None:
-        self._state, self._status, self._now = state, status, now
+    def __init__(
+        self,
+        state: LiveState,
+        *,
+        status: Callable[[], dict[str, Any]],
+        now: Callable[[], str],
+        poses: Callable[[bool], Awaitable[bytes | None]],
+    ) -> None:
+        self._state, self._status, self._now, self._poses = state, status, now, poses
         self.clients: set[LiveClient] = set()
         self.counts = {"frames": 0, "rows": 0, "dropped": 0, "bytes": 0, "refused": 0}
         self._cache: dict[tuple[bytes, int | None, bool], tuple[int, list[bytes]]] = {}
@@ -100,6 +125,28 @@ class LiveHub:
 
     async def run(self) -> None:
         """Tick until cancelled."""
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._run_values(), name="live.values")
+            both.create_task(self._run_poses(), name="live.poses")
+
+    async def _run_poses(self) -> None:
+        """What moved goes to all who want it; a new one is told within a tick even if nothing moves."""
+        last: bytes | None = None
+        told: set[LiveClient] = set()
+        while True:
+            await asyncio.sleep(_POSES_PERIOD_S)
+            wanted = {client for client in self.clients if client.wants_poses}
+            if not wanted:
+                last, told = None, set()
+                continue
+            moved = await self._poses(last is None)
+            last = moved or last
+            for client in wanted if moved is not None else wanted - told:
+                if last is not None:
+                    client.give_poses(last)
+            told = wanted
+
+    async def _run_values(self) -> None:
         seen = self._state.version
         status_due_s = 0.0
         while True:

@@ -1,7 +1,7 @@
 """Scans and what they say of elements, in the database: true at the time of the scan, known since it was judged."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +38,7 @@ class Evidence(msgspec.Struct, frozen=True):
     at_us: NDArray[np.int64]
     deviation_mm: NDArray[np.float64]
     combined: Combined  # by row of `ids`
-
-    def rows(self) -> dict[str, int]:
-        """Row of each element in `ids`."""
-        return {element: row for row, element in enumerate(self.ids)}
+    rows: dict[str, int]  # row of each element in `ids`
 
 
 class Scans:
@@ -99,8 +96,13 @@ class Scans:
             names = [column[0] for column in found.description or ()]
             return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
-    def evidence(self, at_us: int | None = None, known_us: int | None = None) -> Evidence:
-        """What all accepted scans together say at a moment, as far as it was known."""
+    def evidence(
+        self, at_us: int | None = None, known_us: int | None = None, name_of: Callable[[str], str] = str
+    ) -> Evidence:
+        """What all accepted scans together say at a moment, as far as it was known.
+
+        `name_of` gives what an element of a former revision of the model is called now.
+        """
         at = "" if at_us is None else 'AND s."at" <= make_timestamptz($at::BIGINT)'
         with self._store.cursor() as cursor:
             table: pa.Table = cursor.sql(
@@ -113,6 +115,8 @@ class Scans:
                 params=_moment(at_us, known_us),
             ).to_arrow_table()
         element = table["element"].combine_chunks().dictionary_encode()
+        names = pa.array([name_of(one) for one in element.dictionary.to_pylist()], pa.string()).dictionary_encode()
+        element = pa.DictionaryArray.from_arrays(names.indices.take(element.indices), names.dictionary)
         numbers = element.indices.to_numpy().astype(np.int64)
         codes = pc.index_in(table["verdict"], value_set=pa.array(VERDICT_CODES)).to_numpy().astype(np.int8)
         p_built = table["p_built"].fill_null(np.nan).to_numpy()
@@ -125,6 +129,7 @@ class Scans:
             moments,
             table["deviation_mean_mm"].fill_null(np.nan).to_numpy(),
             combine(numbers, moments, codes, power, len(ids)),
+            {one: row for row, one in enumerate(ids)},
         )
 
     def stamp(self, at_us: int | None = None, known_us: int | None = None) -> tuple[int, int]:

@@ -27,10 +27,16 @@ _MISTAKES_MAX = 8  # messages that are not understood; then the socket is closed
 
 
 class Subscribe(msgspec.Struct, tag="subscribe", tag_field="type", forbid_unknown_fields=True):
-    """Show these points, or all, under the name `view`; replaces the view of that name."""
+    """Show these points, or all, under the name `view`; replaces the view of that name.
 
-    view: Annotated[str, Meta(min_length=1, max_length=64)]
-    points: Literal["all"] | Annotated[list[Annotated[int, Meta(ge=0, lt=2**32)]], Meta(max_length=LIVE_POINTS_MAX)]
+    With `poses` where every drone is comes too, or no longer; then the view may be left out.
+    """
+
+    view: Annotated[str, Meta(max_length=64)] = ""
+    points: (
+        Literal["all"] | Annotated[list[Annotated[int, Meta(ge=0, lt=2**32)]], Meta(max_length=LIVE_POINTS_MAX)] | None
+    ) = None
+    poses: bool | None = None
     rate_hz: Annotated[float, Meta(gt=0, le=LIVE_RATE_HZ_MAX)] = 2.0
     format: Literal["json", "arrow"] = "json"
 
@@ -93,6 +99,12 @@ async def _receive(socket: WebSocket, client: LiveClient, twin: Twin) -> None:
 def _obey(message: Subscribe | Unsubscribe | Credit | Ping, client: LiveClient, twin: Twin) -> None:
     match message:
         case Subscribe():
+            if message.poses is not None:
+                client.show_poses(message.poses)
+            if message.points is None and message.poses is not None:
+                return
+            if message.points is None or not message.view:
+                raise ValueError("a subscription names its view and its points, or poses")
             if message.view not in client.views and len(client.views) >= LIVE_VIEWS_MAX:
                 raise ValueError(f"at most {LIVE_VIEWS_MAX} views a socket: unsubscribe one")
             ids = None if message.points == "all" else _known(twin, message.points)
@@ -120,6 +132,8 @@ async def _send(socket: WebSocket, client: LiveClient, twin: Twin) -> None:
             client.wake.clear()
             while client.outbox:
                 await _write(socket, client.outbox.pop(0).decode())
+            if (poses := client.take_poses()) is not None:
+                await _write(socket, poses.decode())
             while (view := twin.live.due(client, now_s := time.monotonic())) is not None:
                 for frame in twin.live.frames(client, view, now_s):
                     await _write(socket, frame)

@@ -13,9 +13,11 @@ from twin.api.errors import ProblemError
 from twin.api.operation import Call, Limit, Offset, Operation, Search, Time, micros
 from twin.core import Twin
 from twin.errors import NotFoundError
+from twin.flights_now import DroneView
 from twin.live_frames import rows_of, table_values
 from twin.plan import CODES
 from twin.plan_lifecycle import LIFECYCLES
+from twin.scans_rows import VERDICT_CODES
 from twin.state import NO_TIME, StateTable
 from twin.times import iso, iso_times
 from wire.limits import PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX
@@ -62,23 +64,31 @@ class StateItem(msgspec.Struct):
 
 
 class ElementStates(msgspec.Struct):
-    """The plan's state of every element, by column; `codes` says what a number means."""
+    """The plan's state of every element, and what scans say of it, by column.
+
+    `codes` says what a number of the plan means, `verdict_codes` one of `verdict`; `deviation_mm` is null where no scan
+    measured it.
+    """
 
     codes: list[str]
     global_id: list[str]
     planned: list[int]
     actual: list[int]
     forecast: list[int]
+    verdict: list[int]
+    deviation_mm: list[float | None]
+    verdict_codes: list[str] = msgspec.field(default_factory=lambda: list(VERDICT_CODES))
 
 
 class StatePage(msgspec.Struct, omit_defaults=True):
-    """The values at one moment; `elements` when asked for."""
+    """The values at one moment, and where every drone is; `elements` when asked for."""
 
     at: str | None
     known_at: str | None
     items: list[StateItem]
     total: int
     next: int | None
+    drones: list[DroneView]
     elements: ElementStates | None = None
 
 
@@ -109,7 +119,8 @@ async def show_state(call: Call[StateQuery, None]) -> StatePage | Response:
     elements = None
     if query.include == "elements":
         elements = await asyncio.to_thread(_element_states, twin, at_us, known_us)
-    return StatePage(iso(at_us), iso(known_us), items, total, end if end < total else None, elements)
+    drones = await _drones(twin, at_us, known_us, now=query.at is None and known_us is None)
+    return StatePage(iso(at_us), iso(known_us), items, total, end if end < total else None, drones, elements)
 
 
 def point_ids(text: str, field: str) -> list[int]:
@@ -141,12 +152,26 @@ def _wanted(twin: Twin, query: StateQuery) -> list[int] | None:
 def _element_states(twin: Twin, at_us: int, known_us: int | None) -> ElementStates:
     """By the order of the model; without a plan all is unknown."""
     plan = twin.plan.at(known_us)
+    ids = twin.model.element_ids() if plan is None else plan.element_ids
+    verdict, deviation = twin.drones.verdicts(ids, at_us, known_us)
+    said = {"verdict": verdict.tolist(), "deviation_mm": [None if d != d else round(d, 1) for d in deviation.tolist()]}
     if plan is None:
-        ids = twin.model.element_ids()
         nothing = [0] * len(ids)
-        return ElementStates(list(CODES), ids, nothing, nothing, nothing)
+        return ElementStates(list(CODES), ids, nothing, nothing, nothing, **said)
     codes = {name: found.tolist() for name, found in plan.elements.at(at_us // 1_000_000).items()}
-    return ElementStates(list(CODES), plan.element_ids, **codes)
+    return ElementStates(list(CODES), ids, **codes, **said)
+
+
+async def _drones(twin: Twin, at_us: int, known_us: int | None, *, now: bool) -> list[DroneView]:
+    """Where every drone is, or was; what is shown beside a pose is of the same moment."""
+    if now:
+        return await asyncio.to_thread(twin.drones.now.now, twin.latest)
+    return await asyncio.to_thread(
+        twin.drones.now.at,
+        at_us,
+        known_us,
+        lambda points: twin.store.state_at(at_us, known_at_us=known_us, point_ids=points),
+    )
 
 
 def _element_table(twin: Twin, at_us: int, known_us: int | None) -> pa.Table:
@@ -158,8 +183,13 @@ def _element_table(twin: Twin, at_us: int, known_us: int | None) -> pa.Table:
         ids = pa.array(states.global_id, pa.string())
     else:
         columns, ids = plan.elements.at(at_us // 1_000_000), plan.by_element.elements
-    table = pa.table({"global_id": ids} | {name: pa.array(codes, pa.int8()) for name, codes in columns.items()})
-    return table.replace_schema_metadata({"codes": ",".join(CODES)})
+    verdict, deviation = twin.drones.verdicts(ids.to_pylist(), at_us, known_us)
+    table = pa.table(
+        {"global_id": ids}
+        | {name: pa.array(codes, pa.int8()) for name, codes in {**columns, "verdict": verdict}.items()}
+        | {"deviation_mm": pa.array(deviation, pa.float64(), mask=np.isnan(deviation))}
+    )
+    return table.replace_schema_metadata({"codes": ",".join(CODES), "verdict_codes": ",".join(VERDICT_CODES)})
 
 
 def _items(twin: Twin, page: StateTable, at_us: int, known_us: int | None, *, now: bool) -> list[StateItem]:
