@@ -52,7 +52,7 @@ test.each<Route>([
   { view: "place", id: "2O2Fr$t4X7Zf8NOew3FLOH" },
   { view: "device", node: "gw-1", device: "sdm_630" },
   { view: "point", id: 42 },
-  { view: "model", element: null, shade: "material", of: null, storey: null },
+  { view: "model", element: null, shade: "material", of: null, storey: null, flight: null, scan: null },
   { view: "schedule", task: null },
 ])("every view has an address that leads back to it: $view", (route) => {
   expect(parse(path(route), new URLSearchParams())).toEqual(route);

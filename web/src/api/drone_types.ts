@@ -27,10 +27,11 @@ export interface Upload {
 }
 
 export interface FlightEvent {
-  ts: string;
+  ts: string | null;
   kind: string;
   message: string;
-  severity: string | number;
+  /** as syslog counts: 0 emergency … 7 debug */
+  severity: number;
 }
 
 export interface FlightRow {
@@ -39,13 +40,13 @@ export interface FlightRow {
   source: "live" | "upload";
   kind: string;
   file: string;
-  start: string;
+  start: string | null;
   end: string | null;
-  duration_s: number;
+  duration_s: number | null;
   distance_m: number;
   positions: number;
   bounds: [number, number, number, number] | null;
-  height_datum: string;
+  height_datum: string | null;
   height_max_m: number | null;
   battery: { start: number | null; end: number | null } | null;
   events: readonly FlightEvent[];
@@ -54,19 +55,8 @@ export interface FlightRow {
   scan: string | null;
 }
 
-/** Columns of equal length; x, y, z are null without a site frame. */
-export interface Track {
-  ts_ms: number[];
-  lat_deg: (number | null)[];
-  lon_deg: (number | null)[];
-  alt_m: (number | null)[];
-  x: (number | null)[] | null;
-  y: (number | null)[] | null;
-  z: (number | null)[] | null;
-  yaw_deg: (number | null)[] | null;
-  pitch_deg: (number | null)[] | null;
-  roll_deg: (number | null)[] | null;
-}
+/** Columns of equal length; null where something is not known, x, y, z also without a site frame. */
+export type Track = Record<"ts_ms" | "lat_deg" | "lon_deg" | "alt_m" | "x" | "y" | "z" | "yaw_deg" | "pitch_deg" | "roll_deg", (number | null)[]>;
 
 export interface FlightPhoto {
   id: string;

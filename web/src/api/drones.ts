@@ -1,5 +1,5 @@
 import type { CloudLevels, FlightDetail, FlightRow, ScanRow, Upload, VerdictRow } from "./drone_types";
-import { get, post, query, TwinError } from "./http";
+import { del, get, post, query, TwinError } from "./http";
 import type { Page, Problem } from "./types";
 
 /** Flights, scans and what is uploaded for them. */
@@ -13,6 +13,7 @@ export const flights = (signal?: AbortSignal) => get<Page<FlightRow>>("/flights"
 export const flight = (id: string, width: number, signal?: AbortSignal) => get<FlightDetail>(`/flights/${encodeURIComponent(id)}`, { width }, signal);
 export const scans = (signal?: AbortSignal) => get<Page<ScanRow>>("/scans", { limit: LIST_MAX }, signal);
 export const scan = (id: string, signal?: AbortSignal) => get<ScanRow>(`/scans/${encodeURIComponent(id)}`, {}, signal);
+export const remove = (id: string) => del(`/uploads/${encodeURIComponent(id)}`);
 export const uploads = (signal?: AbortSignal) => get<Page<Upload>>("/uploads", { limit: UPLOADS_SHOWN }, signal);
 export const upload = (id: string, signal?: AbortSignal) => get<Upload>(`/uploads/${encodeURIComponent(id)}`, {}, signal);
 
@@ -45,10 +46,10 @@ export async function cloudLevel(scan: string, file: string, signal?: AbortSigna
 }
 
 /** Send one file; `progress` hears the share sent. Raises TwinError. Several files of one scan share a group. */
-export function send(file: File, group: string | null, progress: (share: number) => void): Promise<Upload> {
+export function send(file: File, group: string | null, at: string | null, progress: (share: number) => void): Promise<Upload> {
   return new Promise((done, failed) => {
     const request = new XMLHttpRequest();
-    request.open("POST", `/api/v1/uploads${query({ name: file.name, group })}`);
+    request.open("POST", `/api/v1/uploads${query({ name: file.name, group, at })}`);
     request.responseType = "json";
     request.upload.onprogress = ({ loaded, total }) => progress(total ? loaded / total : 0);
     request.onerror = () => failed(new TwinError({ title: "unreachable", status: 0 }));
@@ -62,4 +63,4 @@ export function send(file: File, group: string | null, progress: (share: number)
 }
 
 /** All files of a scan are there: begin. */
-export const commit = (group: string) => post<Upload>(`/uploads/${encodeURIComponent(group)}/commit`, {});
+export const commit = (group: string) => post<{ items: Upload[] }>(`/uploads/${encodeURIComponent(group)}/commit`, {});

@@ -52,6 +52,9 @@ export interface ElementStates {
   planned: number[];
   actual: number[];
   forecast: number[];
+  /** 0 none, 1 unknown, 2 built, 3 not built: what scans say */
+  verdict?: number[];
+  deviation_mm?: (number | null)[];
 }
 
 export const elementStates = async (at: number | null, signal?: AbortSignal): Promise<ElementStates | null> =>

@@ -1,6 +1,7 @@
 import { t, type Key } from "../i18n";
 import * as format from "../i18n/format";
 import { RANK, type Condition } from "../state/condition";
+import type { VerdictShade } from "../state/verdicts";
 import { CONDITION_TEXT } from "./condition_mark";
 import { Icon, type IconName } from "./icon";
 
@@ -14,6 +15,38 @@ const PLAN: [PlanShade, Key, IconName][] = [
   ["ahead", "plan.ahead", "ring"],
   ["unlinked", "plan.unlinked", "silent"],
 ];
+
+const VERDICTS: [VerdictShade, Key, IconName][] = [
+  ["built", "verdict.built", "ok"],
+  ["early", "verdict.early", "forward"],
+  ["late", "verdict.late", "high"],
+  ["missing", "verdict.missing", "ring"],
+  ["unknown", "verdict.unknown", "help"],
+];
+export const VERDICT_TEXT = Object.fromEntries(VERDICTS.map(([shade, key]) => [shade, key])) as Record<VerdictShade, Key>;
+export const VERDICT_ICON = Object.fromEntries(VERDICTS.map(([shade, , icon]) => [shade, icon])) as Record<VerdictShade, IconName>;
+
+export function VerdictRows({ counts }: { counts: ReadonlyMap<VerdictShade, number> }) {
+  return (
+    <ul class="legend-rows">
+      {VERDICTS.map(([shade, key]) => (
+        <li key={shade} data-verdict={shade}>
+          <VerdictMark shade={shade} />
+          <span>{t(key)}</span>
+          <span class="num">{format.number(counts.get(shade) ?? 0)}</span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+export function VerdictMark({ shade }: { shade: VerdictShade }) {
+  return (
+    <span class="swatch-box" data-verdict={shade}>
+      <Icon name={VERDICT_ICON[shade]} size={12} />
+    </span>
+  );
+}
 
 export function ConditionRows({ counts }: { counts: ReadonlyMap<Condition, number> }) {
   const order = [...counts].sort(([a], [b]) => RANK[a] - RANK[b]);

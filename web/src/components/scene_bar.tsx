@@ -4,6 +4,7 @@ import type { StoreyInfo } from "../api/model_types";
 import { t, type Key } from "../i18n";
 import { className } from "../i18n/classes";
 import { points } from "../state/catalogue";
+import { scans } from "../state/flights";
 import { route, scene, setScene, SHADES, type Shade } from "../state/route";
 import { hasPlan } from "../state/schedule";
 import { classesOf } from "../state/shading";
@@ -11,7 +12,7 @@ import { siteSheets, tiles } from "../state/tiles";
 import { Icon } from "./icon";
 import { Link } from "./link";
 
-const SHADE_TEXT: Record<Shade, Key> = { material: "shade.material", value: "shade.value", condition: "shade.condition", plan: "shade.plan" };
+const SHADE_TEXT: Record<Shade, Key> = { material: "shade.material", value: "shade.value", condition: "shade.condition", plan: "shade.plan", verdict: "shade.verdict", deviation: "shade.deviation" };
 
 /** Over the model and the plan alike: 3D or plan, one storey or all, colours by what; and the view's own tools. */
 export function SceneBar({ storeys, shown, all = true, children }: { storeys: readonly StoreyInfo[]; shown?: string; all?: boolean; children?: ComponentChildren }) {
@@ -23,7 +24,8 @@ export function SceneBar({ storeys, shown, all = true, children }: { storeys: re
   useEffect(() => {
     if (shade === "value" && !of && classes[0]) setScene({ of: classes[0] });
   }, [shade, of, classes]);
-  const shades = SHADES.filter((one) => one !== "plan" || hasPlan.value || shade === "plan");
+  const there: Partial<Record<Shade, boolean>> = { plan: hasPlan.value === true, verdict: scans.value.length > 0, deviation: scans.value.length > 0 && here === "model" };
+  const shades = SHADES.filter((one) => there[one] !== false || shade === one);
   return (
     <div class="scene-bar" role="toolbar" aria-label={t("scene.tools")}>
       <nav class="segments" aria-label={t("scene.view")}>

@@ -7,11 +7,15 @@ import { Empty, Failed } from "../components/notice";
 import { SceneBar } from "../components/scene_bar";
 import { t } from "../i18n";
 import { highlight } from "../state/highlight";
+import { scans } from "../state/flights";
 import { scene, setScene } from "../state/route";
+import { hasPlan } from "../state/schedule";
 import { theme } from "../state/settings";
 import { askTiles, followTiles, tiles } from "../state/tiles";
+import "../styles/drones.css";
 import "../styles/model.css";
 
+import { Flights } from "./flights";
 import { followModelKeys } from "./keys";
 import { Legend } from "./legend";
 import { Markers } from "./markers";
@@ -20,6 +24,7 @@ import { paintsOf } from "./painter";
 import { ParkModel, type Section } from "./park_model";
 import { followPointer } from "./pointer";
 import { SectionControl } from "./section_control";
+import { Swipe } from "./swipe";
 import { useShading } from "./use_shading";
 
 type Phase = { phase: "opening"; done: number; of: number } | { phase: "open" } | { phase: "failed"; text: string } | { phase: "no graphics" };
@@ -123,6 +128,7 @@ function Overlay({ model }: { model: ParkModel }) {
   const { element, shade, of, storey } = scene.value;
   const [section, setSection] = useState<Section | null>(null);
   const [flags, setFlags] = useState(true);
+  const [swipe, setSwipe] = useState(false);
   const measure = useMeasure(model);
   const legend = useShading(model);
   const { ids } = highlight.value;
@@ -145,12 +151,15 @@ function Overlay({ model }: { model: ParkModel }) {
     <>
       <SceneBar storeys={model.set.storeys}>
         <ToolButton name="section" on={section !== null} toggle={() => setSection(section ? null : { axis: "up", share: 0.5, flipped: false })} />
+        {(hasPlan.value || scans.value.length > 0) && <ToolButton name="swipe" on={swipe} toggle={() => setSwipe(!swipe)} />}
         <ToolButton name="measure" on={measure.on} toggle={measure.toggle} />
         <ToolButton name="flags" on={flags} toggle={() => setFlags(!flags)} />
         <ToolButton name="home" on={null} toggle={() => model.home()} />
       </SceneBar>
       {section && <SectionControl model={model} section={section} change={setSection} />}
       {flags && <Markers model={model} of={shade === "value" ? of : null} storey={storey} />}
+      <Flights model={model} />
+      {swipe && <Swipe key={shade === "verdict" || shade === "deviation" ? shade : "plan"} model={model} close={() => setSwipe(false)} />}
       <MeasureLabel measure={measure} />
       <Legend legend={legend} />
       {element && (
@@ -165,7 +174,7 @@ function Overlay({ model }: { model: ParkModel }) {
   );
 }
 
-const TOOL_TEXT = { section: "model.section", measure: "model.measure", flags: "model.flags", home: "model.home" } as const;
+const TOOL_TEXT = { swipe: "swipe.title", section: "model.section", measure: "model.measure", flags: "model.flags", home: "model.home" } as const;
 
 function ToolButton({ name, on, toggle }: { name: keyof typeof TOOL_TEXT; on: boolean | null; toggle: () => void }) {
   const text = t(TOOL_TEXT[name]);

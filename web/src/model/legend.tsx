@@ -1,6 +1,6 @@
 import type { Signal } from "@preact/signals";
 import { HighlightNote } from "../components/highlight_note";
-import { ConditionRows, PlanRows, type PlanShade } from "../components/legend_rows";
+import { ConditionRows, PlanRows, VerdictRows, type PlanShade } from "../components/legend_rows";
 import { ScaleLegend } from "../components/scale_legend";
 import { t } from "../i18n";
 import { className } from "../i18n/classes";
@@ -12,13 +12,15 @@ import type { LegendState } from "./use_shading";
 /** What the colours mean, in units and words. */
 export function Legend({ legend }: { legend: Signal<LegendState> }) {
   const { shade, of } = scene.value;
-  const { range, unit, conditions, plan, plannedOnly } = legend.value;
+  const { range, unit, conditions, plan, verdicts, plannedOnly } = legend.value;
   if (shade === "material" && !highlight.value.ids.length) return null;
   return (
     <section class="legend-box" aria-label={t("legend.title")}>
       <HighlightNote />
       {shade === "value" && of && (range ? <ScaleLegend name={className(of)} range={range} unit={unit} /> : <p class="muted">{t("legend.noValues", { name: className(of) })}</p>)}
       {shade === "condition" && conditions && <ConditionRows counts={conditions} />}
+      {shade === "verdict" && verdicts && <VerdictRows counts={verdicts} />}
+      {shade === "deviation" && (range ? <ScaleLegend name={t("shade.deviation")} range={range} unit={unit} /> : <p class="muted">{t("verdict.noDeviation")}</p>)}
       {shade === "plan" && plan && <PlanLegend plan={plan} plannedOnly={plannedOnly} />}
     </section>
   );

@@ -46,9 +46,8 @@ export function Markers({ model, of, storey }: { model: ParkModel; of: string | 
       if (next.length !== shown.peek().length || next.some((one, i) => one !== shown.peek()[i])) shown.value = next;
       move(model, host.current, next);
     };
-    model.stage.onFrame = follow;
     follow();
-    return () => (model.stage.onFrame = () => {});
+    return model.stage.onFrame(follow);
   }, [model, candidates]);
   // in history a place is asked for before it is known whether it had a value then
   useEffect(

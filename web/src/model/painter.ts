@@ -1,6 +1,7 @@
 import type { Vector4 } from "three";
 import { css, fromCss, ramp } from "../state/palette";
 import type { Condition } from "../state/condition";
+import type { VerdictShade } from "../state/verdicts";
 import type { ColourTexture } from "./feature_textures";
 import type { Features } from "./features";
 import { calm, isHelper, isSpace } from "./greys";
@@ -18,6 +19,7 @@ export interface Paints {
   accent: number;
   condition: Record<Condition, number>;
   plan: Record<PlanShade, number>;
+  verdict: Record<VerdictShade, number>;
 }
 
 export function paintsOf(element: Element): Paints {
@@ -34,6 +36,7 @@ export function paintsOf(element: Element): Paints {
     accent: of("--accent"),
     condition: { high: warn, low: warn, range: warn, bad: of("--bad"), stale: of("--line-2"), silent: of("--text-2"), ok: of("--model-ok") },
     plan: { finished: of("--plan-finished"), progress: of("--plan-progress"), late: of("--plan-late"), ahead: of("--plan-ahead"), unlinked: of("--model-quiet") },
+    verdict: { built: of("--verdict-built"), early: of("--verdict-early"), late: of("--plan-late"), missing: of("--plan-ahead"), unknown: of("--model-quiet") },
   };
 }
 
@@ -70,6 +73,17 @@ function paintOver(texture: ColourTexture, features: Features, paints: Paints, c
 
 export function paintValues(texture: ColourTexture, features: Features, paints: Paints, values: ReadonlyMap<string, number>, [low, high]: [number, number]): void {
   paintOver(texture, features, paints, (id) => (values.has(id) ? ramp((values.get(id)! - low) / (high - low)) : null), 0.1);
+}
+
+/** What a scan did not decide, or what was not to be there yet, is a ghost. */
+const VERDICT_ALPHA: Record<VerdictShade, number> = { built: 1, early: 1, late: 1, missing: 0.3, unknown: 0.2 };
+
+export function paintVerdicts(texture: ColourTexture, features: Features, paints: Paints, shades: ReadonlyMap<string, VerdictShade>): void {
+  for (let row = 0; row < features.count; row++) {
+    const shade = shades.get(features.ids[row]!);
+    if (shade) texture.set(row, paints.verdict[shade], base(features.types[row]!, VERDICT_ALPHA[shade]));
+    else texture.set(row, paints.quiet, base(features.types[row]!, 0.08));
+  }
 }
 
 export function paintConditions(texture: ColourTexture, features: Features, paints: Paints, conditions: ReadonlyMap<string, Condition>): void {

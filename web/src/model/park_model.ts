@@ -50,7 +50,7 @@ export class ParkModel {
   ) {
     this.stage = new Stage(host);
     this.uniforms = sharedUniforms(colours.texture, dates.texture);
-    this.stage.onBefore = () => void colours.flush();
+    this.stage.onBefore(() => void colours.flush());
     this.stage.home(this.built(), false);
   }
 

@@ -17,9 +17,10 @@ export class Stage {
   readonly scene = new Scene();
   readonly camera = new PerspectiveCamera(FIELD_DEG, 1, 0.1, 10_000);
   readonly controls: OrbitControls;
-  /** called after each drawn frame: whatever is laid over the picture follows */
-  onFrame: () => void = () => {};
-  onBefore: () => void = () => {};
+  private readonly after = new Set<() => void>();
+  private readonly before = new Set<() => void>();
+  /** two pictures side by side: where they meet, 0 … 1, and what makes the scene the left or the right one */
+  split: { share: number; side: (which: "left" | "right") => void } | null = null;
   onGraphics: (state: GraphicsState) => void = () => {};
   frames = 0;
   private readonly renderer: WebGLRenderer;
@@ -50,6 +51,17 @@ export class Stage {
     this.watch = new ResizeObserver(() => this.resize());
     this.watch.observe(host);
     this.resize();
+  }
+
+  /** Called after each drawn frame, until the returned function is: whatever is laid over the picture follows. */
+  onFrame(follow: () => void): () => void {
+    this.after.add(follow);
+    return () => this.after.delete(follow);
+  }
+
+  onBefore(follow: () => void): () => void {
+    this.before.add(follow);
+    return () => this.before.delete(follow);
   }
 
   get canvas(): HTMLCanvasElement {
@@ -150,10 +162,24 @@ export class Stage {
 
   private frame(): void {
     this.wanted = 0;
-    this.onBefore();
-    this.renderer.render(this.scene, this.camera);
+    for (const follow of this.before) follow();
+    if (this.split) this.halves(this.split);
+    else this.renderer.render(this.scene, this.camera);
     this.frames++;
-    this.onFrame();
+    for (const follow of this.after) follow();
+  }
+
+  private halves({ share, side }: NonNullable<Stage["split"]>): void {
+    const { clientWidth: width, clientHeight: height } = this.host;
+    const at = Math.round(width * share);
+    this.renderer.setScissorTest(true);
+    side("left");
+    this.renderer.setScissor(0, 0, at, height);
+    this.renderer.render(this.scene, this.camera);
+    side("right");
+    this.renderer.setScissor(at, 0, width - at, height);
+    this.renderer.render(this.scene, this.camera);
+    this.renderer.setScissorTest(false);
   }
 
   private graphics(state: GraphicsState): void {

@@ -9,9 +9,11 @@ import { header } from "../state/schedule";
 import { theme } from "../state/settings";
 import { conditionsByPlace, valuesByPlace } from "../state/shading";
 import { at } from "../state/time";
+import type { VerdictShade } from "../state/verdicts";
 import { cell, frames } from "../state/values";
 import { paintConditions, paintMaterial, paintsOf, paintValues } from "./painter";
 import type { ParkModel } from "./park_model";
+import { useVerdicts } from "./use_verdicts";
 import type { PlanShade } from "../components/legend_rows";
 
 const REPAINT_MS_MIN = 250;
@@ -23,13 +25,14 @@ export interface LegendState {
   unit: string;
   conditions: ReadonlyMap<Condition, number> | null;
   plan: Record<PlanShade, number> | null;
+  verdicts: ReadonlyMap<VerdictShade, number> | null;
   plannedOnly: Signal<boolean>;
 }
 
 /** Keep the model's colours in step with what was chosen, with the live values and with the instant shown. */
 export function useShading(model: ParkModel): Signal<LegendState> {
   const plannedOnly = useMemo(() => signal(false), []);
-  const legend = useMemo(() => signal<LegendState>({ range: null, unit: "", conditions: null, plan: null, plannedOnly }), []);
+  const legend = useMemo(() => signal<LegendState>({ range: null, unit: "", conditions: null, plan: null, verdicts: null, plannedOnly }), []);
   const { shade, of } = scene.value;
   const known = catalogue.value;
   const wanted = useMemo(() => {
@@ -40,6 +43,7 @@ export function useShading(model: ParkModel): Signal<LegendState> {
   useEffect(() => followDates(model), [model]);
   useEffect(() => followColours(model, legend), [model, shade, of]);
   useEffect(() => (shade === "plan" ? followPlan(model, legend) : undefined), [model, shade]);
+  useVerdicts(model, shade === "verdict" || shade === "deviation" ? shade : null, legend);
   return legend;
 }
 
@@ -76,6 +80,7 @@ function followColours(model: ParkModel, legend: Signal<LegendState>): () => voi
   scheme.addEventListener("change", soon);
   const stop = effect(() => {
     const { shade } = scene.value;
+    if (shade === "verdict" || shade === "deviation") return; // see useVerdicts
     theme.value;
     catalogue.value;
     if (shade === "value" || shade === "condition") {
@@ -94,10 +99,11 @@ function followColours(model: ParkModel, legend: Signal<LegendState>): () => voi
 function repaint(model: ParkModel, legend: Signal<LegendState>): void {
   const { colours, features } = model;
   const { shade, of } = scene.peek();
+  if (shade === "verdict" || shade === "deviation") return;
   const paints = paintsOf(model.stage.host);
   const points = catalogue.peek().values();
   const read = (id: number) => cell(id).peek();
-  const next: LegendState = { ...legend.peek(), range: null, unit: "", conditions: null };
+  const next: LegendState = { ...legend.peek(), range: null, unit: "", conditions: null, verdicts: null };
   if (shade === "value" && of) {
     const { values, range, unit } = valuesByPlace(points, of, read);
     paintValues(colours, features, paints, values, range);

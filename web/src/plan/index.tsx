@@ -12,6 +12,7 @@ import { go, route, scene, setScene } from "../state/route";
 import { askTiles, followTiles, siteSheets, tiles } from "../state/tiles";
 import "../styles/model.css";
 import "../styles/plan.css";
+import { MapFlights } from "./flights";
 import { followGestures, sheetKeys } from "./gestures";
 import { Labels } from "./labels";
 import { SheetLegend } from "./legend";
@@ -73,6 +74,7 @@ function Drawn({ set, base, site }: { set: TileSet; base: string; site: TileSet[
           onKeyDown={(event) => sheet && sheetKeys(sheet, event, toStorey)}
         />
         {sheet && site && <SiteMarks key={plan.file} sheet={sheet} set={set} />}
+        {sheet && site && <MapFlights key={`flights ${plan.file}`} sheet={sheet} set={set} />}
         {sheet && <Labels key={plan.file} sheet={sheet} of={shade === "value" ? of : null} flags={flags} />}
       </div>
       {!sheet && !problem && <Skeleton rows={6} />}

@@ -11,7 +11,7 @@ export interface Spot {
 export class Sheet {
   private readonly followers = new Set<() => void>();
   private readonly shapes = new Map<string, SVGGraphicsElement>();
-  private readonly whole: DOMRect;
+  private whole: DOMRect;
   private view: { x: number; y: number; w: number; h: number };
 
   private constructor(
@@ -95,6 +95,14 @@ export class Sheet {
   /** Pixels a metre. */
   get scale(): number {
     return this.host.clientWidth / this.view.w;
+  }
+
+  /** Make room for places beside the drawing, too. */
+  include(spots: readonly Spot[]): void {
+    let { left, top, right, bottom } = this.whole;
+    for (const { x, y } of spots) [left, top, right, bottom] = [Math.min(left, x), Math.min(top, y), Math.max(right, x), Math.max(bottom, y)];
+    this.whole = new DOMRect(left, top, right - left, bottom - top);
+    this.fit();
   }
 
   fit(): void {

@@ -24,6 +24,8 @@ export function followKeys(actions: KeyActions): void {
     m: () => go({ view: "model", ...scene.value }),
     p: () => go({ view: "plan", ...scene.value }),
     s: () => go({ view: "schedule", task: null }),
+    f: () => go({ view: "flights", id: null, scan: false }),
+    w: () => go({ view: "map", ...scene.value }),
   };
   const keys: Record<string, (event: KeyboardEvent) => void> = {
     "/": actions.search,

@@ -29,9 +29,9 @@ const alarmMarks = computed<Mark[]>(() =>
   })),
 );
 const flightMarks = computed<Mark[]>(() =>
-  flights.value.map((one) => ({
-    kind: "flight", id: `flight ${one.id}`, at: Date.parse(one.start), to: one.end ? Date.parse(one.end) : null, name: one.file || one.device, view: { view: "flights", id: one.id, scan: false },
-  })),
+  flights.value.flatMap(({ id, start, end, file, device }) =>
+    start ? [{ kind: "flight" as const, id: `flight ${id}`, at: Date.parse(start), to: end ? Date.parse(end) : null, name: file || device, view: { view: "flights" as const, id, scan: false } }] : [],
+  ),
 );
 const scanMarks = computed<Mark[]>(() =>
   scans.value.map((one) => ({ kind: "scan", id: `scan ${one.id}`, at: Date.parse(one.at), to: Date.parse(one.at), name: one.name ?? one.id, view: { view: "flights", id: one.id, scan: true } })),

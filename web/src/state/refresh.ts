@@ -2,6 +2,7 @@ import { effect, untracked } from "@preact/signals";
 import * as queries from "../api/queries";
 import type { Site } from "../api/types";
 import { loadCatalogue, site } from "./catalogue";
+import { loadFlights } from "./flights";
 import { link } from "./link";
 import { loadSchedule } from "./schedule";
 
@@ -37,4 +38,4 @@ export function followCatalogue(): void {
   later();
 }
 
-const load = () => loadCatalogue().then(loadSchedule);
+const load = () => Promise.all([loadCatalogue().then(loadSchedule), loadFlights()]);
