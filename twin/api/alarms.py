@@ -74,7 +74,7 @@ class AlarmView(msgspec.Struct):
 
 
 class AlarmsPage(msgspec.Struct):
-    """Alarms, the most urgent first; `counts` are those of all, by state."""
+    """Alarms, the most urgent first; `counts` are those of all at that moment, by state."""
 
     items: list[AlarmView]
     counts: dict[str, int]
@@ -146,7 +146,7 @@ async def list_alarms(call: Call[AlarmsQuery, None]) -> AlarmsPage:
     views = [view for view in views if _matches(view, query)]
     views.sort(key=lambda view: (STATES.index(view.state), PRIORITIES.index(view.priority), _newest_first(view)))
     end = query.offset + query.limit
-    counts: dict[str, int] = {str(state): count for state, count in book.counts().items()}
+    counts = {str(state): count for state, count in (book.counts() if then is None else Counter(then.values())).items()}
     page = views[query.offset : end]
     return AlarmsPage(page, counts, book.version, len(views), end if end < len(views) else None)
 

@@ -45,6 +45,7 @@ export async function a_newcomer_finds_understands_and_answers({ open }) {
   await hand.click(".alarm-detail button:has-text('Trend at that moment')");
   await page.waitForURL((url) => url.searchParams.has("from") && url.searchParams.has("points"));
   await textWhen(page, ".legend", (text) => /temperature/i.test(text));
+  await page.waitForSelector(".banner[data-kind=history]");
   await picture(page, "newcomer-trend");
   hand.answered("how did it come");
 

@@ -12,13 +12,14 @@ import { alarmSummary } from "../state/alarms";
 import { zone } from "../state/catalogue";
 import { useResource } from "../state/resource";
 import { go, NO_SCENE } from "../state/route";
-import { live, seek, setRange } from "../state/time";
+import { live, seek, setRange, twinNow } from "../state/time";
 import { PriorityMark } from "./rows";
 import { finding, stepText, subject } from "./words";
 
 const BEFORE_MS = 30 * 60_000;
 const AFTER_MS = 10 * 60_000;
 const JUST_BEFORE_MS = 60_000;
+const SETTLED_MS = 2_000; // so that the end is history already
 
 /** One alarm: what it means, what to do, where to look, and everything that happened to it. */
 export function Detail({ id, changed, close, shelve }: { id: number; changed: () => void; close: () => void; shelve: (id: number) => void }) {
@@ -94,7 +95,7 @@ export function Detail({ id, changed, close, shelve }: { id: number; changed: ()
 
 function openTrend(point: number, raised: number | null): void {
   go({ view: "trends", points: [point] });
-  if (raised !== null) setRange(raised - BEFORE_MS, Math.min(raised + AFTER_MS, Date.now()));
+  if (raised !== null) setRange(raised - BEFORE_MS, Math.min(raised + AFTER_MS, twinNow() - SETTLED_MS));
 }
 
 function Meaning({ name, text }: { name: string; text: string }) {
