@@ -13,6 +13,8 @@ from drone_ingest.clouds.columns import survey
 from drone_ingest.door import read
 from drone_ingest.found import Cloud, Found
 from drone_ingest.limits import MIB, DroneLimits
+from drone_ingest.mission.cli import plan
+from drone_ingest.scan.cli import progress, register
 from drone_ingest.simulate.cli import simulate
 from drone_ingest.summary import summary_of
 from drone_ingest.table_files import point_writer, write_found
@@ -129,3 +131,6 @@ def _show(summary: dict[str, Any]) -> None:
 
 
 drone.add_command(simulate)
+drone.add_command(plan)
+drone.add_command(register)
+drone.add_command(progress)

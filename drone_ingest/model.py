@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
 from bim.geo.frame import SiteFrame
+from bim.geo.settings import Origin
 from bim.geo.site import Geography, frame_of, read_geography
 from bim.open import load_tables, read_model
 from bim.schedule.element_plan import ElementPlan, planned_elements
@@ -42,9 +44,13 @@ class Model:
     meshes: Meshes
     folder: Path
 
-    def frame(self, site: Path | None = None) -> SiteFrame:
-        """Its place on Earth, by the file and the folder of a site; raises InputError when neither says enough."""
-        return frame_of(self.summary.georeference, Geography() if site is None else read_geography(site))
+    def frame(self, site: Path | None = None, place: tuple[float, float, float] | None = None) -> SiteFrame:
+        """Its place on Earth, by the file, the folder of a site, and where its origin is (latitude, longitude, height)
+        if that says neither; raises InputError when all is not enough."""
+        known = Geography() if site is None else read_geography(site)
+        if place is not None and known.origin is None:
+            known = msgspec.structs.replace(known, origin=Origin(*place))
+        return frame_of(self.summary.georeference, known)
 
 
 @contextmanager
