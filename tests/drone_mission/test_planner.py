@@ -54,7 +54,7 @@ def test_the_walls_are_seen_from_where_the_mission_says(block, frame) -> None:
         inside = (np.abs(away @ right) < depth * tan_x) & (np.abs(away @ np.cross(right, look)) < depth * tan_y)
         far = np.linalg.norm(away, axis=1)
         good = inside & (away[:, 1] > far * np.cos(np.radians(51))) & (depth < 0.003 * CAMERA.focal_px * 1.15)
-        seen += good & scene.sees(np.repeat(eye[None], len(wall), 0), wall + [0, -0.01, 0])
+        seen += good & scene.sees(np.repeat(eye[None], len(wall), 0), wall - np.array([0, 0.01, 0]))
     assert (seen > 0).mean() > 0.97
     assert np.median(seen) >= WANTED.times - 1  # ceil(1 / (1 - 0.7)) = 4 pictures of each spot
     assert found.coverage[0].share > 0.97
