@@ -40,10 +40,12 @@ from twin.plan_changes import LinksChange, PlanFiles, ScheduleChange
 from twin.plan_site import SitePlan
 from twin.points import Overrides
 from twin.rows import TS_US_MAX, TS_US_MIN
+from twin.saved_queries import SavedQueries
+from twin.scoring import ScoringDesk
 from twin.siteconfig import SiteConfig, site_from_dict
 from twin.sql import SqlDesk
 from twin.sql_tables import SqlTables
-from twin.state import StateTable
+from twin.state import Rows, StateTable
 from twin.store import Store
 from twin.tiles import Tiles
 from twin.times import iso
@@ -92,6 +94,9 @@ class Twin:
             store, site=lambda: self.site, directory=lambda: self.directory, nodes=self.nodes, plan=self.plan
         )
         self.diagnosis = Diagnosis(lambda: self.model, lambda: self.directory, self.models.relations)
+        self.scoring = ScoringDesk(
+            store, alarms=self.alarms, directory=lambda: self.directory, diagnosis=self.diagnosis
+        )
         self.refresh()
         self.model_change = ModelChange(
             self.models,
@@ -131,10 +136,11 @@ class Twin:
         self.commands = Commands(store, self.clock, ingest.command if ingest else None)
         if ingest is not None:
             ingest.on_reply = self.commands.take_reply
-            ingest.absorber.on_rows = self.alarms.service.leave
+            ingest.absorber.on_rows = self._leave_rows
             ingest.absorber.on_poses = self.drones.now.take
         self.conditions = Conditions(store.state, lambda: self._bounds)
         self.live = LiveHub(store.state, status=self.status, now=self.now_text, poses=self._poses)
+        self.saved = SavedQueries(store)
         self.sql = SqlDesk(store.data_dir / "sql", SqlTables(store))
 
     async def __aenter__(self) -> Self:
@@ -143,6 +149,11 @@ class Twin:
 
     async def __aexit__(self, *error: object) -> None:
         await self.sql.__aexit__(*error)
+
+    def _leave_rows(self, rows: Rows) -> None:
+        """Committed readings, in the writer's thread: to those who watch them."""
+        self.alarms.service.leave(rows)
+        self.scoring.leave(rows)
 
     async def follow(self) -> None:
         """Keep up with catalogue, values and the clock until cancelled."""
@@ -225,6 +236,7 @@ class Twin:
         alarms = self.alarms.summary()
         return {
             "type": "state", "connected": self.connected, "degraded": self.degraded, "nodes": nodes, "alarms": alarms,
+            "scoring": self.scoring.problem or None,
         }  # fmt: skip
 
     async def _poses(self, anyway: bool) -> bytes | None:

@@ -86,6 +86,11 @@ class SqlDesk:
         self._idle.clear()
         shutil.rmtree(self._scratch, ignore_errors=True)
 
+    @property
+    def running(self) -> int:
+        """Queries that run or wait in line."""
+        return self._in_line
+
     async def query(self, sql: str, *, limit_rows: int = SQL_ROWS_DEFAULT, form: str = "json") -> Answer:
         """Run one SELECT or EXPLAIN. InputError when it is wrong, SqlBusyError, SqlFailedError."""
         if not sql.strip() or len(sql) > SQL_CHARS_MAX:

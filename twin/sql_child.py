@@ -21,6 +21,8 @@ import duckdb
 import msgspec
 import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+from pyarrow import csv
 
 from wire.limits import (
     SQL_ADDRESS_BYTES_MAX,
@@ -41,7 +43,7 @@ class Job(msgspec.Struct, frozen=True):
 
     sql: str
     limit_rows: int
-    format: str  # "json" | "arrow"
+    format: str  # "json" | "arrow" | "csv" | "parquet"
     tables: dict[str, list[str]]  # table -> Arrow IPC files with its rows, or its newest rows
     cold: dict[str, list[str]] = {}  # table -> Parquet files with its older rows
 
@@ -83,7 +85,7 @@ def run_job(job: Job, scratch: Path, on_connection: Any = None) -> tuple[Header,
             raise RefusedError("the query needs too much memory", "narrow it, or aggregate first") from error
         except (duckdb.Error, pa.ArrowException, UnicodeError) as error:
             raise RefusedError(str(error)[:2_000], "see GET /openapi.json, /query, for the tables") from error
-    body = _as_json(batches, schema, truncated) if job.format == "json" else _as_arrow(batches, schema)
+    body = _as_json(batches, schema, truncated) if job.format == "json" else _FORMS[job.format](batches, schema)
     if len(body) > SQL_RESULT_BYTES_MAX:
         raise RefusedError("the answer is too large", "ask for fewer rows or columns, or for Arrow")
     return Header(body_bytes=len(body), rows=sum(b.num_rows for b in batches), truncated=truncated), body
@@ -154,6 +156,26 @@ def _as_arrow(batches: list[Any], schema: Any) -> bytes:
         for batch in batches:
             writer.write_batch(batch)
     return bytes(sink.getvalue())
+
+
+def _as_csv(batches: list[Any], schema: Any) -> bytes:
+    """With a header row; lists and structs as their text."""
+    table, sink = pa.Table.from_batches(batches, schema), pa.BufferOutputStream()
+    for at, column in enumerate(table.schema):
+        if pa.types.is_nested(column.type) or pa.types.is_binary(column.type):
+            texts = [None if value is None else str(value) for value in table.column(at).to_pylist()]
+            table = table.set_column(at, column.name, pa.array(texts, pa.string()))
+    csv.write_csv(table, sink)
+    return bytes(sink.getvalue())
+
+
+def _as_parquet(batches: list[Any], schema: Any) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_batches(batches, schema), sink, compression="zstd")
+    return bytes(sink.getvalue())
+
+
+_FORMS = {"arrow": _as_arrow, "csv": _as_csv, "parquet": _as_parquet}
 
 
 def _as_json(batches: list[Any], schema: Any, truncated: bool) -> bytes:

@@ -12,7 +12,7 @@ from twin.sql_recent import RecentRows, write_rows
 from twin.store import Store
 from wire.limits import SQL_RECENT_ROWS_MAX
 
-__all__ = ["SqlTables"]
+__all__ = ["SqlTables", "table_columns"]
 
 _WHOLE = {
     "points": "SELECT *, node || '/' || device || '/' || metric AS key FROM points",
@@ -37,7 +37,18 @@ _WHOLE = {
     "commands": "SELECT * FROM commands",
     "alarms": "SELECT * EXCLUDE (body) FROM alarms",
     "alarm_journal": "SELECT * FROM alarm_journal",
+    "scores": "SELECT * FROM scores",
 }
+
+
+def table_columns(cursor: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[str, str]]]:
+    """Columns of every table that users' SQL may see, as (name, type)."""
+    timed = {kind: f"SELECT point, ts, value, quality, recv FROM {kind}_warm" for kind in ("readings", "states")}  # noqa: S608
+    found = {}
+    for name, select in (_WHOLE | timed).items():
+        rows = cursor.execute(f"DESCRIBE {select}").fetchall()
+        found[name] = [(str(row[0]), str(row[1])) for row in rows]
+    return found
 
 
 class SqlTables:

@@ -77,6 +77,11 @@ PERMISSIONS: Final[dict[tuple[str, str], Rule]] = {
     ("GET", "/schedule/unlinked"): _VIEW,
     ("GET", "/tasks/{task:path}"): _VIEW,
     ("POST", "/query"): _ASK,
+    ("GET", "/query/tables"): _ASK,
+    ("GET", "/queries"): _ASK,
+    ("POST", "/queries"): _act("ask"),
+    ("POST", "/queries/{id}"): _act("ask"),
+    ("DELETE", "/queries/{id}"): _act("ask"),
     ("POST", "/commands"): _act("command", noted=True),
     ("GET", "/commands"): _VIEW,
     ("GET", "/commands/{id}"): _VIEW,
@@ -96,6 +101,7 @@ PERMISSIONS: Final[dict[tuple[str, str], Rule]] = {
         for each in ("", "{id}/")
         for deed in ("ack", "shelve", "unshelve", "suppress", "comment")
     },
+    ("POST", "/alarms/{id}/feedback"): _act("operate", noted=True),
     # drones
     ("POST", "/uploads"): _act("fly"),
     ("GET", "/uploads"): _VIEW,

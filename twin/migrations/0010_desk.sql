@@ -1,0 +1,17 @@
+-- Schema 10. Saved queries; the shift log with its handovers; reports that were made.
+CREATE TABLE saved_queries (
+    id UINTEGER NOT NULL, name VARCHAR NOT NULL, sql VARCHAR NOT NULL, chart VARCHAR NOT NULL, owner VARCHAR NOT NULL,
+    shared BOOLEAN NOT NULL, changed TIMESTAMPTZ NOT NULL
+);
+CREATE TABLE shift_entries (
+    id UINTEGER NOT NULL, "at" TIMESTAMPTZ NOT NULL, written TIMESTAMPTZ NOT NULL, "by" VARCHAR NOT NULL,
+    text VARCHAR NOT NULL, alarms VARCHAR NOT NULL, elements VARCHAR NOT NULL, corrects UINTEGER
+);
+CREATE TABLE shift_handovers (
+    id UINTEGER NOT NULL, "at" TIMESTAMPTZ NOT NULL, giver VARCHAR NOT NULL, note VARCHAR NOT NULL,
+    snapshot VARCHAR NOT NULL, taken TIMESTAMPTZ, taker VARCHAR NOT NULL, remark VARCHAR NOT NULL
+);
+CREATE TABLE reports (
+    id UINTEGER NOT NULL, kind VARCHAR NOT NULL, day VARCHAR NOT NULL, language VARCHAR NOT NULL,
+    made TIMESTAMPTZ NOT NULL, "by" VARCHAR NOT NULL, file VARCHAR NOT NULL, mailed VARCHAR NOT NULL
+);
