@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from drone_ingest.scan.elements import Elements, Floats
 
-__all__ = ["Evidence", "Tolerance", "gather"]
+__all__ = ["Evidence", "Tolerance", "gather", "gather_blind"]
 
 RAYS_AT_ONCE = 100_000
 FRONT_COSINE = 0.2  # 78° off the normal: beyond, a surface is met too obliquely to say where
@@ -23,6 +23,7 @@ _CELL_M = 0.10  # support is also counted once a cell, so that one dense spot is
 _OCCLUDED_EVERY = 16  # rays that are followed beyond their point, to count what stood behind
 _EDGES_MAX = 24  # pierced rays of an element that are looked at beside
 _SEED = 20_260
+_BLIND_EYE_M = 3.0  # an imagined eye so far outside a surface
 _TABLE, _SPREAD, _SHIFT = 1 << 21, np.int64(0x9E3779B97F4A7C1), 17  # a multiplicative hash
 
 
@@ -222,3 +223,16 @@ class _Edges:
         sampled = np.bincount(element, minlength=len(pierced))
         edged = np.bincount(element[~inside], minlength=len(pierced))
         return np.round(pierced * edged / np.maximum(sampled, 1)).astype(np.int64)
+
+
+def gather_blind(elements: Elements, points: Floats, tolerance: Tolerance) -> Evidence:
+    """Evidence of points whose sensor is not known: they may be of a surface, and pierce nothing.
+
+    Each point is looked at from outside the surface nearest to it.
+    """
+    _, triangle = elements.nearest(points)
+    normals = elements.normals[triangle].astype(np.float64)
+    found = gather(elements, points, points + _BLIND_EYE_M * normals, tolerance)
+    for counts in (found.pierced, found.glazed, found.edged, found.occluded):
+        counts[:] = 0
+    return found
