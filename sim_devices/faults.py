@@ -33,6 +33,7 @@ from msgspec import Meta
 
 from sim_devices.campus import Campus
 from sim_devices.damage import KINDS
+from sim_devices.drone.autopilot import Faulty
 from sim_devices.readouts import Value
 from sim_devices.site import Site
 from wire.errors import ConfigError
@@ -46,6 +47,8 @@ REPLAY_SAMPLES_MAX = 20_000  # of each device that is replayed
 
 _Finite = Annotated[float, Meta(ge=-1e9, le=1e9)]
 _Seconds = Annotated[float, Meta(ge=0.0, le=400 * 86_400.0)]
+
+_OF_DRONES = ("gps-drift", "motor-loss")
 
 
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -124,6 +127,13 @@ class Faults:
         """The devices whose link is cut now."""
         since_s = (now_us - self._start_us) / 1e6
         return {fault.device for fault in self._scenario.faults if _is_away(fault, since_s)}
+
+    def of_drone(self, device: str, now_us: int) -> Faulty:
+        """What is broken at a drone now."""
+        since_s = (now_us - self._start_us) / 1e6
+        active = [fault for fault in self._scenario.faults if fault.device == device and fault.active(since_s)]
+        off_m = sum(fault.rate_h * (since_s - fault.from_s) / 3600.0 for fault in active if fault.what == "gps-drift")
+        return Faulty(off_m, any(fault.what == "motor-loss" for fault in active))
 
     def labels(self) -> list[dict[str, Any]]:
         """What a detector should find: one row a fault, with times in UTC, its cause and where it shows first."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import socket
 import time
@@ -21,9 +22,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from sim_devices.campus import TICK_S, Campus
+from sim_devices.drone.autopilot import Autopilot
+from sim_devices.drone.dock import Dock
+from sim_devices.drone.table import Place3
 from sim_devices.faults import Faults, Scenario
 from sim_devices.readouts import Value
 from sim_devices.servers import LOOPBACK, DeviceServer
+from sim_devices.servers.mavlink import DroneServer
 from sim_devices.servers.modbus import ModbusServer
 from sim_devices.servers.mqtt import Broker, MqttDevice
 from sim_devices.servers.opcua import OpcUaServer
@@ -65,7 +70,11 @@ class Park:
         self.faults = Faults(scenario or Scenario(""), self.start_us)
         self._speed, self._broker, self._only = speed, broker, frozenset(only)
         self._ports = ports or {}
-        if unknown := self._only - {device.name for device in self.site.devices}:
+        wanted = [spec for spec in self.site.drones if not self._only or spec.name in self._only]
+        self.drones = [Autopilot(spec, self.site.place.frame, seed) for spec in wanted]
+        self.docks = [Dock(pilot) for pilot in self.drones]
+        everybody = {device.name for device in self.site.devices} | {spec.name for spec in self.site.drones}
+        if unknown := self._only - everybody:
             raise InputError(f"there is no device {min(unknown)}", field="device", fix="see aid4 sim list")
         self.servers: list[DeviceServer] = []
         self._cut: set[str] = set()
@@ -75,6 +84,7 @@ class Park:
     async def __aenter__(self) -> Self:
         """Start every server, then the clock."""
         self.servers = [server for device in self.site.devices if (server := self._server(device)) is not None]
+        self.servers += [self._drone_server(pilot) for pilot in self.drones]
         await self._tasks.__aenter__()
         try:
             for server in self.servers:
@@ -136,6 +146,23 @@ class Park:
             case _:
                 return None
 
+    def _drone_server(self, pilot: Autopilot) -> DroneServer:
+        name, space, label = pilot.spec.name, pilot.spec.space, pilot.spec.label
+        device = Device(name=name, kind="drone", protocol="mavlink", space=space, label=label)
+        return DroneServer(device, pilot, speed=self._speed, port=self._ports.get(name, 0))
+
+    def _fly(self, ticks: int) -> None:
+        """Let the drones live through so many ticks, in the wind of the weather station."""
+        values = self.campus.values()
+        speed, blows_from = (_number(values, f"wind_{one}") for one in ("speed", "direction"))
+        turn = math.radians(blows_from + 180.0)
+        wind = Place3(speed * math.sin(turn), speed * math.cos(turn), 0.0)
+        for pilot, dock in zip(self.drones, self.docks, strict=True):
+            pilot.faulty = self.faults.of_drone(pilot.spec.name, self.campus.now_us)
+            for _ in range(ticks):
+                pilot.step(TICK_S, wind)
+                dock.step(TICK_S)
+
     async def _run(self) -> None:
         """Keep simulated time at `speed` times the monotonic clock, in whole ticks."""
         last_s, owed_s = time.monotonic(), 0.0
@@ -149,6 +176,7 @@ class Park:
                 owed_s -= ticks * TICK_S
                 self.faults.afflict(self.campus)
                 self.campus.step(ticks * TICK_S)
+                self._fly(ticks)
             await self._publish()
 
     async def _publish(self) -> None:
@@ -156,7 +184,7 @@ class Park:
         await self._follow_cuts()
         for server in self.servers:
             prefix = server.device.name + "/"
-            metrics = self.site.metrics(server.device)
+            metrics = self.site.metrics(server.device) if server.device.kind in self.site.kinds else ()
             await server.publish({metric.name: shown[prefix + metric.name] for metric in metrics})
 
     async def _follow_cuts(self) -> None:
@@ -169,6 +197,12 @@ class Park:
             elif name in self._cut and name not in cut:
                 await server.start(self._tasks)
         self._cut = cut
+
+
+def _number(values: Mapping[str, Value], metric: str) -> float:
+    """A value of the site's weather station; 0 where there is none."""
+    found = next((value for key, value in values.items() if key.endswith(f"/{metric}")), 0.0)
+    return float(found) if isinstance(found, int | float) else 0.0
 
 
 def write_ports(park: Park, path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
+from sim_devices.drone.table import DroneSpec, Frame
 from sim_devices.physics.signals import Signal
 from sim_devices.physics.weather import ANNUAL_MEAN_C, ANNUAL_SWING_C
 from wire.errors import ConfigError
@@ -21,7 +22,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 _Metre = Annotated[float, Meta(ge=-20_000, le=20_000)]
 _AREA_M2_MIN = 0.25  # a room that somebody or something stands in
 
-Protocol = Literal["modbus", "sunspec", "opcua", "mqtt"]
+Protocol = Literal["modbus", "sunspec", "opcua", "mqtt", "mavlink"]
 Declared = Literal["f64", "f32", "i16", "u16", "i32", "u32", "bool", "enum", "text"]
 
 
@@ -84,6 +85,13 @@ class Place(msgspec.Struct, frozen=True):
     longitude_deg: float
     annual_mean_c: float = ANNUAL_MEAN_C
     annual_swing_c: float = ANNUAL_SWING_C
+    height_m: float = 0.0  # of the ground, above the sea
+    true_north_deg: float = 0.0  # against the grid's y axis, clockwise
+
+    @property
+    def frame(self) -> Frame:
+        """Where the site's grid lies on Earth."""
+        return Frame(self.latitude_deg, self.longitude_deg, self.height_m, self.true_north_deg)
 
 
 class _Storey(msgspec.Struct, frozen=True):
@@ -109,6 +117,7 @@ class _Devices(msgspec.Struct, frozen=True):
 
     devices: tuple[Device, ...] = msgspec.field(name="device")
     kinds: dict[str, Kind] = msgspec.field(name="kind")
+    drones: tuple[DroneSpec, ...] = msgspec.field(name="drone", default=())
 
 
 class _SiteFile(msgspec.Struct, frozen=True):
@@ -125,6 +134,7 @@ class Site(msgspec.Struct, frozen=True):
     devices: tuple[Device, ...]
     kinds: dict[str, Kind]
     time_zone: str = "UTC"
+    drones: tuple[DroneSpec, ...] = ()
 
     def space(self, name: str) -> Space:
         """The space of that name; raises KeyError."""
@@ -161,6 +171,7 @@ def load_site(folder: Path) -> Site:
         spaces={room.name: room for room in rooms},
         devices=tuple(device for device in table.devices if not device.planned),
         kinds=table.kinds,
+        drones=table.drones,
         time_zone=_decode(folder / "site.toml", _SiteFile).time_zone,
     )
     _check(site, str(folder / "devices.toml"))
@@ -196,6 +207,22 @@ def _check(site: Site, file: str) -> None:
                 f"no space is named {device.space}", file=file, field=f"{at}.space", fix="add the room to layout.toml"
             )
         seen.add(device.name)
+    _check_drones(site, file, seen)
     for kind in site.kinds.values():
         for metric in kind.metrics:
             check_name("metric", metric.name)
+
+
+def _check_drones(site: Site, file: str, seen: set[str]) -> None:
+    for place, drone in enumerate(site.drones):
+        check_name("device", drone.name)
+        if drone.name in seen:
+            problem, field, fix = f"two devices are named {drone.name}", "name", "rename one"
+        elif drone.space not in site.spaces:
+            problem, field, fix = f"no space is named {drone.space}", "space", "add the place to layout.toml"
+        elif any(up > drone.ceiling_m for _, _, up in drone.mission_m):
+            problem, field, fix = "it flies above its ceiling", "mission_m", "fly lower or raise ceiling_m"
+        else:
+            seen.add(drone.name)
+            continue
+        raise ConfigError(problem, file=file, field=f"drone[{place}].{field}", fix=fix)

@@ -38,6 +38,7 @@ from edge.sources.link_time import LinkTime
 from edge.sources.mavlink_commands import SAFE_WORDS, Commander
 from edge.sources.mavlink_link import Peer, Transport, open_transport, parse_address
 from edge.sources.mavlink_rows import VehicleRows, event_batch
+from edge.sources.pose_check import SPEED_M_S_MAX
 from wire.catalogue import Point
 from wire.errors import ConfigError
 
@@ -70,6 +71,7 @@ class MavlinkConfig(SourceConfig, tag="mavlink"):
     commands: tuple[Word, ...] = SAFE_WORDS
     metrics: tuple[str, ...] = ()
     request: bool = True
+    speed_m_s_max: Annotated[float, msgspec.Meta(ge=1, le=1e6)] = SPEED_M_S_MAX  # a leap beyond is no flight
     system_id: Annotated[int, msgspec.Meta(ge=1, le=255)] = (
         254  # not 255: autopilots take its heartbeat for the pilot's
     )
@@ -95,7 +97,9 @@ class Mavlink:
         key = _key(context.folder / config.key_file) if config.key_file else None
         self._check = SignatureCheck(key) if key else None
         self._signer = Signer(key) if key else None
-        self._rows = VehicleRows(self._name_of, frozenset(config.metrics), config.commands, config.space)
+        self._rows = VehicleRows(
+            self._name_of, frozenset(config.metrics), config.commands, config.space, config.speed_m_s_max
+        )
         self._events = VehicleEvents(round(config.link_loss_s * 1e6))
         self._commander = Commander(self._send, config.system_id)
         self._ears: dict[Peer, _Ear] = {}
@@ -211,6 +215,7 @@ class Mavlink:
             self._events.clock_stepped(step_us)
             self._rows.clock_stepped()
             self._last_us += step_us
+            self._pending = deque((at_us + step_us, data, peer) for at_us, data, peer in self._pending)
         chunks: dict[Peer, list[tuple[int, bytes]]] = {}
         for at_us, data, peer in self._pending:
             chunks.setdefault(peer, []).append((at_us, data))

@@ -41,11 +41,17 @@ class VehicleRows:
     """Points by vehicle and what they said last. `name_of(system)` names a device; `wanted` limits the metrics."""
 
     def __init__(
-        self, name_of: Callable[[int], str], wanted: frozenset[str], commands: Sequence[str], space: str
+        self,
+        name_of: Callable[[int], str],
+        wanted: frozenset[str],
+        commands: Sequence[str],
+        space: str,
+        speed_m_s_max: float,
     ) -> None:
         self.points = PointList()
         self._last = LastValues(self.points)
         self._name_of, self._wanted, self._commands, self._space = name_of, wanted, commands, space
+        self._speed_m_s_max = speed_m_s_max
         self._ids: dict[tuple[int, str], int] = {}
         self._systems: dict[int, int] = {}  # the system of a point
         self._unknown: set[int] = set()
@@ -197,7 +203,7 @@ class VehicleRows:
         for found in poses(batches):
             if found.system not in known or (at := self._point(found.system, "pose", kind="pose", unit="")) < 0:
                 continue
-            check = self._checks.setdefault(found.system, PoseCheck())
+            check = self._checks.setdefault(found.system, PoseCheck(self._speed_m_s_max))
             flags = check.flags(found.t_us, found.lat_deg, found.lon_deg, found.alt_m)
             if check.news:
                 health.error("position", f"{self._name_of(found.system)}: {check.news}")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from wire.quality import BAD
 
-__all__ = ["PoseCheck"]
+__all__ = ["SPEED_M_S_MAX", "PoseCheck"]
 
 SPEED_M_S_MAX: Final = 150.0  # faster than any drone of these sites flies
 SLACK_M: Final = 100.0  # receivers jump when their fix improves
@@ -24,7 +24,8 @@ _M_PER_DEG: Final = 111_320.0
 class PoseCheck:
     """Remembers one aircraft. `news` says what began with the last call, empty otherwise."""
 
-    def __init__(self) -> None:
+    def __init__(self, speed_m_s_max: float = SPEED_M_S_MAX) -> None:
+        self._speed_m_s_max = speed_m_s_max
         self.news = ""
         self._good: tuple[int, float, float] | None = None
         self._odd: tuple[int, float, float] | None = None
@@ -42,21 +43,20 @@ class PoseCheck:
         return flags
 
     def _is_believed(self, place: tuple[int, float, float]) -> bool:
-        if self._good is None or _reachable(self._good, place):
+        if self._good is None or self._reachable(self._good, place):
             self._good, self._odd, self._odd_count = place, None, 0
             return True
         if self._odd is None:
             self.news = f"it leapt {_metres(self._good, place):,.0f} m"
-        agrees = self._odd is not None and _reachable(self._odd, place)
+        agrees = self._odd is not None and self._reachable(self._odd, place)
         self._odd, self._odd_count = place, self._odd_count + 1 if agrees else 1
         if self._odd_count >= AGREE:
             self._good, self._odd, self._odd_count = place, None, 0
             return True
         return False
 
-
-def _reachable(a: tuple[int, float, float], b: tuple[int, float, float]) -> bool:
-    return _metres(a, b) <= SLACK_M + SPEED_M_S_MAX * abs(b[0] - a[0]) / 1e6
+    def _reachable(self, a: tuple[int, float, float], b: tuple[int, float, float]) -> bool:
+        return _metres(a, b) <= SLACK_M + self._speed_m_s_max * abs(b[0] - a[0]) / 1e6
 
 
 def _metres(a: tuple[int, float, float], b: tuple[int, float, float]) -> float:

@@ -32,7 +32,8 @@ def test_the_source_needs_neither_pymavlink_nor_anything_heavy() -> None:
         "from edge.sources import load_kind; load_kind('mavlink'); load_kind('dji-dock')\n"
         "from drone_ingest.mavlink.encode import encode\n"
         "encode('HEARTBEAT', {}, system=1, component=1, seq=0, dialect_name='live')\n"
-        "print([name for name in ('duckdb', 'ifcopenshell', 'open3d', 'pandas', 'pyproj', 'scipy') if name in sys.modules])"
+        "heavy = ('duckdb', 'ifcopenshell', 'open3d', 'pandas', 'pyproj', 'scipy', 'onnxruntime')\n"
+        "print([name for name in heavy if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "[]", done.stderr

@@ -48,7 +48,8 @@ async def test_it_listens_on_loopback_only_stays_small_and_has_little_left_to_do
     tmp_path: Path,
 ) -> None:
     async with _process(ports_file=tmp_path / "ports.json") as (process, document):
-        listening = [c for c in psutil.Process(process.pid).net_connections("tcp") if c.status == psutil.CONN_LISTEN]
+        tcp = [c for c in psutil.Process(process.pid).net_connections("tcp") if c.status == psutil.CONN_LISTEN]
+        listening = [*tcp, *psutil.Process(process.pid).net_connections("udp")]
         assert {connection.laddr.ip for connection in listening} == {"127.0.0.1"}
         assert {connection.laddr.port for connection in listening} == set(document["ports"].values())
         assert psutil.Process(process.pid).memory_info().rss < 150 * 2**20
