@@ -1,5 +1,5 @@
 import type { CloudLevels, FlightDetail, FlightRow, ScanRow, Upload, VerdictRow } from "./drone_types";
-import { del, get, post, query, TwinError } from "./http";
+import { csrfHeader, drop, get, post, query, TwinError } from "./http";
 import type { Page, Problem } from "./types";
 
 /** Flights, scans and what is uploaded for them. */
@@ -13,7 +13,7 @@ export const flights = (signal?: AbortSignal) => get<Page<FlightRow>>("/flights"
 export const flight = (id: string, width: number, signal?: AbortSignal) => get<FlightDetail>(`/flights/${encodeURIComponent(id)}`, { width }, signal);
 export const scans = (signal?: AbortSignal) => get<Page<ScanRow>>("/scans", { limit: LIST_MAX }, signal);
 export const scan = (id: string, signal?: AbortSignal) => get<ScanRow>(`/scans/${encodeURIComponent(id)}`, {}, signal);
-export const remove = (id: string) => del(`/uploads/${encodeURIComponent(id)}`);
+export const remove = (id: string) => drop(`/uploads/${encodeURIComponent(id)}`);
 export const uploads = (signal?: AbortSignal) => get<Page<Upload>>("/uploads", { limit: UPLOADS_SHOWN }, signal);
 export const upload = (id: string, signal?: AbortSignal) => get<Upload>(`/uploads/${encodeURIComponent(id)}`, {}, signal);
 
@@ -51,6 +51,7 @@ export function send(file: File, group: string | null, at: string | null, progre
     const request = new XMLHttpRequest();
     request.open("POST", `/api/v1/uploads${query({ name: file.name, group, at })}`);
     request.responseType = "json";
+    for (const [name, value] of Object.entries(csrfHeader())) request.setRequestHeader(name, value);
     request.upload.onprogress = ({ loaded, total }) => progress(total ? loaded / total : 0);
     request.onerror = () => failed(new TwinError({ title: "unreachable", status: 0 }));
     request.onload = () => {

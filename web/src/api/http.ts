@@ -37,9 +37,6 @@ export function drop<T>(path: string): Promise<T> {
   return call<T>(path, { method: "DELETE", headers: { Accept: "application/json", ...csrfHeader() } });
 }
 
-/** `DELETE /api/v1<path>`. Raises TwinError. */
-export const del = <T>(path: string): Promise<T> => call<T>(path, { method: "DELETE", headers: { Accept: "application/json" } });
-
 /** `GET /api/v1<path>`: the body as it is, to be kept as a file. Raises TwinError. */
 export async function fetchBlob(path: string, params: Params): Promise<Blob> {
   return (await answer(path + query(params), {})).blob();

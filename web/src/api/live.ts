@@ -1,3 +1,4 @@
+import type { Pose } from "./drone_types";
 import type { ServerFrame, StateFrame, ValuesFrame } from "./types";
 
 const BACKOFF_MS_MIN = 500;
@@ -16,12 +17,14 @@ export interface LiveEvents {
   hello(nowMs: number, site: string): void;
   state(frame: StateFrame): void;
   values(frame: ValuesFrame): void;
+  poses(items: readonly Pose[]): void;
 }
 
 /** The page's one socket: reconnects with backoff and jitter, renews the subscription, returns credits. */
 export class LiveSocket {
   private socket: WebSocket | null = null;
   private wanted: string | null = null;
+  private wantsPoses = false;
   private attempt = 0;
   private lostSince: number | null = null;
   private heardAt = 0;
@@ -67,6 +70,12 @@ export class LiveSocket {
     this.send(this.wanted);
   }
 
+  /** Say where the drones are, or no longer; said again after every reconnect. */
+  showPoses(on: boolean): void {
+    this.wantsPoses = on;
+    this.send(JSON.stringify({ type: "subscribe", poses: on }));
+  }
+
   private opened(socket: WebSocket): void {
     if (socket !== this.socket) return;
     this.attempt = 0;
@@ -74,6 +83,7 @@ export class LiveSocket {
     this.heardAt = Date.now();
     this.events.link({ phase: "open" });
     if (this.wanted) this.send(this.wanted);
+    if (this.wantsPoses) this.showPoses(true);
   }
 
   private heard(data: unknown): void {
@@ -83,7 +93,8 @@ export class LiveSocket {
     if (frame.type === "values") {
       this.events.values(frame);
       this.send('{"type":"credit","n":1}');
-    } else if (frame.type === "state") this.events.state(frame);
+    } else if (frame.type === "poses") this.events.poses(frame.items);
+    else if (frame.type === "state") this.events.state(frame);
     else if (frame.type === "hello") this.events.hello(Date.parse(frame.now), frame.site);
   }
 

@@ -1,3 +1,4 @@
+import type { Pose } from "./drone_types";
 import { fetchBlob, get, post } from "./http";
 import type { TilesAnswer } from "./model_types";
 import type { CommandRow, ElementDetail, ElementRow, History, NodeRow, Page, Point, PointDetail, Site, StatePage, StateRow, Tree } from "./types";
@@ -33,16 +34,23 @@ export async function* points(signal?: AbortSignal): AsyncGenerator<Page<Point>>
 }
 
 /** As-of state of the given points, or of all of them; `at` null means now. */
-export async function state(at: number | null, ids: readonly number[] | "all", signal?: AbortSignal): Promise<StateRow[]> {
+export async function state(at: number | null, ids: readonly number[] | "all", signal?: AbortSignal): Promise<AsOf> {
   const when = at === null ? null : iso(at);
   if (ids === "all") return allState(when, signal);
-  const rows: StateRow[] = [];
-  for (let i = 0; i < ids.length; i += IDS_PER_CALL) {
+  const found: AsOf = { rows: [], drones: [] };
+  for (let i = 0; i === 0 || i < ids.length; i += IDS_PER_CALL) {
     const part = ids.slice(i, i + IDS_PER_CALL);
-    const page = await get<StatePage>("/state", { at: when, points: part.join(","), limit: part.length }, signal);
-    rows.push(...page.items);
+    const page = await get<StatePage>("/state", { at: when, ...(part.length ? { points: part.join(","), limit: part.length } : { limit: 1 }) }, signal);
+    if (part.length) found.rows.push(...page.items);
+    found.drones = page.drones ?? [];
   }
-  return rows;
+  return found;
+}
+
+/** What was at an instant: the points' values, and where the drones were. */
+export interface AsOf {
+  rows: StateRow[];
+  drones: readonly Pose[];
 }
 
 /** The plan state of every element at an instant, as columns. */
@@ -60,15 +68,17 @@ export interface ElementStates {
 export const elementStates = async (at: number | null, signal?: AbortSignal): Promise<ElementStates | null> =>
   (await get<StatePage & { elements?: ElementStates | null }>("/state", { at: at === null ? null : iso(at), include: "elements", limit: 1 }, signal)).elements ?? null;
 
-async function allState(at: string | null, signal?: AbortSignal): Promise<StateRow[]> {
+async function allState(at: string | null, signal?: AbortSignal): Promise<AsOf> {
   const rows: StateRow[] = [];
+  let drones: readonly Pose[] = [];
   let offset: number | null = 0;
   while (offset !== null && offset < POINTS_MAX) {
     const page: StatePage = await get<StatePage>("/state", { at, limit: STATE_PAGE, offset }, signal);
     for (const row of page.items) rows.push(row);
+    drones = page.drones ?? [];
     offset = page.next;
   }
-  return rows;
+  return { rows, drones };
 }
 
 /** The tile set of the live model, or how far its making is. */

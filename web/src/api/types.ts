@@ -1,6 +1,7 @@
 /** What the twin says, field by field: the page's side of the HTTP and WebSocket contract. */
 
 import type { AlarmSummary } from "./alarm_types";
+import type { Pose } from "./drone_types";
 
 export type PointKind = "value" | "state" | "pose";
 export type Value = number | string | null;
@@ -71,6 +72,7 @@ export interface StateRow {
 export interface StatePage extends Page<StateRow> {
   at: string;
   known_at: string | null;
+  drones?: Pose[];
 }
 
 export interface Series {
@@ -212,4 +214,10 @@ export interface ValuesFrame {
   dropped: number;
 }
 
-export type ServerFrame = HelloFrame | StateFrame | ValuesFrame | { type: "pong" } | { type: "error"; detail?: string };
+/** Where drones are now; only of those that moved. */
+export interface PosesFrame {
+  type: "poses";
+  items: Pose[];
+}
+
+export type ServerFrame = PosesFrame | HelloFrame | StateFrame | ValuesFrame | { type: "pong" } | { type: "error"; detail?: string };

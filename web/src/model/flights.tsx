@@ -1,7 +1,6 @@
 import { effect } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Vector3 } from "three";
-import { flight as askFlight } from "../api/drones";
 import type { FlightDetail, FlightPhoto, Pose } from "../api/drone_types";
 import { Icon } from "../components/icon";
 import { PhotoDialog } from "../components/photo_dialog";
@@ -9,8 +8,8 @@ import { t } from "../i18n";
 import * as format from "../i18n/format";
 import { site } from "../state/catalogue";
 import { poses, watchPoses } from "../state/poses";
-import { useResource } from "../state/resource";
-import { scene } from "../state/route";
+import { scene, setScene } from "../state/route";
+import { useFlight } from "../state/use_flight";
 import { theme } from "../state/settings";
 import { at, live } from "../state/time";
 import { poseAt } from "../state/track";
@@ -21,7 +20,6 @@ import { paintsOf } from "./painter";
 import { sceneOf } from "./places";
 import { css } from "../state/palette";
 
-const TRACK_ROWS = 2_000;
 const PHOTOS_MAX = 60;
 const NEAR_PX = 30;
 
@@ -29,8 +27,7 @@ const NEAR_PX = 30;
 export function Flights({ model }: { model: ParkModel }) {
   const { flight, scan } = scene.value;
   const layer = useLayer(model);
-  const [resource] = useResource(`flight ${flight}`, (signal) => (flight ? askFlight(flight, TRACK_ROWS, signal) : Promise.resolve(null)));
-  const chosen = flight ? resource.value.data : null;
+  const chosen = useFlight(flight);
   const [photo, setPhoto] = useState<FlightPhoto | null>(null);
   useEffect(watchPoses, []);
   useEffect(() => {
@@ -109,20 +106,21 @@ function Cloud({ model, scan }: { model: ParkModel; scan: string }) {
   );
 }
 
-/** Over each drone its name, height above the ground of the model, and battery. */
+/** Over each drone its name, height above the zero level of the model, and battery; a click draws its way. */
 function DroneFlags({ model, chosen }: { model: ParkModel; chosen: FlightDetail | null }) {
   const shown = posesShown(chosen).filter((pose) => pose.x !== null && pose.y !== null && pose.z !== null);
+  const { flight } = scene.value;
   const host = useRef<HTMLDivElement>(null);
   useOverlay(model, host, shown.map((pose) => sceneOf(model.set, pose.x!, pose.y!, pose.z!)));
   return (
     <div class="markers drone-flags" ref={host}>
       {shown.map((pose) => (
-        <div key={pose.device} class="marker drone-flag" data-device={pose.device}>
+        <button key={pose.device} type="button" class="marker drone-flag" data-device={pose.device} aria-pressed={pose.flight !== null && pose.flight === flight} onClick={() => setScene({ flight: pose.flight === flight ? null : pose.flight })} title={t("flights.way")}>
           <Icon name="drone" size={14} />
           <span>{pose.device}</span>
-          <span class="num">{t("drone.height", { n: format.number(pose.z! - model.set.origin_m[2]) })}</span>
-          {pose.battery !== null && <span class="num muted">{format.percent(pose.battery > 1 ? pose.battery / 100 : pose.battery)}</span>}
-        </div>
+          <span class="num">{t("drone.height", { n: format.number(pose.z!) })}</span>
+          {pose.battery !== null && <span class="num muted">{format.percent(pose.battery / 100)}</span>}
+        </button>
       ))}
     </div>
   );

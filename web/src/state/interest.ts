@@ -1,8 +1,9 @@
 import { effect, signal, untracked } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { isAbort } from "../api/http";
-import { state } from "../api/queries";
+import { state, type AsOf } from "../api/queries";
 import { link, socket } from "./link";
+import { showPoses, watchers } from "./poses";
 import { at, future, live, mode } from "./time";
 import { takeState } from "./values";
 
@@ -78,8 +79,8 @@ function followInstant(): void {
     abort = new AbortController();
     try {
       // what lies ahead has no readings: every cell is empty, and nothing is asked
-      if (future.peek()) takeIfStill([], points);
-      else if (points === "all" || points.length) takeIfStill(await state(instant, points, abort.signal), points);
+      if (future.peek()) takeIfStill({ rows: [], drones: [] }, points);
+      else if (points === "all" || points.length || watchers.peek()) takeIfStill(await state(instant, points, abort.signal), points);
       shownAt.value = instant;
       asOfFailed.value = false;
     } catch (error) {
@@ -95,9 +96,11 @@ function followInstant(): void {
 
   effect(() => {
     changed.value;
+    watchers.value;
     link.value.phase;
     if (live.value) {
       abort?.abort();
+      if (shownAt.peek() !== null) renewPoses();
       shownAt.value = null;
       return;
     }
@@ -106,6 +109,14 @@ function followInstant(): void {
   });
 }
 
-function takeIfStill(rows: Awaited<ReturnType<typeof state>>, points: readonly number[] | "all"): void {
-  if (!live.peek()) takeState(rows, points);
+/** Back to live: where the drones were then is not where they are. */
+function renewPoses(): void {
+  showPoses([]);
+  if (watchers.peek()) socket()?.showPoses(true);
+}
+
+function takeIfStill({ rows, drones }: Pick<AsOf, "rows" | "drones">, points: readonly number[] | "all"): void {
+  if (live.peek()) return;
+  takeState(rows, points);
+  showPoses(drones);
 }

@@ -1,7 +1,8 @@
 import { signal } from "@preact/signals";
 import { LiveSocket, type LinkState } from "../api/live";
 import type { StateFrame } from "../api/types";
-import { clockSkewMs } from "./time";
+import { followPoses, takePoses } from "./poses";
+import { clockSkewMs, live } from "./time";
 import { takeFrame } from "./values";
 
 /** The connection to the twin, as the page shows it. */
@@ -22,12 +23,14 @@ export function openLink(): void {
       if (!Number.isNaN(nowMs)) clockSkewMs.value = nowMs - Date.now();
     },
     state: (frame) => (twinState.value = frame),
+    poses: (items) => live.peek() && takePoses(items),
     values: (frame) => {
       lastFrameAt.value = Date.now();
       takeFrame(frame);
     },
   });
   opened.open();
+  followPoses((on) => opened?.showPoses(on));
   addEventListener("online", () => opened?.retry());
   document.addEventListener("visibilitychange", () => document.hidden || opened?.retry());
 }

@@ -21,7 +21,7 @@ export function useSince(points: readonly number[]): void {
     const abort = new AbortController();
     const timer = setTimeout(() => {
       state(null, key.split(",").map(Number), abort.signal).then(
-        (rows) => (known.value = new Map(rows.flatMap((row) => (row.since ? [[row.point, Date.parse(row.since)]] : [])))),
+        ({ rows }) => (known.value = new Map(rows.flatMap((row) => (row.since ? [[row.point, Date.parse(row.since)]] : [])))),
         () => undefined, // the column stays empty; the conditions themselves are shown from the live values
       );
     }, SETTLE_MS);
