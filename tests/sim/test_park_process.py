@@ -52,7 +52,7 @@ async def test_it_listens_on_loopback_only_stays_small_and_has_little_left_to_do
         listening = [*tcp, *psutil.Process(process.pid).net_connections("udp")]
         assert {connection.laddr.ip for connection in listening} == {"127.0.0.1"}
         assert {connection.laddr.port for connection in listening} == set(document["ports"].values())
-        assert psutil.Process(process.pid).memory_info().rss < 150 * 2**20
+        assert psutil.Process(process.pid).memory_info().rss < 180 * 2**20  # Arrow, for the drone, is 40 of them
         used_s = sum(psutil.Process(process.pid).cpu_times()[:2])
         before_s = _children_cpu_s()
         process.send_signal(signal.SIGTERM)
