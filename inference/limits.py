@@ -26,6 +26,13 @@ LEARN_CELLS_MAX = 20_000_000  # values of all windows learned from: 160 MB; beyo
 LEARN_WINDOWS_MIN = 1_000  # however many channels there are
 TILE_ROWS = 256  # windows of one run: tiles of 100 to 500 beat one huge batch and bound memory
 
+# Signed bundles and their way to gateways
+PACKAGE_BYTES_MAX = 128 * MIB  # fifty assets of 40 channels are 30 MB
+PACKAGE_HEADER_BYTES_MAX = 4 * MIB  # names and metrics of 10,000 channels are 1 MB
+PACKAGE_PARTS_MAX = 2_000
+VERSIONS_KEPT = 3  # of one model on a gateway: what runs, what ran, what is tried
+MODELS_MAX = 64  # that one node is told to run
+
 # Calibration
 LOG_P_MAX = 1e6  # -log10 p beyond says nothing more; keeps JSON and CSV finite
 BLOCKS_KEPT = 1_024  # block maxima a stream remembers: 16,384 rows at 16 rows a block
