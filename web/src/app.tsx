@@ -18,6 +18,7 @@ import { TrendsView } from "./views/trends";
 const AlarmsView = lazyView(() => import("./alarms"));
 const FlightsView = lazyView(() => import("./flights"));
 const AccountView = lazyView(() => import("./access"));
+const ExploreView = lazyView(() => import("./explore"));
 const ModelView = lazyView(() => import("./model"));
 const PlanView = lazyView(() => import("./plan"));
 const ScheduleView = lazyView(() => import("./schedule"));
@@ -60,6 +61,8 @@ function CurrentView() {
       return <AlarmsView />;
     case "account":
       return <AccountView tab={now.tab} />;
+    case "explore":
+      return <ExploreView />;
     case "model":
       return <ModelView />;
     case "plan":

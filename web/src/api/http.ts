@@ -42,12 +42,24 @@ export async function fetchBlob(path: string, params: Params): Promise<Blob> {
   return (await answer(path + query(params), {})).blob();
 }
 
+interface Sending {
+  accept?: string;
+  signal?: AbortSignal;
+  limitMs?: number;
+}
+
+/** `POST /api/v1<path>` with a JSON body: the answer as it is. Raises TwinError; an abort passes through. */
+export function send(path: string, body: unknown, { accept = "application/json", signal, limitMs }: Sending = {}): Promise<Response> {
+  const headers = { Accept: accept, "Content-Type": "application/json", ...csrfHeader() };
+  return answer(path, { method: "POST", body: JSON.stringify(body), headers }, signal, limitMs);
+}
+
 async function call<T>(path: string, request: RequestInit, signal?: AbortSignal): Promise<T> {
   return (await (await answer(path, request, signal)).json()) as T;
 }
 
-async function answer(path: string, request: RequestInit, signal?: AbortSignal): Promise<Response> {
-  const limit = AbortSignal.timeout(TIMEOUT_MS);
+async function answer(path: string, request: RequestInit, signal?: AbortSignal, limitMs = TIMEOUT_MS): Promise<Response> {
+  const limit = AbortSignal.timeout(limitMs);
   const both = signal ? AbortSignal.any([signal, limit]) : limit;
   let response: Response;
   try {
