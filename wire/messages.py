@@ -6,11 +6,11 @@ import msgspec
 from msgspec import Meta
 
 from wire.errors import MessageError
-from wire.limits import ACK_RANGES_MAX, HELLO_ABSENT_MAX, HELLO_EPOCHS_MAX, MESSAGE_BYTES_MAX
+from wire.limits import ACK_RANGES_MAX, FILE_PART_BYTES, HELLO_ABSENT_MAX, HELLO_EPOCHS_MAX, MESSAGE_BYTES_MAX
 
 __all__ = [
-    "Ack", "Command", "Desired", "DownHello", "EpochSpan", "Health", "Hello", "Reply", "SourceFigures",
-    "SpoolFigures", "Status", "UplinkFigures", "decode", "encode",
+    "Ack", "Command", "Desired", "DownHello", "EpochSpan", "Fetch", "FilePart", "Health", "Hello", "ModelFigures",
+    "Reply", "SourceFigures", "SpoolFigures", "Status", "UplinkFigures", "decode", "encode",
 ]  # fmt: skip
 
 EpochHex = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
@@ -107,14 +107,31 @@ class UplinkFigures(msgspec.Struct, frozen=True):
     last_ack_us: int | None = None
 
 
+class ModelFigures(msgspec.Struct, frozen=True):
+    """One model of a node: is it there, does it run, and what it said since it runs in this mode."""
+
+    version: Text
+    mode: Text
+    state: Literal["waiting", "loading", "running", "refused", "failed"] = "waiting"
+    problem: Text = ""
+    rows: int = 0
+    tick_ms_p99: float | None = None
+    crashes: int = 0
+    episodes: int = 0
+    stream_days: float = 0.0
+    score_median: float | None = None
+
+
 class Health(msgspec.Struct, frozen=True):
-    """up/health: how the agent does."""
+    """up/health: how the agent does. `desired` is the revision of the desired state that it follows."""
 
     ts_us: int
     sources: dict[str, SourceFigures]
     spool: SpoolFigures
     uplink: UplinkFigures
     host: dict[str, float | int | str] = {}
+    desired: int = 0
+    models: dict[str, ModelFigures] = {}
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -143,6 +160,22 @@ class Desired(msgspec.Struct, frozen=True):
 
     revision: int
     state: dict[str, Any] = {}
+
+
+class Fetch(msgspec.Struct, frozen=True):
+    """up/fetch: an agent asks for a part of a file of the twin's model repository. One at a time."""
+
+    name: Annotated[str, Meta(max_length=200)]
+    offset: Annotated[int, Meta(ge=0, le=2**40)]
+
+
+class FilePart(msgspec.Struct, frozen=True):
+    """down/file: the part that begins at `offset`; `total` is -1 when there is no such file."""
+
+    name: Annotated[str, Meta(max_length=200)]
+    offset: Annotated[int, Meta(ge=0, le=2**40)]
+    total: Annotated[int, Meta(ge=-1, le=2**40)]
+    data: Annotated[bytes, Meta(max_length=FILE_PART_BYTES)] = b""
 
 
 _ENCODER = msgspec.json.Encoder()
