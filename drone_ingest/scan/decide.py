@@ -20,10 +20,16 @@ UNKNOWN, BUILT, NOT_BUILT = 1, 2, 3
 VERDICTS = {UNKNOWN: "unknown", BUILT: "built", NOT_BUILT: "not built"}
 _ROUNDS = 60  # of Richardson-Lucy; the depths stand still after 40
 _BUILT_FROM, _NOT_BUILT_BELOW = 0.75, 0.20
-_WITNESSES_MIN = 8.0  # rays for or against
+_SUPPORT_MIN = 5.0  # rays that ended on it
+_WITNESSES_MIN = 8.0  # rays that passed through it
+_STRAY_SHARE = 0.015  # of rays that end before an element, so many may seem to pass it
+_MODEL_WIDTH = 1.3  # times as wide as the others lie may the points of one element lie
+_MODEL_SHIFT = 3.0  # and so many times as far from its surface
+_MEASURED_MIN = 40  # points of an element that make its mean and width worth comparing
 _CELLS_MIN = 3  # places that were met
 _CONTESTED_MAX = 0.5  # of the support, where another element has the same surface
 _WITNESSES_GLASS = 30  # a ray may pass glass that is there …
+_GLASS_SIGMAS = 2.0  # of counting, from which an excess tells more than nothing
 _GLASS_ECHO = 0.02  # … but some come back from it or its frame
 _CLOSE = 2.0  # times the reach: so far a built element may be displaced
 _SOFT = 2.0  # rays of doubt on each side of a probability
@@ -46,22 +52,64 @@ def decide(evidence: Evidence, tolerance: Tolerance) -> Decision:
     clear = evidence.contested <= _CONTESTED_MAX * own
     own = np.maximum(own - evidence.contested, 0.0)
     against = close + behind + pierced + evidence.glazed
-    total = own + against
-    p_built = (own + _SOFT) / (total + 2 * _SOFT)
-    enough = total >= _WITNESSES_MIN
-    built = enough & (p_built >= _BUILT_FROM) & (own >= _WITNESSES_MIN) & (evidence.cells >= _CELLS_MIN) & clear
-    opaque = behind + pierced
-    glass = (evidence.glazed >= _WITNESSES_GLASS) & (evidence.offsets.sum(axis=1) <= _GLASS_ECHO * evidence.glazed)
-    displaced = (own + close + _SOFT) / (total + 2 * _SOFT)  # a little behind its place, it is built askew at worst
-    missing = enough & (displaced < _NOT_BUILT_BELOW) & ((opaque >= _WITNESSES_MIN) | glass)
+    met = evidence.offsets.sum(axis=1)
+    glass = (evidence.glazed >= _WITNESSES_GLASS) & (met <= _GLASS_ECHO * evidence.glazed) & evidence.see_through
+    p_glass = _through_glass(evidence.offsets, own, glass, tolerance)
+    p_built = np.where(evidence.see_through, p_glass, (own + _SOFT) / (own + against + 2 * _SOFT))
+    built = (p_built >= _BUILT_FROM) & (own >= _SUPPORT_MIN) & (evidence.cells >= _CELLS_MIN) & clear
+    built &= _in_place(evidence.offsets, built, tolerance)
+    opaque = np.where(evidence.see_through, 0.0, behind + pierced)
+    stray = _STRAY_SHARE * evidence.occluded  # some points lie behind everything: echoes of echoes
+    gone = behind + pierced + evidence.glazed  # a little behind its place it is built askew at worst
+    displaced = (own + close + _SOFT) / (own + close + gone + 2 * _SOFT)
+    missing = (displaced < _NOT_BUILT_BELOW) & ((opaque >= _WITNESSES_MIN) & (opaque >= stray) | glass)
     verdict = np.where(built, BUILT, np.where(missing, NOT_BUILT, UNKNOWN)).astype(np.uint8)
     return Decision(verdict, p_built, own, against)
 
 
+def _through_glass(offsets: NDArray[np.int64], own: Floats, gone: NDArray[np.bool_], tolerance: Tolerance) -> Floats:
+    """Probability of what is drawn as glass: light passes a window that is there, so only an excess of points at its
+    surface, above how densely they lie before and behind it, tells that it stands; that nearly none lies there at all
+    (`gone`), that it does not."""
+    far = np.abs(_centres(tolerance)) > tolerance.reach_m + tolerance.sigma_m
+    level = offsets[:, far].sum(axis=1) / max(int(far.sum()), 1) * int((~far).sum())
+    sigmas = (own - level) / np.sqrt(own + level + 1.0)
+    excess = 1 / (1 + np.exp(_GLASS_SIGMAS - np.clip(sigmas, -30, 30)))
+    found: Floats = np.where(gone, 0.1, np.maximum(excess, 0.5))
+    return found
+
+
+def _in_place(offsets: NDArray[np.int64], built: NDArray[np.bool_], tolerance: Tolerance) -> NDArray[np.bool_]:
+    """Whether the points of each element lie where, and as tightly as, those of the others do.
+
+    What this building tolerates is learnt from it: the spread of the elements' mean offsets, and their usual width.
+    """
+    centres = _centres(tolerance)
+    near = np.abs(centres) <= tolerance.reach_m + 2 * tolerance.sigma_m
+    count = np.maximum(offsets[:, near].sum(axis=1), 1)
+    mean = offsets[:, near] @ centres[near] / count
+    width = np.sqrt(np.maximum(offsets[:, near] @ centres[near] ** 2 / count - mean**2, 0.0))
+    sure = built & (count >= _MEASURED_MIN)
+    if sure.sum() < _MEASURED_MIN:
+        return np.ones(len(built), np.bool_)
+    middle = float(np.median(mean[sure]))
+    spread = max(1.4826 * float(np.median(np.abs(mean[sure] - middle))), 0.001)
+    usual = float(np.median(width[sure]))
+    placed = np.abs(mean - middle) <= _MODEL_SHIFT * spread + usual / np.sqrt(count)
+    found: NDArray[np.bool_] = (count < _MEASURED_MIN) | (placed & (width <= _MODEL_WIDTH * usual))
+    return found
+
+
+def _centres(tolerance: Tolerance) -> Floats:
+    """Offsets of the bins, metres."""
+    zone = tolerance.zone_m
+    middles: Floats = -zone + 2 * zone / BINS * (np.arange(BINS) + 0.5)
+    return middles
+
+
 def _apart(offsets: Floats, tolerance: Tolerance) -> tuple[Floats, Floats, Floats]:
     """Of each row of binned offsets, how many came from the surface itself, from close behind it, and from farther."""
-    zone, width = tolerance.zone_m, 2 * tolerance.zone_m / BINS
-    centres = -zone + width * (np.arange(BINS) + 0.5)
+    centres, width = _centres(tolerance), 2 * tolerance.zone_m / BINS
     kernel = np.exp(-0.5 * ((centres[:, None] - centres[None]) / max(tolerance.sigma_m, width)) ** 2)
     kernel /= kernel.sum(axis=0)
     depth = np.repeat(offsets.sum(axis=1, keepdims=True) / BINS, BINS, axis=1)

@@ -62,19 +62,23 @@ class Evidence:
     occluded: NDArray[np.int64]  # aimed at, ended before
     contested: NDArray[np.int64]  # met where another element has the same surface
     cells: NDArray[np.int64]  # places of _CELL_M that were met
+    see_through: NDArray[np.bool_]  # drawn as glass, most of it
     rays: int = 0
     _seen_cells: list[NDArray[np.int64]] = field(default_factory=list)
 
     @classmethod
-    def none(cls, elements: int) -> "Evidence":
+    def none(cls, elements: Elements) -> "Evidence":
         """Of no ray at all."""
-        rows = np.zeros((6, elements), np.int64)
-        return cls(np.zeros((elements, BINS), np.int64), rows[0], rows[1], rows[2], rows[3], rows[4], rows[5])
+        count = len(elements)
+        rows = np.zeros((6, count), np.int64)
+        glass = np.bincount(elements.owners, elements.areas_m2 * ~elements.opaque, count)
+        glassy = glass > 0.5 * np.bincount(elements.owners, elements.areas_m2, count)
+        return cls(np.zeros((count, BINS), np.int64), rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], glassy)
 
 
 def gather(elements: Elements, points: Floats, origins: Floats, tolerance: Tolerance) -> Evidence:
     """Evidence of rays from `origins` to `points`, both (n, 3) in model metres."""
-    found = Evidence.none(len(elements))
+    found = Evidence.none(elements)
     rng = np.random.default_rng(_SEED)
     edges = _Edges(elements, tolerance, rng)
     for at in range(0, len(points), RAYS_AT_ONCE):
