@@ -20,6 +20,7 @@ UNKNOWN, BUILT, NOT_BUILT = 1, 2, 3
 VERDICTS = {UNKNOWN: "unknown", BUILT: "built", NOT_BUILT: "not built"}
 _ROUNDS = 60  # of Richardson-Lucy; the depths stand still after 40
 _BUILT_FROM, _NOT_BUILT_BELOW = 0.75, 0.20
+_EARLY_FROM, _EARLY_SUPPORT_MIN, _EARLY_WIDTH, _EARLY_SIGMAS = 0.90, 20.0, 1.15, 9.0  # of what is not due yet
 _SUPPORT_MIN = 5.0  # rays that ended on it
 _WITNESSES_MIN = 8.0  # rays that passed through it
 _STRAY_SHARE = 0.015  # of rays that end before an element, so many may seem to pass it
@@ -45,8 +46,12 @@ class Decision:
     against: Floats  # rays that came from behind it, or went through it
 
 
-def decide(evidence: Evidence, tolerance: Tolerance) -> Decision:
-    """Verdict, probability and the rays behind them."""
+def decide(evidence: Evidence, tolerance: Tolerance, unexpected: NDArray[np.bool_] | None = None) -> Decision:
+    """Verdict, probability and the rays behind them.
+
+    `unexpected` elements are not due yet: formwork where a wall will stand looks like it, so more is asked of them.
+    """
+    early = np.zeros(len(evidence.pierced), np.bool_) if unexpected is None else unexpected
     own, close, behind = _apart(evidence.offsets.astype(np.float64), tolerance)
     pierced = (evidence.pierced - evidence.edged).astype(np.float64)
     clear = evidence.contested <= _CONTESTED_MAX * own
@@ -54,10 +59,11 @@ def decide(evidence: Evidence, tolerance: Tolerance) -> Decision:
     against = close + behind + pierced + evidence.glazed
     met = evidence.offsets.sum(axis=1)
     glass = (evidence.glazed >= _WITNESSES_GLASS) & (met <= _GLASS_ECHO * evidence.glazed) & evidence.see_through
-    p_glass = _through_glass(evidence.offsets, own, glass, tolerance)
+    p_glass = _through_glass(evidence.offsets, own, glass, early, tolerance)
     p_built = np.where(evidence.see_through, p_glass, (own + _SOFT) / (own + against + 2 * _SOFT))
-    built = (p_built >= _BUILT_FROM) & (own >= _SUPPORT_MIN) & (evidence.cells >= _CELLS_MIN) & clear
-    built &= _in_place(evidence.offsets, built, tolerance)
+    built = (p_built >= np.where(early & ~evidence.see_through, _EARLY_FROM, _BUILT_FROM)) & clear
+    built &= (own >= np.where(early, _EARLY_SUPPORT_MIN, _SUPPORT_MIN)) & (evidence.cells >= _CELLS_MIN)
+    built &= _in_place(evidence.offsets, built, early, tolerance)
     opaque = np.where(evidence.see_through, 0.0, behind + pierced)
     stray = _STRAY_SHARE * evidence.occluded  # some points lie behind everything: echoes of echoes
     gone = behind + pierced + evidence.glazed  # a little behind its place it is built askew at worst
@@ -67,19 +73,28 @@ def decide(evidence: Evidence, tolerance: Tolerance) -> Decision:
     return Decision(verdict, p_built, own, against)
 
 
-def _through_glass(offsets: NDArray[np.int64], own: Floats, gone: NDArray[np.bool_], tolerance: Tolerance) -> Floats:
+def _through_glass(
+    offsets: NDArray[np.int64],
+    own: Floats,
+    gone: NDArray[np.bool_],
+    early: NDArray[np.bool_],
+    tolerance: Tolerance,
+) -> Floats:
     """Probability of what is drawn as glass: light passes a window that is there, so only an excess of points at its
     surface, above how densely they lie before and behind it, tells that it stands; that nearly none lies there at all
     (`gone`), that it does not."""
     far = np.abs(_centres(tolerance)) > tolerance.reach_m + tolerance.sigma_m
     level = offsets[:, far].sum(axis=1) / max(int(far.sum()), 1) * int((~far).sum())
     sigmas = (own - level) / np.sqrt(own + level + 1.0)
-    excess = 1 / (1 + np.exp(_GLASS_SIGMAS - np.clip(sigmas, -30, 30)))
+    needed = np.where(early, _EARLY_SIGMAS, _GLASS_SIGMAS)
+    excess = 1 / (1 + np.exp(needed - np.clip(sigmas, -30, 30)))
     found: Floats = np.where(gone, 0.1, np.maximum(excess, 0.5))
     return found
 
 
-def _in_place(offsets: NDArray[np.int64], built: NDArray[np.bool_], tolerance: Tolerance) -> NDArray[np.bool_]:
+def _in_place(
+    offsets: NDArray[np.int64], built: NDArray[np.bool_], early: NDArray[np.bool_], tolerance: Tolerance
+) -> NDArray[np.bool_]:
     """Whether the points of each element lie where, and as tightly as, those of the others do.
 
     What this building tolerates is learnt from it: the spread of the elements' mean offsets, and their usual width.
@@ -96,7 +111,8 @@ def _in_place(offsets: NDArray[np.int64], built: NDArray[np.bool_], tolerance: T
     spread = max(1.4826 * float(np.median(np.abs(mean[sure] - middle))), 0.001)
     usual = float(np.median(width[sure]))
     placed = np.abs(mean - middle) <= _MODEL_SHIFT * spread + usual / np.sqrt(count)
-    found: NDArray[np.bool_] = (count < _MEASURED_MIN) | (placed & (width <= _MODEL_WIDTH * usual))
+    narrow = width <= np.where(early, _EARLY_WIDTH, _MODEL_WIDTH) * usual
+    found: NDArray[np.bool_] = ((count < _MEASURED_MIN) & (~early | narrow)) | (placed & narrow)
     return found
 
 

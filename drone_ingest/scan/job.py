@@ -23,7 +23,7 @@ from drone_ingest.registration.register import Registration, register
 from drone_ingest.registration.rigid import Matrix, apply
 from drone_ingest.scan.crops import write_crops
 from drone_ingest.scan.decide import decide
-from drone_ingest.scan.elements import FINISHED, UNPLANNED, Elements, Floats
+from drone_ingest.scan.elements import FINISHED, IN_PROGRESS, NOT_STARTED, UNPLANNED, Elements, Floats
 from drone_ingest.scan.evidence import Tolerance, gather, gather_blind
 from drone_ingest.scan.points import ScanPoints, read_points
 from drone_ingest.scan.prior import Prior, start_of
@@ -186,6 +186,7 @@ def _verdicts(laid: _Laid, known: list[str], planned: dict[str, int], tell: Tell
     fit = laid.fit
     off = 0.0 if fit.judgement is None else float(np.hypot(fit.judgement.offset_m, fit.judgement.bend_m))
     tolerance = Tolerance(max(fit.sigma_m, 0.005), float(np.hypot(_BUILDING_M, off)))
+    unexpected = np.isin(laid.elements.planned, (NOT_STARTED, IN_PROGRESS))
     here = apply(fit.motion, laid.points.xyz)
     eyes = None if laid.origins is None else apply(fit.motion, laid.origins)
     seeing = np.zeros(len(here), np.bool_) if eyes is None else np.isfinite(eyes[:, 0])
@@ -193,7 +194,7 @@ def _verdicts(laid: _Laid, known: list[str], planned: dict[str, int], tell: Tell
         evidence = gather_blind(laid.elements, here, tolerance)
     else:
         evidence = gather(laid.elements, here[seeing], eyes[seeing], tolerance)
-    return verdict_table(laid.elements, evidence, decide(evidence, tolerance), tolerance, known, planned)
+    return verdict_table(laid.elements, evidence, decide(evidence, tolerance, unexpected), tolerance, known, planned)
 
 
 def _result(job: ScanJob, laid: _Laid) -> ScanResult:
