@@ -84,6 +84,7 @@ class ParkChildren:
         command += ["--ports-file", str(layout.ports), "--broker", f"127.0.0.1:{self._broker.port}"]
         if options.scenario:
             command += ["--scenario", options.scenario, "--labels", str(layout.root / "labels.json")]
+        command += ["--dock-file", str(layout.dock)]
         self._start("devices", [*command, "--user", "devices", "--password-file", str(secret)])
         await self.until("devices", lambda: asyncio.to_thread(layout.ports.exists))
         return len(self._simulated())
@@ -94,9 +95,21 @@ class ParkChildren:
         command += ["--broker", f"mqtt://twin@127.0.0.1:{self._broker.port}", "--port", str(port)]
         if model is not None:
             command += ["--ifc", str(model)]
+            self._tell_docks(port, model)
         self._start("twin", command, {
             "AID4_BROKER_PASSWORD": self._users["twin"].password, "AID4_SERVICE_TOKEN": self.service_token,
         })  # fmt: skip
+
+    def _tell_docks(self, port: int, model: Path) -> None:
+        """Where the docks of simulated drones bring their scans, and of what; a token for a twin with accounts may be
+        put beside it."""
+        token = self._layout.dock.with_suffix(".token")
+        wish = {"url": f"http://127.0.0.1:{port}/", "ifc": str(model), "work": str(self._layout.root / "dock")}
+        wish |= {"token": token.read_text().strip()} if token.exists() else {}
+        fresh = self._layout.dock.with_suffix(".new")
+        fresh.touch(mode=0o600)
+        fresh.write_text(json.dumps(wish))
+        fresh.replace(self._layout.dock)
 
     def start_agent(self, recordings: list[dict[str, Any]], *, drain: bool = False) -> int:
         """Start the agent, returns how many sources it has; with `drain` none, so that it only empties its spool."""

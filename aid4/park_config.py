@@ -60,6 +60,7 @@ class Layout:
         self.broker, self.edge, self.twin = root / "broker", root / "edge", root / "twin"
         self.model, self.log, self.lock = root / "model", root / "log", root / "lock"
         self.ports, self.agent = root / "devices.json", root / "edge" / "edge.toml"
+        self.dock = root / "dock.json"
         self.spool, self.status = root / "edge" / "spool", root / "edge" / "spool" / "status.json"
 
     def create(self) -> None:

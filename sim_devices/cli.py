@@ -71,21 +71,23 @@ def list_(site: Path, as_json: bool) -> None:
 @click.option("--password-file", type=_PATH, help="File with the user's password.")
 @click.option("--device", "only", multiple=True, help="Serve only this device; may be repeated.")
 @click.option("--ports-file", type=_PATH, help="Write the agent's [[source]] tables here (JSON) when all is up.")
+@click.option("--dock-file", type=_PATH, help="JSON {url, ifc, work}: where the docks of drones bring their scans.")
 @click.option("--for", "seconds", type=float, help="Stop after so many seconds.")
 @_SCENARIO
 @_LABELS
 @_JSON
 def run(
     site: Path, seed: int, speed: float, broker: str | None, user: str | None, password_file: Path | None,
-    only: tuple[str, ...], ports_file: Path | None, seconds: float | None, scenario: Path | None,
-    labels: Path | None, as_json: bool,
+    only: tuple[str, ...], ports_file: Path | None, dock_file: Path | None, seconds: float | None,
+    scenario: Path | None, labels: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Serve the park on loopback until Ctrl-C."""
     logging.getLogger("asyncua").setLevel(logging.ERROR)  # warns that a server without security has no security
     faults = _scenario(scenario, site)
     ports = read_ports(ports_file) if ports_file else {}
     park = Park(
-        site, seed, speed, _broker(broker, user, password_file), scenario=faults, only=only, ports=ports
+        site, seed, speed, _broker(broker, user, password_file), scenario=faults, only=only, ports=ports,
+        dock_file=dock_file,
     )  # fmt: skip
     if labels:
         park.faults.write_labels(labels, seed)

@@ -11,6 +11,7 @@ same sources as JSON, written when every server listens.
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import math
 import os
@@ -24,6 +25,7 @@ from typing import Any, Self
 from sim_devices.campus import TICK_S, Campus
 from sim_devices.drone.autopilot import Autopilot
 from sim_devices.drone.dock import Dock
+from sim_devices.drone.surveyor import Surveyor
 from sim_devices.drone.table import Place3
 from sim_devices.faults import Faults, Scenario
 from sim_devices.readouts import Value
@@ -47,6 +49,7 @@ class Park:
     """The devices of a site (or `only` some of them by name), served from `__aenter__` on.
 
     `ports` asks for a device's port, so that a park that is started again is found where it was.
+    `dock_file` tells the docks of drones where the twin is (see `drone/surveyor.py`); without it they bring no scans.
     Without a broker the MQTT devices stay silent. The physics is always that of the whole site.
     """
 
@@ -61,6 +64,7 @@ class Park:
         scenario: Scenario | None = None,
         only: Collection[str] = (),
         ports: Mapping[str, int] | None = None,
+        dock_file: Path | None = None,
     ) -> None:
         if not 0.0 < speed <= SPEED_MAX:
             raise InputError(f"{speed:g} is no speed", field="speed", fix=f"0 < speed <= {SPEED_MAX:g}")
@@ -72,7 +76,8 @@ class Park:
         self._ports = ports or {}
         wanted = [spec for spec in self.site.drones if not self._only or spec.name in self._only]
         self.drones = [Autopilot(spec, self.site.place.frame, seed) for spec in wanted]
-        self.docks = [Dock(pilot) for pilot in self.drones]
+        self.docks = [Dock(pilot, functools.partial(self._landed, pilot)) for pilot in self.drones]
+        self.surveyor = Surveyor(dock_file, self.site.time_zone, seed)
         everybody = {device.name for device in self.site.devices} | {spec.name for spec in self.site.drones}
         if unknown := self._only - everybody:
             raise InputError(f"there is no device {min(unknown)}", field="device", fix="see aid4 sim list")
@@ -121,7 +126,12 @@ class Park:
         """What the devices show now by `device/metric`: the physics with the faults of the moment."""
         return self.faults.shown(self.campus.values(), self.campus.now_us)
 
+    def _landed(self, pilot: Autopilot, track: list[Place3]) -> None:
+        places = [(*pilot.frame.to_grid(place), place.up) for place in track]
+        self.surveyor.landed(pilot.spec, places, self._tasks)
+
     async def _close(self) -> None:
+        await self.surveyor.close()
         await asyncio.gather(*(server.close() for server in self.servers))
         await self._tasks.__aexit__(None, None, None)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from sim_devices.drone.autopilot import Autopilot
+from sim_devices.drone.table import Place3
 
 __all__ = ["Dock"]
 
@@ -12,13 +14,16 @@ CHARGE_SHARE, START_SHARE = 1.0, 0.95
 CHARGE_C = 2.0  # the pack is full after half an hour
 NEAR_M = 3.0  # a drone that landed elsewhere cannot be charged
 CARRIED_S = 120.0  # until somebody has brought it back
+TRACK_STEP_M, TRACK_UP_M, TRACK_MAX = 4.0, 5.0, 5_000
 
 
 class Dock:
-    """Stepped beside its drone. `landed()` is called at the end of each flight that ended in the dock."""
+    """Stepped beside its drone. `landed(places)` is called at the end of each flight that ended in the dock, with where
+    it flew: one place every few metres, from a few metres above the dock on."""
 
-    def __init__(self, pilot: Autopilot, landed: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, pilot: Autopilot, landed: Callable[[list[Place3]], None] = lambda places: None) -> None:
         self.pilot, self.landed = pilot, landed
+        self._track: list[Place3] = []
         self._waits_s = pilot.spec.first_s
         self._away_s = 0.0
         self._flying = False
@@ -28,11 +33,13 @@ class Dock:
         pilot = self.pilot
         if pilot.armed:
             self._flying = self._flying or pilot.airborne
+            self._note(pilot.air.place)
             return
         if self._flying:
             self._flying, self._waits_s = False, pilot.spec.rest_s
+            track, self._track = self._track, []
             if self._is_home():
-                self.landed()
+                self.landed(track)
         if not self._is_home():
             self._bring_back(dt_s)
             return
@@ -43,6 +50,12 @@ class Dock:
             self._waits_s = pilot.spec.rest_s
             pilot.arm()
             pilot.start_mission()
+
+    def _note(self, place: Place3) -> None:
+        is_high = place.up - self.pilot.home.up >= TRACK_UP_M
+        is_new = not self._track or math.dist(self._track[-1], place) >= TRACK_STEP_M
+        if is_high and is_new and len(self._track) < TRACK_MAX:
+            self._track.append(place)
 
     def _is_home(self) -> bool:
         at, home = self.pilot.air.place, self.pilot.home
