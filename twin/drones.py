@@ -1,13 +1,14 @@
 """What drones and scanners bring, joined: uploads and their worker, flights, scans. One desk a twin, no HTTP here."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
+import structlog
 
 from bim.geo.frame import SiteFrame
 from twin.alarms.desk import AlarmDesk
@@ -17,7 +18,8 @@ from twin.flights_now import Drones
 from twin.flights_place import Places
 from twin.model import Model
 from twin.plan_book import PlanBook
-from twin.scans import Evidence, Scans
+from twin.scans import Scans
+from twin.scans_book import ScanBook
 from twin.scans_judge import ScanGround, ScanJudge
 from twin.store import Store
 from twin.tiles import Failed, Ready, Tiles
@@ -25,9 +27,12 @@ from twin.uploads_disk import DroneFolders
 from twin.uploads_groups import Uploads
 from twin.uploads_intake import Intake
 from twin.uploads_work import UploadWork
-from wire.errors import InputError
+from wire.errors import Aid4Error, InputError
 
 __all__ = ["DroneDesk"]
+
+_log = structlog.get_logger("twin.drones")
+_FOLLOW_S = 5.0
 
 
 class DroneDesk:
@@ -43,12 +48,13 @@ class DroneDesk:
         alarms: AlarmDesk,
         frame: Callable[[], SiteFrame | None],
     ) -> None:
-        self._store, self._model, self._tiles, self._plan, self._frame = store, model, tiles, plan, frame
-        self._alarms = alarms
-        self._held: tuple[Any, Evidence] | None = None
+        self._store, self._tiles, self._plan, self._frame = store, tiles, plan, frame
+        self._news = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.folders = DroneFolders(store.data_dir)
         self.places = Places(frame)
         self.flights, self.scans, self.uploads = Flights(store), Scans(store), Uploads(store)
+        self.book = ScanBook(store, self.scans, model=model, plan=plan, alarms=alarms)
         judge = ScanJudge(store, self.uploads, self.scans, self.folders, self._ground, self._judged)
         self.work = UploadWork(store, self.uploads, self.folders, self.flights, judge)
         self.now = Drones(store, self.flights, self.places)
@@ -58,47 +64,37 @@ class DroneDesk:
 
     async def run(self) -> None:
         """Work on what was uploaded, and follow the flights of live vehicles, until cancelled."""
+        self._loop = asyncio.get_running_loop()
         await asyncio.to_thread(self._tidy)
         async with asyncio.TaskGroup() as both:
             both.create_task(self.work.run(), name="drones.uploads")
             both.create_task(self.live.run(), name="drones.flights")
+            both.create_task(self._follow(), name="drones.progress")
 
     async def remove(self, upload: str) -> list[str]:
         """Cancel or undo an upload and its group; ids of its files."""
         row = await asyncio.to_thread(self.uploads.row, upload)
         await self.work.cut(row.group)
         removed = await self.intake.remove(row)
-        await asyncio.to_thread(self._judged)
+        self._news.set()
         return removed
-
-    def verdicts(
-        self, elements: Sequence[str], at_us: int, known_us: int | None
-    ) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
-        """Of each element at a moment what scans add up to (VERDICT_CODES) and its deviation in mm, NaN for none."""
-        codes, deviation = np.zeros(len(elements), np.int8), np.full(len(elements), np.nan)
-        stamp = self.scans.stamp(at_us, known_us)
-        if not stamp[0]:
-            return codes, deviation
-        found = self._evidence(stamp, at_us, known_us)
-        place = np.array([found.rows.get(element, -1) for element in elements], np.int64)
-        known = place >= 0
-        codes[known] = found.combined.verdict[place[known]]
-        row = np.where(known, found.combined.row[place], -1)
-        deviation[row >= 0] = found.deviation_mm[row[row >= 0]]
-        return codes, deviation
-
-    def _evidence(self, stamp: tuple[int, int], at_us: int | None, known_us: int | None) -> Evidence:
-        """What is known by the same scans is read once."""
-        model = self._model()
-        held, key = self._held, (stamp, model)
-        if held is None or held[0] != key:
-            held = self._held = (key, self.scans.evidence(at_us, known_us, model.current))
-        return held[1]
 
     def tile_folder(self, key: str) -> Path | None:
         """The tiles that a scan was judged by, if they are still kept."""
         folder = self._store.data_dir / "tiles" / key
         return folder if (folder / "tileset.json").is_file() else None
+
+    async def _follow(self) -> None:
+        """What scans say of the plan follows scans, plan and model within seconds."""
+        while True:
+            try:
+                await asyncio.to_thread(self.book.refresh)
+            except (Aid4Error, duckdb.Error) as error:
+                _log.warning("what scans say of the plan waits", problem=str(error)[:300])
+            self._news.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_FOLLOW_S):
+                    await self._news.wait()
 
     def _tidy(self) -> None:
         self.folders.prepare()
@@ -117,12 +113,26 @@ class DroneDesk:
             return None
         folder = self._store.data_dir / "tiles" / current.key
         plan = self._plan.live
-        planned: dict[str, Any] = {"global_id": pa.array([], pa.string()), "planned": pa.array([], pa.uint8())}
-        if plan is not None:
-            codes = plan.elements.at(at_us // 1_000_000)["planned"]
-            planned = {"global_id": pa.array(plan.element_ids), "planned": pa.array(codes, pa.int8()).cast(pa.uint8())}
+        planned = None
+        if plan is not None and plan.element_ids:
+            codes = pa.array(plan.elements.at(at_us // 1_000_000)["planned"], pa.int8()).cast(pa.uint8())
+            planned = pa.table({"global_id": pa.array(plan.element_ids, pa.string()), "planned": codes})
         revision = plan.live.revision if plan is not None else None
-        return ScanGround(folder, current.key, revision, pa.table(planned), None)
+        frame = self._frame()
+        return ScanGround(folder, current.key, revision, planned, None if frame is None else _matrix(frame))
 
     def _judged(self) -> None:
-        """What is known of elements has changed."""
+        """A scan was kept: in the worker's thread."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._news.set)
+
+
+def _matrix(frame: SiteFrame) -> list[list[float]] | None:
+    """Model metres → map as 4x4, for what knows no frames; the map between them is linear."""
+    if frame.crs is None:
+        return None
+    base = frame.to_projected(np.vstack([np.zeros(3), np.eye(3)]))
+    matrix = np.eye(4)
+    matrix[:3, :3], matrix[:3, 3] = (base[1:] - base[0]).T, base[0]
+    rows: list[list[float]] = matrix.tolist()
+    return rows

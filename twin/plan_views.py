@@ -16,6 +16,7 @@ from bim.schedule.work_calendar import seconds
 from twin.model import Model
 from twin.plan import CODES, Codes, Lines, Plan
 from twin.plan_clock import texts_of
+from twin.scans_progress import ScanTask
 
 __all__ = [
     "Coverage", "Curve", "ElementPlanView", "LateTask", "LinkedTask", "StateCounts", "TaskView", "counts_of",
@@ -54,6 +55,7 @@ class TaskView(msgspec.Struct, kw_only=True):
     forecast: str
     elements: int
     predecessors: list[str]
+    scan: ScanTask | None = None  # how far it is by what scans saw, beside what people reported
 
 
 class LateTask(msgspec.Struct):
@@ -249,6 +251,7 @@ def task_views(plan: Plan, rows: np.ndarray[Any, np.dtype[np.int64]], now_s: int
                 elements=len(plan.elements_of.get(row["id"], ())),
                 predecessors=plan.predecessors.get(row["id"], []),
                 **{name: CODES[codes[place]] for name, codes in states.items()},
+                scan=None,
                 **{name: texts[place] for name, texts in dates.items()},  # type: ignore[arg-type]
             )
         )

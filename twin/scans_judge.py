@@ -16,6 +16,7 @@ import duckdb
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
+import structlog
 
 from bim.child_process import run_child
 from twin.scans import Scans, read_verdicts
@@ -30,10 +31,15 @@ from wire.errors import InputError, UserError
 
 __all__ = ["ScanGround", "ScanJudge"]
 
+_log = structlog.get_logger("twin.scans")
+
 _SCAN_S_MAX = 3_600.0
 _TILES_S_MAX = 900.0  # a large model's tiles are built in a few minutes after its activation
 _LOOK_S = 0.25
 _EVIDENCE_MAX = 200  # files; the job writes forty
+_LINES_BYTES = 8_192
+_FIRST_STAGES = ("reading", "registering")
+_LEVELS_FROM = 0.9  # share of the job; what is left are the levels of the cloud
 _NO_TIME = "give at=, when the scan was taken, with the upload or its commit"
 
 
@@ -43,8 +49,8 @@ class ScanGround(NamedTuple):
     meshes: Path  # a tile set's folder
     model: str  # its key
     schedule: int | None
-    planned: pa.Table  # global_id, planned (codes of twin.plan)
-    site_frame: dict[str, Any] | None
+    planned: pa.Table | None  # global_id, planned (codes of twin.plan); None without a plan
+    site_frame: list[list[float]] | None  # 4x4, model metres → map
 
 
 class ScanJudge:
@@ -72,16 +78,40 @@ class ScanJudge:
         ground = self._wait_for_ground(at_us, tell)
         out = work / "scan"
         out.mkdir()
-        pq.write_table(ground.planned, work / "planned.parquet")
+        if ground.planned is not None:
+            pq.write_table(ground.planned, work / "planned.parquet")
         job = self._job(group, cloud, ground, at_us, work, out)
         (work / "job.json").write_text(json.dumps(job), "utf-8")
-        code = run_child(
-            "twin.uploads_child", ["scan", str(work / "job.json")], work, _SCAN_S_MAX, lambda: _look(out, tell)
-        )
+        code = self._run("scan", work / "job.json", work, tell)
         if code != 0:
-            raise _refusal(code, work, cloud)
-        tell("judging", 1.0)
-        self._keep(cloud, flight, ground, at_us, out)
+            raise _refusal(code, work, group, cloud)
+        result = _result(out, cloud)
+        self._levels(job, result, ground, work, tell)
+        self._keep(cloud, flight, ground, at_us, out, result)
+
+    def _run(self, what: str, job: Path, work: Path, tell: Callable[[str, float], None]) -> int | None:
+        return run_child("twin.uploads_child", [what, str(job)], work, _SCAN_S_MAX, lambda: _look(work, tell))
+
+    def _levels(
+        self,
+        job: dict[str, Any],
+        result: ScanResult,
+        ground: ScanGround,
+        work: Path,
+        tell: Callable[[str, float], None],
+    ) -> None:
+        """What the page draws of the cloud; without it the scan is as good."""
+        if result.transform is None:
+            return
+        folder = work / "levels"
+        folder.mkdir()
+        plain = {"cloud": job["cloud"], "meshes": job["meshes"], "transform": result.transform,
+                 "out_dir": str(work / "scan" / "cloud")}  # fmt: skip
+        (folder / "job.json").write_text(json.dumps(plain), "utf-8")
+        code = self._run("levels", folder / "job.json", folder, lambda _stage, _share: tell("judging", _LEVELS_FROM))
+        if code != 0:
+            _log.warning("a cloud has no levels", problem=why(code, folder))
+            shutil.rmtree(work / "scan" / "cloud", ignore_errors=True)
 
     def _wait_for_ground(self, at_us: int, tell: Callable[[str, float], None]) -> ScanGround:
         waited_s, pause = 0.0, threading.Event()
@@ -98,34 +128,32 @@ class ScanJudge:
     ) -> dict[str, Any]:
         wishes = self._uploads.wishes(cloud.group)
         files = {row.kind: self._folders.path(row.file) for row in group if row.kind not in ("cloud", "log", "media")}
-        log = next((self._folders.path(row.file) for row in group if row.kind == "log"), None)
         paths = {kind: str(path) for kind, path in files.items() if path is not None}
         prior: dict[str, Any] | None = None
-        kind = wishes.prior or ("gcp" if "control" in paths else "given" if wishes.shift_m or wishes.yaw_deg else None)
+        kind = wishes.prior or ("given" if wishes.shift_m or wishes.yaw_deg else None)
         if kind is not None:
-            shift = list(wishes.shift_m) if wishes.shift_m else None
+            shift = wishes.shift_m or (0.0, 0.0, 0.0)
             prior = {"kind": kind, "shift": shift, "yaw_deg": wishes.yaw_deg, "file": paths.get("control")}
         return {
             "cloud": str(self._folders.files / cloud.file),
             "meshes": str(ground.meshes),
-            "planned": str(work / "planned.parquet"),
+            "planned": None if ground.planned is None else str(work / "planned.parquet"),
             "at": iso(at_us),
             "stations": paths.get("stations"),
-            "trajectory": paths.get("trajectory") or (str(log) if log else None),
+            "trajectory": paths.get("trajectory"),
             "cameras": paths.get("cameras"),
             "sigma_m": wishes.sigma_m,
             "prior": prior,
+            "controls": None if kind == "gcp" else paths.get("control"),
             "site_frame": ground.site_frame,
             "register": wishes.register,
             "out_dir": str(out),
         }
 
-    def _keep(self, cloud: Row, flight: str | None, ground: ScanGround, at_us: int, out: Path) -> None:
+    def _keep(
+        self, cloud: Row, flight: str | None, ground: ScanGround, at_us: int, out: Path, result: ScanResult
+    ) -> None:
         """Files first, then everything in one transaction: what no row names is removed at the next start."""
-        try:
-            result = msgspec.json.decode((out / "result.json").read_bytes(), type=ScanResult)
-        except (OSError, msgspec.MsgspecError) as error:
-            raise UserError(f"the scan job left no result: {error}", file=cloud.name, fix="please report it") from error
         verdicts = read_verdicts(out / "verdicts.parquet")
         scan = self._scans.new_id()
         folder = self._folders.scans / scan
@@ -165,22 +193,36 @@ def _taken_us(group: list[Row], cloud: Row, read: ReadResult) -> int:
     return first
 
 
-def _look(out: Path, tell: Callable[[str, float], None]) -> None:
-    """Pass on what the job says of itself in `progress.json`: its stage and its share."""
+def _result(out: Path, cloud: Row) -> ScanResult:
+    try:
+        return msgspec.json.decode((out / "result.json").read_bytes(), type=ScanResult)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise UserError(f"the scan job left no result: {error}", file=cloud.name, fix="please report it") from error
+
+
+def _look(work: Path, tell: Callable[[str, float], None]) -> None:
+    """Pass on what the job says of itself, a JSON line at a time: its stage and its share."""
     stage, share = "registering", 0.0
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
-        said = json.loads((out / "progress.json").read_bytes())
+        said = json.loads(_last_line(work / "stdout"))
         stage, share = str(said["stage"]), float(said["share"])
-    tell("judging" if stage == "judging" else "registering", min(max(share, 0.0), 1.0))
+    tell("registering" if stage in _FIRST_STAGES else "judging", min(max(share, 0.0), 1.0) * _LEVELS_FROM)
 
 
-def _refusal(code: int | None, work: Path, cloud: Row) -> UserError:
-    """Why a job gave nothing: what it refused, as `{"problem", "field", "fix"}` in its last words, or how it died."""
+def _last_line(path: Path) -> bytes:
+    lines = path.read_bytes()[-_LINES_BYTES:].strip().splitlines()
+    return lines[-1] if lines else b""
+
+
+def _refusal(code: int | None, work: Path, group: list[Row], cloud: Row) -> UserError:
+    """Why a job gave nothing: what it refused, as `{"problem", "file", "field", "fix"}`, or how it died."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        said = json.loads((work / "stdout").read_bytes()[-4_000:])
+        said = json.loads(_last_line(work / "stderr"))
         if "problem" in said:
+            names = {row.file: row.name for row in group}
+            file = names.get(Path(str(said.get("file", ""))).name, cloud.name)
             return InputError(
-                str(said["problem"]), file=cloud.name, field=str(said.get("field", "")), fix=str(said.get("fix", ""))
+                str(said["problem"]), file=file, field=str(said.get("field", "")), fix=str(said.get("fix", ""))
             )
     return UserError(
         why(code, work), file=cloud.name, fix="thin the cloud or cut it to the building, and send it again"

@@ -32,6 +32,12 @@ class ScanResult(msgspec.Struct, frozen=True):
     points: int = 0
     warnings: list[str] = []
     simulated: bool = False
+    offset_m: float | None = None
+    bend_m: float | None = None
+    sigma_m: float | None = None
+    late: list[str] = []
+    early: list[str] = []
+    evidence: list[str] = []
 
 
 class ScanRow(msgspec.Struct, frozen=True):

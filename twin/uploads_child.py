@@ -1,9 +1,10 @@
-"""The child process that reads what was uploaded: `python -m twin.uploads_child read|scan JOB.json`.
+"""The child process that reads what was uploaded: `python -m twin.uploads_child read|scan|levels JOB.json`.
 
 `read` opens every file of a group by `drone_ingest.door`, merges what belongs to one flight, and writes `read.json`
 last of all, with one Parquet file of positions and one of events a flight beside it. How far it is stands in
 `progress`: the share done and the id of the file at hand, so that one that kills this process is known. `scan` runs
-`drone_ingest.scan.job` within the same bounds. Exit codes: 0 done, anything else a crash.
+`drone_ingest.scan.job` within bounds of its own, `levels` makes what the page draws of a cloud. Exit codes: 0 done,
+anything else a crash or, of a scan, a refusal.
 """
 
 import os
@@ -18,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from twin.uploads_jobs import FileFound, Progress, ReadFile, ReadJob, ReadResult
+from twin.uploads_jobs import FileFound, LevelsJob, Progress, ReadFile, ReadJob, ReadResult
 from wire.stopping import die_with_parent
 
 __all__ = ["main", "read_job"]
@@ -41,6 +42,9 @@ def main(arguments: list[str]) -> int:
         runpy.run_module("drone_ingest.scan.job", run_name="__main__", alter_sys=True)
         return 0
     _bound(READ_MEMORY_BYTES, READ_CPU_S)
+    if what == "levels":
+        make_levels(msgspec.json.decode(Path(job).read_bytes(), type=LevelsJob))
+        return 0
     read_job(msgspec.json.decode(Path(job).read_bytes(), type=ReadJob))
     return 0
 
@@ -56,7 +60,7 @@ def read_job(job: ReadJob) -> ReadResult:
     for file in job.files:
         tell(0, file.id)
         pairs.append(_read(file, lambda done, name=file.id: tell(done, name)))  # type: ignore[misc]
-    good = [(file, found) for file, (said, found) in zip(job.files, pairs, strict=True) if said.problem is None]
+    good = [(file, found) for file, (_, found) in zip(job.files, pairs, strict=True) if found is not None]
     taken_us = None if job.taken is None else round(datetime.fromisoformat(job.taken).timestamp() * 1e6)
     flown = [(file.name, found) for file, found in good if file.kind not in ("cloud", "stations", "control", "cameras")]
     flights, times = flights_of(flown, out, device=job.device, taken_us=taken_us)
@@ -66,6 +70,17 @@ def read_job(job: ReadJob) -> ReadResult:
     part.write_bytes(msgspec.json.encode(result))
     part.replace(out / "read.json")
     return result
+
+
+def make_levels(job: LevelsJob) -> None:
+    """The levels of a cloud that lies on its model."""
+    import numpy as np
+
+    from bim.tiles.meshes import load_meshes
+    from drone_ingest.clouds.levels import build_levels
+
+    origin = load_meshes(Path(job.meshes)).origin_m
+    build_levels(Path(job.cloud), np.array(job.transform, np.float64), origin, Path(job.out_dir))
 
 
 def _read(file: ReadFile, progress: Callable[[int], None]) -> tuple[FileFound, Any]:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-__all__ = ["FileFound", "FlightFound", "PhotoFound", "Progress", "ReadFile", "ReadJob", "ReadResult"]
+__all__ = ["FileFound", "FlightFound", "LevelsJob", "PhotoFound", "Progress", "ReadFile", "ReadJob", "ReadResult"]
 
 
 class ReadFile(msgspec.Struct, frozen=True):
@@ -21,6 +21,15 @@ class ReadJob(msgspec.Struct, frozen=True):
     out_dir: str
     device: str = ""
     taken: str | None = None
+
+
+class LevelsJob(msgspec.Struct, frozen=True):
+    """A cloud, the folder of the tiles that it lies on, its 4x4 motion to model metres, and where levels go."""
+
+    cloud: str
+    meshes: str
+    transform: list[list[float]]
+    out_dir: str
 
 
 class Progress(msgspec.Struct, frozen=True):

@@ -77,4 +77,18 @@ OWN_CLASSES = (
         "Look at the channels and the probable cause; say whether it was worth the look.",
         480,
     ),
+    AlarmClass(
+        "scan_late",
+        "medium",
+        "What was to be finished does not stand: work after it will start late.",
+        "Look at the evidence and at the place; report actual dates, or change the plan.",
+        1_440,
+    ),
+    AlarmClass(
+        "scan_early",
+        "low",
+        "It was built out of order: what it covers may not have been checked.",
+        "Check what it hides and whether it had leave; report actual dates.",
+        2_880,
+    ),
 )

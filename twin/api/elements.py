@@ -9,13 +9,16 @@ import msgspec
 import pyarrow as pa
 
 from bim.brick.equipment import brick_class
+from twin.api.drones import PhotoView, photo_views
 from twin.api.operation import Call, Limit, NoQuery, Offset, Operation, Search, Time
+from twin.api.scans import ElementVerdict, element_verdicts
 from twin.api.schedule import moments
 from twin.core import Twin
 from twin.directory import PointView
 from twin.errors import NotFoundError
 from twin.place import ElementPlace
 from twin.plan_views import ElementPlanView, LinkedTask, element_views
+from twin.scans_rows import VERDICT_CODES
 from wire.limits import PAGE_ITEMS_DEFAULT
 
 __all__ = ["OPERATIONS"]
@@ -88,6 +91,9 @@ class ElementDetail(msgspec.Struct):
     documents: list[Any] = []
     brick: str = ""  # Brick class, of the model or of its IFC class
     source: str = ""  # the file it comes from, where the model has several
+    verdict: str = "none"  # what all scans add up to: none, unknown, built, not built
+    verdicts: list[ElementVerdict] = []  # of each scan, the newest first
+    photos: list[PhotoView] = []  # that see it
 
 
 class TreeNode(msgspec.Struct):
@@ -169,7 +175,20 @@ async def show_element(call: Call[MomentQuery, None]) -> ElementDetail:
         source=row["source"],
         plan=plan,
         tasks=plan.tasks if plan else [],
+        **await asyncio.to_thread(_seen, twin, element, call.query),
     )
+
+
+def _seen(twin: Twin, element: str, query: MomentQuery) -> dict[str, Any]:
+    """What drones and scanners saw of an element, as far as it was known."""
+    at_us, known_us = moments(twin, query.at, query.known_at)
+    codes, _ = twin.drones.book.verdicts([element], at_us, known_us)
+    former = [old for old, new in twin.model.aliases.items() if new == element]
+    return {
+        "verdict": VERDICT_CODES[int(codes[0])],
+        "verdicts": element_verdicts(twin, [element, *former], at_us if query.at else None, known_us),
+        "photos": photo_views(twin, twin.drones.flights.photos(element=element)),
+    }
 
 
 async def show_tree(call: Call[NoQuery, None]) -> Tree:

@@ -129,7 +129,8 @@ async def show_schedule(call: Call[ScheduleQuery, None]) -> SchedulePage:
 async def show_task(call: Call[TaskQuery, None]) -> TaskDetail:
     """One task by id or code."""
     at_us, known_us = moments(call.twin, call.query.at, call.query.known_at)
-    return await asyncio.to_thread(_task, call.twin, call.path["task"], at_us, known_us)
+    until_us = at_us if call.query.at else None
+    return await asyncio.to_thread(_task, call.twin, call.path["task"], at_us, known_us, until_us)
 
 
 async def list_unlinked(call: Call[ScheduleQuery, None]) -> UnlinkedPage:
@@ -154,6 +155,10 @@ def _page(twin: Twin, at_us: int, known_us: int | None, query: ScheduleQuery) ->
     rows = find_tasks(plan, query.q)
     end = query.offset + query.limit
     late, late_total = late_of(plan, at_us)
+    seen = twin.drones.book.tasks(plan, at_us if query.at else None, known_us)
+    items = task_views(plan, rows[query.offset : end], now_s)
+    for item in items:
+        item.scan = seen.get(item.id)
     return SchedulePage(
         at=iso(at_us),
         known_at=iso(known_us),
@@ -164,7 +169,7 @@ def _page(twin: Twin, at_us: int, known_us: int | None, query: ScheduleQuery) ->
         s_curve=curve_of(plan),
         late=late,
         late_total=late_total,
-        items=task_views(plan, rows[query.offset : end], now_s),
+        items=items,
         total=len(rows),
         next=end if end < len(rows) else None,
     )
@@ -212,13 +217,14 @@ def _info(plan: Plan, of_links: list[str]) -> ScheduleInfo:
     )
 
 
-def _task(twin: Twin, name: str, at_us: int, known_us: int | None) -> TaskDetail:
+def _task(twin: Twin, name: str, at_us: int, known_us: int | None, until_us: int | None) -> TaskDetail:
     plan = twin.plan.at(known_us)
     task = None if plan is None else name if name in plan.task_row else plan.names.id(name)
     if plan is None or task is None:
         raise NotFoundError(f"no task {name[:80]!r}", field="id", fix="GET /api/v1/schedule?q=… finds tasks")
     place = plan.task_row[task]
     [view] = task_views(plan, np.array([place]), at_us // 1_000_000)
+    view.scan = twin.drones.book.tasks(plan, until_us, known_us).get(task)
     row = plan.schedule.tasks.slice(place, 1).to_pylist()[0]
     codes = [one for one in plan.schedule["codes"].to_pylist() if one["task"] == task]
     return TaskDetail(

@@ -153,7 +153,7 @@ def _element_states(twin: Twin, at_us: int, known_us: int | None) -> ElementStat
     """By the order of the model; without a plan all is unknown."""
     plan = twin.plan.at(known_us)
     ids = twin.model.element_ids() if plan is None else plan.element_ids
-    verdict, deviation = twin.drones.verdicts(ids, at_us, known_us)
+    verdict, deviation = twin.drones.book.verdicts(ids, at_us, known_us)
     said = {"verdict": verdict.tolist(), "deviation_mm": [None if d != d else round(d, 1) for d in deviation.tolist()]}
     if plan is None:
         nothing = [0] * len(ids)
@@ -183,7 +183,7 @@ def _element_table(twin: Twin, at_us: int, known_us: int | None) -> pa.Table:
         ids = pa.array(states.global_id, pa.string())
     else:
         columns, ids = plan.elements.at(at_us // 1_000_000), plan.by_element.elements
-    verdict, deviation = twin.drones.verdicts(ids.to_pylist(), at_us, known_us)
+    verdict, deviation = twin.drones.book.verdicts(ids.to_pylist(), at_us, known_us)
     table = pa.table(
         {"global_id": ids}
         | {name: pa.array(codes, pa.int8()) for name, codes in {**columns, "verdict": verdict}.items()}
