@@ -119,7 +119,7 @@ def _in_place(
 def _centres(tolerance: Tolerance) -> Floats:
     """Offsets of the bins, metres."""
     zone = tolerance.zone_m
-    middles: Floats = -zone + 2 * zone / BINS * (np.arange(BINS) + 0.5)
+    middles: Floats = (-zone + 2 * zone / BINS * (np.arange(BINS) + 0.5)).astype(np.float64)
     return middles
 
 
@@ -128,9 +128,9 @@ def _apart(offsets: Floats, tolerance: Tolerance) -> tuple[Floats, Floats, Float
     centres, width = _centres(tolerance), 2 * tolerance.zone_m / BINS
     kernel = np.exp(-0.5 * ((centres[:, None] - centres[None]) / max(tolerance.sigma_m, width)) ** 2)
     kernel /= kernel.sum(axis=0)
-    depth = np.repeat(offsets.sum(axis=1, keepdims=True) / BINS, BINS, axis=1)
+    depth: Floats = np.repeat(offsets.sum(axis=1, keepdims=True) / BINS, BINS, axis=1)
     for _ in range(_ROUNDS):
-        seen = depth @ kernel.T
+        seen: Floats = depth @ kernel.T
         depth *= np.divide(offsets, seen, out=np.zeros_like(seen), where=seen > 1e-9) @ kernel
     reach = tolerance.reach_m
     own, close = np.abs(centres) <= reach, (centres > reach) & (centres <= _CLOSE * reach)
