@@ -96,7 +96,7 @@ def ledger_of(twin: Path) -> Ledger:
 
 
 def _counted(connection: "duckdb.DuckDBPyConnection", table: str, twin: Path) -> list[tuple[str, int]]:
-    """(point key, rows) over the warm table and the Parquet files that the manifest lists."""
+    """(point key, rows) over the warm table and the Parquet files that the manifest lists, without the twin's scores."""
     files = connection.execute("SELECT file FROM cold_files WHERE kind = ?", [table]).fetchall()
     warm = connection.sql(f"SELECT point FROM {table}_warm")  # noqa: S608 - a name of ours
     counts = warm.aggregate("point, count(*) AS n").fetchall()
@@ -104,7 +104,11 @@ def _counted(connection: "duckdb.DuckDBPyConnection", table: str, twin: Path) ->
         counts += connection.read_parquet(str(twin / name)).aggregate("point, count(*) AS n").fetchall()
     keys = connection.execute("SELECT id, node || '/' || device || '/' || metric FROM points").fetchall()
     named = dict(keys)
-    return [(named[point], count) for point, count in counts]
+    made = {
+        point
+        for (point,) in connection.execute('SELECT id FROM points WHERE meta LIKE \'%"made_by":"twin"%\'').fetchall()
+    }
+    return [(named[point], count) for point, count in counts if point not in made]
 
 
 def _names(folder: Path, epoch: bytes, node: str) -> dict[int, list[str]]:

@@ -125,7 +125,16 @@ def _works(twin: Twin, ingest: Ingest | None) -> list[tuple[str, Coroutine[None,
         ("twin.alarms", twin.alarms.run()),
         ("twin.drones", twin.drones.run()),
     ]
-    return [*works, ("twin.ingest", ingest.run())] if ingest else works
+    return (
+        [
+            *works,
+            ("twin.ingest", ingest.run()),
+            ("twin.scoring", twin.scoring.run()),
+            ("twin.rollouts", twin.rollouts.follow()),
+        ]
+        if ingest
+        else works
+    )
 
 
 def _link(broker: LinkConfig | None) -> Link:

@@ -16,7 +16,8 @@ from inference.runtime.answers import Part, score_table
 from inference.runtime.episodes import CHANNELS_MAX, Channel, Episode, Episodes, Event
 from inference.runtime.facts import Facts
 from inference.runtime.intake import Chunk, Intake
-from inference.runtime.keeping import arrays_of, grown, pack, restored, unpack
+from inference.runtime.keeping import arrays_of, pack, restored, unpack
+from inference.runtime.lane import Lane
 from inference.runtime.online import OnlineGroup, RowScores
 from inference.runtime.rows import RowMaker
 from inference.runtime.settings import Settings, Stream, row_s_of
@@ -31,29 +32,12 @@ FACT_SCORE = 6.0  # decades that a plain fact counts as: above any budget
 _VERSION = 1
 
 
-class _Lane:
-    """A row length: what makes its rows, what scores them, and which of the scorer's slots are its own."""
-
-    def __init__(self, row_s: float, settings: Settings) -> None:
-        self.group = OnlineGroup(row_s, settings)
-        self.maker = RowMaker(row_s, [])
-        self.slots = np.zeros(0, np.intp)
-
-    def add(self, streams: Sequence[Stream], slots: Sequence[int]) -> None:
-        before = len(self.slots)
-        self.group.add(streams)
-        maker = RowMaker(self.group.row_s, [one.period_s for one in self.group.streams])
-        grown(self.maker, maker, before)
-        maker.row, self.maker = self.maker.row, maker
-        self.slots = np.concatenate([self.slots, np.array(slots, np.intp)])
-
-
 class Scorer:
     """`watch` streams, `push` readings, `tick`; then `events` tells what opened and closed."""
 
     def __init__(self, settings: Settings | None = None, models: Iterable[Model] = ()) -> None:
         self.settings = settings or Settings()
-        self._lanes: dict[float, _Lane] = {}
+        self._lanes: dict[float, Lane] = {}
         self._streams: list[Stream] = []
         self._keys: dict[str, int] = {}
         self._lane_of = np.zeros(0, np.float64)
@@ -99,7 +83,7 @@ class Scorer:
             by_row.setdefault(row_s_of(stream, self.settings), []).append(slot)
         self._grow(before)
         for row_s, slots in by_row.items():
-            lane = self._lanes.setdefault(row_s, _Lane(row_s, self.settings))
+            lane = self._lanes.setdefault(row_s, Lane(row_s, self.settings))
             first = len(lane.slots)
             lane.add([self._streams[slot] for slot in slots], slots)
             self._local[slots] = np.arange(first, first + len(slots))
@@ -136,8 +120,11 @@ class Scorer:
             self._facts.arrive(slot[inside], ts_us[inside], arrived_us)
         self._intake.add(points, ts_us, values, quality)
 
-    def tick(self, now_us: int) -> pa.Table:
-        """Score all rows that have ended by now: `SCORES`; `channels` (JSON) where an episode opened."""
+    def tick(self, now_us: int, *, facts: bool = True) -> pa.Table:
+        """Score all rows that have ended by now: `SCORES`; `channels` (JSON) where an episode opened.
+
+        Without `facts` what was pushed are means of rows (history): plain facts learn nothing of them.
+        """
         parts: list[Part] = []
         told = len(self._events)
         if self._lanes:
@@ -151,7 +138,7 @@ class Scorer:
                 oldest_us = self._intake.oldest_us
                 skipped_us = target_us if oldest_us is None else oldest_us // base_us * base_us
                 cut_us = min(max(cut_us + base_us, skipped_us), target_us)
-                parts += self._advance(cut_us)
+                parts += self._advance(cut_us, facts)
         ids = np.array([one.id for one in self._streams], np.uint32)
         return score_table(parts, ids, self._events[told:])
 
@@ -177,6 +164,11 @@ class Scorer:
         return found
 
     @property
+    def scored_us(self) -> int | None:
+        """Up to when everything is scored; None before the first row."""
+        return self._intake.cut_us if self._intake.cut_us > 0 else None
+
+    @property
     def figures(self) -> dict[str, int]:
         """Counters for people who watch the watcher."""
         return {
@@ -189,6 +181,7 @@ class Scorer:
             "gap_rows": int(sum(lane.maker.gaps.sum() for lane in self._lanes.values())),
             "episodes": self._episodes.opened,
             "open": len(self._episodes.open),
+            **{name: count for trained, _ in self._trained for name, count in trained.figures.items()},
         }
 
     # -- state
@@ -257,9 +250,10 @@ class Scorer:
         for lane in self._lanes.values():
             lane.group.mute(self._covered[lane.slots])
 
-    def _advance(self, cut_us: int) -> list[Part]:
+    def _advance(self, cut_us: int, taught: bool) -> list[Part]:
         chunk = self._intake.take(cut_us)
-        self._facts.take(chunk, cut_us)
+        if taught:
+            self._facts.take(chunk, cut_us)
         facts = self._facts.flags()
         parts = []
         for row_s, lane in self._lanes.items():
@@ -382,6 +376,7 @@ class Scorer:
             for one in self._saved_meta.get("episodes", []) if one["lead"] in news
         ]  # fmt: skip
         self._episodes.restore(found)
+        self._events += [self._explain(episode, "updated") for episode in found]
 
 
 def _model_key(model: Model) -> str:

@@ -16,6 +16,7 @@ from wire.errors import InputError
 __all__ = ["Mode", "Model", "TrainedModel", "match"]
 
 Mode = Literal["shadow", "canary", "live"]
+_RECENT_ROWS = 512
 
 
 class Model:
@@ -43,6 +44,8 @@ class TrainedModel:
         self.seen = np.zeros(channels, np.int64)
         self.share: Floats = np.zeros(channels)
         self._rings = model.mode != "shadow"
+        self._recent: Floats = np.zeros(_RECENT_ROWS)  # scores of the newest rows, the highest of each
+        self.rows = 0
 
     def step(self, row: int, values: Floats, known: NDArray[np.bool_]) -> RowScores:
         """Score a row of its channels; `units` scores come out: one for an asset, else one a channel."""
@@ -55,8 +58,18 @@ class TrainedModel:
         if self.is_asset:  # channels that never spoke stand at their centre and say nothing
             told = np.array([bool(told.any() and known.any())])
         score = np.where(told, out["score"][0], 0.0)
+        if told.any():
+            self._recent[self.rows % _RECENT_ROWS] = score.max()
+            self.rows += 1
         step = self.alarms.step(score, told & self._rings)
         return RowScores(round((row + 1) * self.row_s * 1e6), score, told, step.active, step.opened, step.regime)
+
+    @property
+    def figures(self) -> dict[str, int]:
+        """Since it was loaded, for those who decide whether it stays: see `inference.registry.figures`."""
+        median = float(np.median(self._recent[: min(self.rows, _RECENT_ROWS)])) if self.rows else 0.0
+        own = {"rows": self.rows, "episodes": int(self.alarms.episodes.sum()), "median_milli": round(1e3 * median)}
+        return {f"model/{self.model.name}/{self.model.version}/{what}": count for what, count in own.items()}
 
     def channel_scores(self, scores: Floats) -> Floats:
         """One score a channel: of an asset its share of the whole, the foremost channel having all of it."""

@@ -82,7 +82,7 @@ class AlarmDesk:
 
     def report(self, reports: Iterable[Report]) -> list[Step]:
         """Conditions that others watch: detectors, scans, geofences."""
-        return self.book.conditions(reports)
+        return self.book.conditions(reports, self.service.why_silent)
 
     def acknowledge(self, alarms: list[int], by: str, note: str = "") -> list[Step]:
         """Seen; ConflictError when one of them waits for nothing, and then none is."""

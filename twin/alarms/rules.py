@@ -43,6 +43,7 @@ from twin.alarms.classes import OWN_CLASSES, AlarmClass
 from twin.alarms.routes import Route, read_hours
 from twin.alarms.states import Definition
 from twin.directory import PointView
+from twin.scoring_rules import Detectors
 from wire.errors import ConfigError
 
 __all__ = ["KINDS", "LEVELS", "AlarmRule", "PointAlarm", "Rules", "alarms_of", "read_rules", "rules_from_toml"]
@@ -101,6 +102,7 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     classes: Annotated[list[AlarmClass], Meta(max_length=1_000)] = msgspec.field(default_factory=list, name="class")
     rules: Annotated[list[AlarmRule], Meta(max_length=_RULES_MAX)] = msgspec.field(default_factory=list, name="alarm")
     routes: Annotated[list[Route], Meta(max_length=200)] = msgspec.field(default_factory=list, name="route")
+    detectors: Detectors = Detectors()  # the budget of anomalies and what is scored: twin/scoring_rules.py
 
     def class_of(self, name: str) -> AlarmClass:
         """The class of this name."""

@@ -117,7 +117,7 @@ class AlarmService:
                 self._due_s["plan"] = now_s + _PLAN_S
                 steps += self._look_at_plan(now_us)
                 self._write_mark()
-            steps += self.book.conditions(map(_report, turns), self._why_silent)
+            steps += self.book.conditions(map(_report, turns), self.why_silent)
             if is_slow or is_plan:  # after what is over, so that it does not ring once more
                 steps += self._silence(now_us) + self._end_shelves(now_us)
             return steps
@@ -141,7 +141,7 @@ class AlarmService:
         if is_first:
             turns = [turn for turn in self._catch_up(self._watch) if not self._is_known(turn)]
         turns += self._look_at_newest(self._watch)
-        return steps + self.book.conditions(map(_report, turns), self._why_silent)
+        return steps + self.book.conditions(map(_report, turns), self.why_silent)
 
     def _take(self, watch: PointWatch) -> list[Turn]:
         turns: list[Turn] = []
@@ -227,7 +227,7 @@ class AlarmService:
         known = {report.definition.key for report in reports}
         over = [self.book.find(key) for key in self.book.active_keys("device") - known]
         reports += [Report(alarm.definition, False, now_us) for alarm in over if alarm is not None]
-        return self.book.conditions(reports, self._why_silent)
+        return self.book.conditions(reports, self.why_silent)
 
     def _look_at_gaps(self, now_us: int) -> list[Step]:
         """Data that is gone for good rings once: it returns at once, and somebody must see it."""
@@ -269,7 +269,7 @@ class AlarmService:
         early = codes < COMMISSIONED
         return dict(zip(points[early].tolist(), [LIFECYCLES[code] for code in codes[early].tolist()], strict=True))
 
-    def _why_silent(self, definition: Definition) -> str:
+    def why_silent(self, definition: Definition) -> str:
         """Why an alarm must not ring by design: its element is not in use yet, or its cause rings already."""
         if definition.point is not None and (life := self._lifecycles.get(definition.point)):
             return f"not commissioned: {life}"
@@ -285,10 +285,10 @@ class AlarmService:
         due = [
             alarm.id
             for alarm in self.book.all()
-            if alarm.definition.source in ("point", "device")
-            and alarm.suppressed_why != self._why_silent(alarm.definition)
+            if alarm.definition.source in ("point", "device", "detector")
+            and alarm.suppressed_why != self.why_silent(alarm.definition)
         ]
-        return self.book.act(due, lambda alarm: alarm.suppress(now_us, self._why_silent(alarm.definition)))
+        return self.book.act(due, lambda alarm: alarm.suppress(now_us, self.why_silent(alarm.definition)))
 
     def _end_shelves(self, now_us: int) -> list[Step]:
         def over(alarm: Alarm) -> bool:

@@ -124,6 +124,13 @@ class Act(msgspec.Struct, forbid_unknown_fields=True):
     for_s: Annotated[float, Meta(gt=0)] = 3_600.0
 
 
+class Verdict(msgspec.Struct, forbid_unknown_fields=True):
+    """Was a detector's alarm worth it? Moves the threshold of its streams, within bounds."""
+
+    verdict: Literal["true", "false"]
+    note: _Note = ""
+
+
 class Acted(msgspec.Struct):
     """The alarms as they stand now."""
 
@@ -188,6 +195,16 @@ def _action(do: Callable[[Twin, list[int], str, Act], list[Step]], *, bulk: bool
         return Acted([alarm_view(twin, twin.alarms.book.get(one)) for one in ids])
 
     return handler
+
+
+async def feedback(call: Call[NoQuery, Verdict]) -> AlarmView:
+    """Take an operator's verdict; the alarm is acknowledged by it."""
+    twin, alarm_id = call.twin, _id(call)
+    view = alarm_view(twin, twin.alarms.book.get(alarm_id))
+    allow_in(twin, call.request, "operate", [view.element or view.space])
+    accepted = call.body.verdict == "true"
+    await asyncio.to_thread(twin.scoring.verdict, alarm_id, call.by, accepted=accepted, note=call.body.note)
+    return alarm_view(twin, twin.alarms.book.get(alarm_id))
 
 
 _ACTIONS: dict[str, tuple[str, Callable[[Twin, list[int], str, Act], list[Step]]]] = {
@@ -283,6 +300,9 @@ OPERATIONS = [
         for name, (line, do) in _ACTIONS.items()
     ),
     Operation("GET", "/alarms/{id}", show_alarm, "one alarm", answer=AlarmView),
+    Operation(
+        "POST", "/alarms/{id}/feedback", feedback, "was a detector's alarm worth it?", body=Verdict, answer=AlarmView
+    ),
     *(
         Operation("POST", f"/alarms/{{id}}/{name}", _action(do, bulk=False), line, body=Act, answer=Acted)
         for name, (line, do) in _ACTIONS.items()

@@ -20,10 +20,11 @@ _BUCKETS_S = (0.005, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0)
 
 
 class Alive(msgspec.Struct):
-    """The process answers."""
+    """The process answers; `scoring` says how the detectors do, which may fail without the twin failing."""
 
     status: str
     version: str
+    scoring: dict[str, Any] = {}
 
 
 class Ready(msgspec.Struct):
@@ -69,6 +70,8 @@ class TwinFigures(Collector):
         yield _gauge("aid4_live_sockets", "open sockets of /live", len(twin.live.clients))
         yield _family("aid4_live", "frames, rows, dropped, bytes, refused of /live", "what", twin.live.counts)
         yield _family("aid4_sql", "users' queries", "what", twin.sql.counts)
+        yield _gauge("aid4_scoring", "1 while detectors score what arrives", float(not twin.scoring.problem))
+        yield _family("aid4_scoring_figures", "what the scorer counts", "what", twin.scoring.figures())
         if twin.ingest is not None:
             counts = {**twin.ingest.metrics, **twin.ingest.absorber.counts}
             yield _family("aid4_ingest", "what arrived and what became of it", "what", counts)
@@ -82,7 +85,7 @@ class TwinFigures(Collector):
 
 async def healthz(call: Call[NoQuery, None]) -> Alive:
     """The process is alive."""
-    return Alive("ok", call.twin.version)
+    return Alive("ok", call.twin.version, call.twin.scoring.status())
 
 
 async def readyz(call: Call[NoQuery, None]) -> Any:

@@ -102,6 +102,15 @@ PERMISSIONS: Final[dict[tuple[str, str], Rule]] = {
         for deed in ("ack", "shelve", "unshelve", "suppress", "comment")
     },
     ("POST", "/alarms/{id}/feedback"): _act("operate", noted=True),
+    # trained models
+    ("GET", "/models"): _VIEW,
+    ("GET", "/models/assets"): _VIEW,
+    ("GET", "/models/trust"): _VIEW,
+    ("POST", "/models/trust"): _act("administer"),
+    ("POST", "/models/bundles"): _act("change"),
+    ("POST", "/models"): _act("change", noted=True),
+    ("POST", "/models/{id}/rollback"): _act("change", noted=True),
+    ("POST", "/models/{id}/promote"): _act("change", noted=True),
     # drones
     ("POST", "/uploads"): _act("fly"),
     ("GET", "/uploads"): _VIEW,

@@ -1,0 +1,70 @@
+"""`[detectors]` of a site's alarms.toml: the false-alarm budget, and what is scored.
+
+```toml
+[detectors]
+budget_per_day = 0.02                 # false-alarm episodes a stream may have in a day: one in fifty days
+classes_off = ["wind_direction"]      # of points, beside those that no detector understands
+points_off = ["*/lab/*"]              # globs over node/device/metric
+# enabled = false                     # nothing is scored
+# row_s = 60.0                        # rows are no finer than this; see docs/inference.md
+```
+"""
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from inference.runtime.settings import Settings, Stream
+from twin.directory import PointView
+
+__all__ = ["Detectors", "streams_of"]
+
+SCORE_CLASS: Final = "score"
+_NEVER: Final = frozenset({SCORE_CLASS, "wind_direction", "position", "status", "mode", "latitude", "longitude"})
+_SET_BY_PEOPLE: Final = ("_setpoint",)  # what somebody writes is no anomaly
+_COUNTERS: Final = frozenset({"energy", "volume", "count", "runtime", "mass"})
+_Globs = Annotated[list[Annotated[str, Meta(min_length=1, max_length=250)]], Meta(max_length=1_000)]
+
+
+class Detectors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The table; defaults are those of a site that says nothing."""
+
+    enabled: bool = True
+    budget_per_day: Annotated[float, Meta(ge=1e-4, le=1e3)] = 0.02
+    row_s: Annotated[float, Meta(ge=0.1, le=3_600)] = 60.0
+    learn_h: Annotated[float, Meta(ge=0, le=720)] = 24.0
+    guard_learn_h: Annotated[float, Meta(ge=0, le=720)] = 1.0
+    merge_s: Annotated[float, Meta(ge=0, le=86_400)] = 3_600.0
+    points_off: _Globs = []
+    classes_off: _Globs = []
+
+    def settings(self) -> Settings:
+        """For the scorer."""
+        return Settings(
+            budget_per_day=self.budget_per_day, row_s=self.row_s, learn_h=self.learn_h,
+            guard_learn_h=self.guard_learn_h, merge_s=self.merge_s,
+        )  # fmt: skip
+
+
+def streams_of(views: Iterable[PointView], detectors: Detectors) -> list[Stream]:
+    """The points to score; a device is what alarms as one."""
+    off = _NEVER | set(detectors.classes_off)
+    return [
+        Stream(
+            id=view.id,
+            key=view.key,
+            asset=f"{view.node}/{view.device}",
+            period_s=view.period_s,
+            point_class=view.point_class,
+            counts=view.point_class in _COUNTERS,
+            alarms=not view.writable,
+        )
+        for view in views
+        if view.kind == "value"
+        and view.point_class not in off
+        and not view.point_class.endswith(_SET_BY_PEOPLE)
+        and not any(fnmatchcase(view.key, glob) for glob in detectors.points_off)
+    ]
