@@ -14,6 +14,7 @@ from drone_ingest.door import read
 from drone_ingest.found import Cloud, Found
 from drone_ingest.limits import MIB, DroneLimits
 from drone_ingest.mission.cli import plan
+from drone_ingest.photos.cli import photos
 from drone_ingest.scan.cli import progress, register
 from drone_ingest.simulate.cli import simulate
 from drone_ingest.summary import summary_of
@@ -132,5 +133,6 @@ def _show(summary: dict[str, Any]) -> None:
 
 drone.add_command(simulate)
 drone.add_command(plan)
+drone.add_command(photos)
 drone.add_command(register)
 drone.add_command(progress)

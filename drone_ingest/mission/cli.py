@@ -10,7 +10,7 @@ import numpy as np
 from drone_ingest.command_options import AS_JSON, AT, LINKS, SCHEDULE, SITE, TILES, bar, tile_bar
 from wire.errors import InputError, UserError
 
-__all__ = ["plan"]
+__all__ = ["numbers_of", "plan"]
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -82,13 +82,14 @@ def _asked(given: dict[str, Any]) -> Any:
             speed_m_s=given.pop("speed_m_s"), endurance_s=given.pop("endurance_min") * 60, reserve=given.pop("reserve")
         ),
         camera=camera,
-        home=_numbers(given.pop("home"), "--home", "X,Y,Z"),
-        place=_numbers(given.pop("place"), "--place", "LAT,LON,HEIGHT"),
+        home=numbers_of(given.pop("home"), "--home", "X,Y,Z"),
+        place=numbers_of(given.pop("place"), "--place", "LAT,LON,HEIGHT"),
         **given,
     )  # fmt: skip
 
 
-def _numbers(text: str | None, field: str, form: str) -> tuple[float, float, float] | None:
+def numbers_of(text: str | None, field: str, form: str) -> tuple[float, float, float] | None:
+    """Three numbers of an option; raises UserError naming it."""
     if text is None:
         return None
     try:
