@@ -1,9 +1,11 @@
 """Backup while everything goes on, and restore with verification.
 
-A backup is a folder: the database as of one transaction, the cold files that this database lists (hard links where
-the disk allows it), and `backup.json` with sizes and SHA-256, written last. Without it a folder is no backup.
+A backup is a folder: the database as of one transaction, the cold files that this database lists and the files of
+drones (hard links where the disk allows it), and `backup.json` with sizes and SHA-256, written last. Without it a
+folder is no backup.
 """
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -15,6 +17,7 @@ import msgspec
 
 from twin.cold import ColdFile, manifest
 from twin.database import FILE, build
+from twin.uploads_disk import DroneFolders
 from wire.errors import InputError, UserError
 
 if TYPE_CHECKING:
@@ -53,6 +56,10 @@ def backup(store: "Store", target: Path) -> Summary:
     for file in files:
         _link(store.data_dir / file.file, target / file.file)
         entries.append(_Entry(file.file, file.bytes, file.sha256))
+    for path in DroneFolders(store.data_dir).kept():  # they never change; one that is deleted meanwhile is left out
+        with contextlib.suppress(FileNotFoundError):
+            _link(store.data_dir / path, target / path)
+            entries.append(_entry(target, str(path)))
     with duckdb.connect(str(target / FILE), read_only=True) as connection:
         row = connection.execute("SELECT count(*) FROM readings_warm").fetchone()
     readings = (row[0] if row else 0) + sum(file.row_count for file in files if file.kind == "readings")

@@ -115,6 +115,7 @@ class Twin:
             plan=self.plan,
             alarms=self.alarms,
             frame=lambda: self.locator.frame(self.model, self.site),
+            policies=lambda: self.site.retention,
         )
         files = PlanFiles(self.uploads, self.upload_names, lambda: self.site.folder)
         schedule = ScheduleChange(self.plan, files, self.refresh)

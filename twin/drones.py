@@ -12,12 +12,14 @@ import structlog
 
 from bim.geo.frame import SiteFrame
 from twin.alarms.desk import AlarmDesk
+from twin.drones_retention import forget_old
 from twin.flights import Flights
 from twin.flights_live import LiveFlights
 from twin.flights_now import Drones
 from twin.flights_place import Places
 from twin.model import Model
 from twin.plan_book import PlanBook
+from twin.retention import Policies
 from twin.scans import Scans
 from twin.scans_book import ScanBook
 from twin.scans_judge import ScanGround, ScanJudge
@@ -33,6 +35,7 @@ __all__ = ["DroneDesk"]
 
 _log = structlog.get_logger("twin.drones")
 _FOLLOW_S = 5.0
+_RETAIN_S = 3_600.0
 
 
 class DroneDesk:
@@ -47,7 +50,9 @@ class DroneDesk:
         plan: PlanBook,
         alarms: AlarmDesk,
         frame: Callable[[], SiteFrame | None],
+        policies: Callable[[], Policies],
     ) -> None:
+        self._policies = policies
         self._store, self._tiles, self._plan, self._frame = store, tiles, plan, frame
         self._news = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -70,6 +75,7 @@ class DroneDesk:
             both.create_task(self.work.run(), name="drones.uploads")
             both.create_task(self.live.run(), name="drones.flights")
             both.create_task(self._follow(), name="drones.progress")
+            both.create_task(self._retain(), name="drones.retention")
 
     async def remove(self, upload: str) -> list[str]:
         """Cancel or undo an upload and its group; ids of its files."""
@@ -95,6 +101,17 @@ class DroneDesk:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_FOLLOW_S):
                     await self._news.wait()
+
+    async def _retain(self) -> None:
+        """Let go what is no longer kept, once an hour."""
+        while True:
+            await asyncio.sleep(_RETAIN_S)
+            with contextlib.suppress(Aid4Error, duckdb.Error, OSError):
+                await asyncio.to_thread(self.forget_old)
+
+    def forget_old(self) -> dict[str, int]:
+        """What the site's policy no longer keeps; how many of each. Blocking."""
+        return forget_old(self._store, self.folders, self._policies(), self._store.clock.wall_us())
 
     def _tidy(self) -> None:
         self.folders.prepare()

@@ -66,6 +66,9 @@ class Policies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     by_class: dict[str, Policy] = {}
     event_days: _Days = None
     pose_days: _Days = None
+    flight_days: _Days = None  # flights with their tracks and photos; see twin/drones_retention.py
+    scan_days: _Days = None  # clouds and evidence of scans; what they say of elements stays
+    upload_days: _Days = None  # the files that people sent; what was found in them stays
     gap_days: _Days = None
     keyframe_days: Annotated[float, Meta(gt=0)] = 30.0
 

@@ -93,7 +93,8 @@ class DroneFolders:
 
     def kept(self) -> list[Path]:
         """Every file that a backup carries, relative to the data directory."""
-        found = [path for folder in (self.files, self.scans) for path in sorted(folder.rglob("*")) if path.is_file()]
+        folders = (folder for folder in (self.files, self.scans) if folder.is_dir())
+        found = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
         return [path.relative_to(self.root.parent) for path in found if path.suffix != ".part"]
 
 
