@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -21,6 +22,7 @@ __all__ = ["PHOTOS", "Index", "Placed", "index_photos", "photo_files", "place", 
 
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".dng", ".tif", ".tiff", ".png"})
 _FILES_MAX = 20_000
+_NEAR_M = 5_000.0  # a photo from further away shows nothing of it
 _TS = pa.timestamp("us", tz="UTC")
 
 PHOTOS = pa.schema(
@@ -101,6 +103,7 @@ def index_photos(
     for file in files:
         try:
             one = place(file, frame, takeoff_m, given)
+            _check_near(one.pose, scene)
         except InputError as error:
             without.append({**error.as_problem(), "file": file.name})
         else:
@@ -111,6 +114,13 @@ def index_photos(
         if progress is not None:
             progress(1)
     return Index(pa.Table.from_pylist(rows, schema=PHOTOS), pa.concat_tables(tables), placed, without)
+
+
+def _check_near(pose: CameraPose, scene: PhotoScene) -> None:
+    away = scene.scene.distance_m(np.array([pose.eye_m]))[0]
+    if away > _NEAR_M:
+        fix = "give the photos of this site; or --site, --place or --poses that say where the model lies"
+        raise InputError(f"it was taken {away / 1000:.0f} km from the model", file=pose.photo, field="GPS", fix=fix)
 
 
 def write_index(index: Index, folder: Path) -> list[str]:
