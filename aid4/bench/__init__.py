@@ -9,6 +9,8 @@ import click
 
 __all__ = ["bench"]
 
+UI_PARTS = ("entry", "live", "pixels", "chart", "scrub", "clients")
+
 
 @click.group()
 def bench() -> None:
@@ -102,6 +104,38 @@ def ifc_command(parts: tuple[str, ...], files: tuple[Path, ...], elements: int, 
     """Models into tiles against opencascade alone, elements lost, bytes of 100,000 elements, the plan at any moment."""
     tell = (lambda _text: None) if as_json else click.echo
     found = _call("aid4.bench.ifc", "ifc", files=files, parts=parts, elements=elements, repeats=repeats, tell=tell)
+    _show(found, as_json)
+    if not found["held"]:
+        raise SystemExit(1)
+
+
+@bench.command("ui")
+@click.option("--part", "parts", multiple=True, type=click.Choice(UI_PARTS), help="Default: all.")
+@click.option("--seconds", default=600.0, show_default=True, help="How long the live view is watched.")
+@click.option("--points", default=10_000, show_default=True, help="Points that change.")
+@click.option("--rate", default=33_333.0, show_default=True, help="Readings a second.")
+@click.option("--rows", default=103_000_000, show_default=True, help="Of the history behind the chart.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def ui_command(parts: tuple[str, ...], seconds: float, points: int, rate: float, rows: int, as_json: bool) -> None:
+    """The page in a real Chromium: size, live view, pixels, chart, slider, two hundred clients."""
+    tell = (lambda _text: None) if as_json else click.echo
+    arguments = {"parts": parts, "seconds": seconds, "points": points, "rate": rate, "rows": rows, "tell": tell}
+    found = _call("aid4.bench.ui", "ui", **arguments)
+    _show(found, as_json)
+    if not found["held"]:
+        raise SystemExit(1)
+
+
+@bench.command("scan")
+@click.option("--points", default=1_000_000, show_default=True, help="Of each simulated scan.")
+@click.option("--at", "dates", multiple=True, help="Days of the plan; default: four.")
+@click.option("--seed", default=7, show_default=True, help="One seed, one set of scans.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def scan_command(points: int, dates: tuple[str, ...], seed: int, as_json: bool) -> None:
+    """Simulated scans of a real building against its plan: right verdicts, false alarms, registration, cost."""
+    tell = (lambda _text: None) if as_json else click.echo
+    chosen = {"dates": dates} if dates else {}
+    found = _call("aid4.bench.scan", "scan", points=points, seed=seed, tell=tell, **chosen)
     _show(found, as_json)
     if not found["held"]:
         raise SystemExit(1)

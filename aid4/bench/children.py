@@ -87,6 +87,10 @@ class Children:
         path = self._folder / f"{name}.log"
         return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.exists() else ""
 
+    def pid(self, name: str) -> int:
+        """Of a process that runs."""
+        return self._running[name].pid
+
     def cpu_s(self, name: str) -> float:
         """CPU seconds that a process has used so far."""
         fields = Path(f"/proc/{self._running[name].pid}/stat").read_text().rpartition(")")[2].split()

@@ -46,7 +46,7 @@ from wire.clock import ManualClock
 from wire.records import CLASS_CONTROL, Stamp, pack, pack_split
 from wire.schemas import CATALOGUE, READINGS, schema
 
-__all__ = ["run_query_bench"]
+__all__ = ["START_US", "History", "run_query_bench", "write_history"]
 
 DAY_US = 86_400_000_000
 START_US = 20_000 * DAY_US  # 2024-10-04, a midnight
@@ -58,7 +58,7 @@ WIDTH = 1_000
 _TS = pa.timestamp("us", tz="UTC")
 
 
-class _History:
+class History:
     """The made-up park: what every point says at any time is a formula, so every answer can be checked."""
 
     def __init__(self, scale: float, days: int) -> None:
@@ -106,13 +106,13 @@ def run_query_bench(
     tell: Callable[[str], None] = lambda _text: None,
 ) -> dict[str, Any]:
     """Write the history, ask, check and measure. `rows_goal` scales the number of points; scratch is removed."""
-    history = _History(rows_goal / 103_000_000, days)
+    history = History(rows_goal / 103_000_000, days)
     scratch = Path(tempfile.mkdtemp(prefix="aid4-query-", dir=folder))
     try:
         clock = ManualClock(wall_us=START_US)
         started_s = time.perf_counter()
         with Store.open(scratch / "data", site="bench", clock=clock) as store:
-            _write(store, history, clock, tell)
+            write_history(store, history, clock, tell)
             rows = store.counts()["readings"]
         written_s = time.perf_counter() - started_s
         size = sum(path.stat().st_size for path in scratch.rglob("*") if path.is_file())
@@ -128,7 +128,7 @@ def run_query_bench(
     return {"rows": rows, "points": history.points, **figures, **extra}
 
 
-def _write(store: Store, history: _History, clock: ManualClock, tell: Callable[[str], None]) -> None:
+def write_history(store: Store, history: History, clock: ManualClock, tell: Callable[[str], None]) -> None:
     """A node that sends its readings a couple of hours at a time, and a twin that compacts every day."""
     epoch, seq = b"\x42" * 16, 1
     absorber = Absorber("bench", Reconciler(boot=1), store.points, store.state)
@@ -160,7 +160,7 @@ def _write(store: Store, history: _History, clock: ManualClock, tell: Callable[[
     store.compact(force=True)
 
 
-async def _ask_all(store: Store, history: _History, repeats: int) -> dict[str, Any]:
+async def _ask_all(store: Store, history: History, repeats: int) -> dict[str, Any]:
     """Each question once cold with all others, then repeatedly warm."""
     async with Twin(store, SiteConfig(name="bench")) as twin:
         app = build_app(twin)
@@ -181,7 +181,7 @@ async def _ask_all(store: Store, history: _History, repeats: int) -> dict[str, A
     }
 
 
-async def _day(app: Any, history: _History, at: int) -> Callable[[], None]:
+async def _day(app: Any, history: History, at: int) -> Callable[[], None]:
     point, day = (at * 37) % history.fast, (at * 11) % history.days
     lo_us = START_US + day * DAY_US
     query = {"point": point + 1, "from": iso(lo_us), "to": iso(lo_us + DAY_US), "agg": "raw"}
@@ -196,7 +196,7 @@ async def _day(app: Any, history: _History, at: int) -> Callable[[], None]:
     return check
 
 
-async def _month(app: Any, history: _History, at: int) -> Callable[[], None]:
+async def _month(app: Any, history: History, at: int) -> Callable[[], None]:
     point = (at * 41 + 1) % history.fast
     hi_us = START_US + history.days * DAY_US
     query = {"point": point + 1, "from": iso(START_US), "to": iso(hi_us), "width": WIDTH}
@@ -209,33 +209,33 @@ async def _month(app: Any, history: _History, at: int) -> Callable[[], None]:
     return check
 
 
-async def _downsample(store: Store, history: _History, at: int) -> Callable[[], None]:
+async def _downsample(store: Store, history: History, at: int) -> Callable[[], None]:
     point = (at * 43 + 2) % history.fast
     hi_us = START_US + history.days * DAY_US
     (series,) = await asyncio.to_thread(store.history, [point + 1], START_US, hi_us, width=WIDTH)
     return lambda: _thinned(history, point, series.ts_us, series.values, series.source_rows)
 
 
-async def _snapshot(app: Any, history: _History, at: int) -> Callable[[], None]:
+async def _snapshot(app: Any, history: History, at: int) -> Callable[[], None]:
     share = (at * 0.618_034) % 1.0
     at_us = START_US + SLOW_US + int(share * (history.days * DAY_US - 2 * SLOW_US))
     body = await get(app, "/api/v1/state", {"at": iso(at_us), "limit": history.points})
     return lambda: _states(history, body, at_us)
 
 
-async def _state(app: Any, history: _History) -> Callable[[], None]:
+async def _state(app: Any, history: History) -> Callable[[], None]:
     body = await get(app, "/api/v1/state", {"limit": history.points})
     return lambda: _states(history, body, START_US + history.days * DAY_US - 1)
 
 
-def _states(history: _History, body: bytes, at_us: int) -> None:
+def _states(history: History, body: bytes, at_us: int) -> None:
     items = msgspec.json.decode(body)["items"]
     ts = history.last(at_us)
     _same(np.array([item["point"] for item in items]), np.arange(1, history.points + 1), "points of a snapshot")
     _same(np.array([item["value"] for item in items]), history.value(np.arange(history.points), ts), "a snapshot")
 
 
-def _thinned(history: _History, point: int, ts_us: NDArray[Any], values: NDArray[Any], source_rows: int) -> None:
+def _thinned(history: History, point: int, ts_us: NDArray[Any], values: NDArray[Any], source_rows: int) -> None:
     """The rows shown are rows that exist, in order, with the highest and the lowest of every hundredth among them."""
     ts = history.times(point, 0, history.days)
     value = history.value(point, ts)

@@ -121,7 +121,7 @@ def _opensfm(name: str, eye: Floats, turned: Floats, lens: dict[str, Any]) -> Ca
 
 
 def _colmap(folder: Path) -> Iterable[Camera]:
-    """cameras.txt: id, model, size, parameters; images.txt, each other line: id, quaternion (w first), t, camera, name."""
+    """cameras.txt: id, model, size, parameters; images.txt, each other line: id, q (w first), t, camera, name."""
     lenses = {}
     for line in _lines(folder / "cameras.txt"):
         number, model, across, down, *numbers = line.split()

@@ -6,6 +6,7 @@ every element is unknown, and the exit code is 0. Exit code 2 and one JSON line 
 
 import json
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,7 @@ class ScanResult(msgspec.Struct, frozen=True, kw_only=True):
     evidence: list[str] = []
     points: int = 0
     registered: bool = True  # a motion was fitted
+    cpu_s: dict[str, float] = {}  # processor seconds by stage: reading, registering, judging
     at: str | None = None
     warnings: list[str] = []
     simulated: bool = False
@@ -137,16 +139,18 @@ def register_job(
 
 
 class _Laid(msgspec.Struct):
-    """A cloud on its model."""
+    """A cloud on its model, and what that took."""
 
     points: ScanPoints
     origins: Floats | None
     elements: Elements
     fit: Registration
     warnings: list[str]
+    cpu_s: dict[str, float]
 
 
 def _lay(job: ScanJob, meshes: Meshes, planned: dict[str, int], tell: Tell) -> _Laid:
+    began_s = time.process_time()
     elements = Elements(meshes, planned)
     if not len(elements):
         raise InputError("the model has no solid element", file=job.meshes, fix="give the model with its geometry")
@@ -165,11 +169,13 @@ def _lay(job: ScanJob, meshes: Meshes, planned: dict[str, int], tell: Tell) -> _
     start, controls, more = start_of(job.prior, points.xyz, elements.low_m, elements.high_m, site)
     if job.controls is not None:
         controls = _joined(controls, read_controls(Path(job.controls)))
+    read_s = time.process_time()
     tell("registering", 0.1)
     fit = register(
         elements.part(should), points.xyz, origins, start, sigma_m=job.sigma_m, controls=controls, fit=job.register
     )
-    return _Laid(points, origins, elements, fit, [*points.warnings, *told, *more])
+    used = {"reading": read_s - began_s, "registering": time.process_time() - read_s}
+    return _Laid(points, origins, elements, fit, [*points.warnings, *told, *more], used)
 
 
 def _joined(first: Controls | None, second: Controls) -> Controls:
@@ -183,6 +189,7 @@ def _joined(first: Controls | None, second: Controls) -> Controls:
 
 def _verdicts(laid: _Laid, known: list[str], planned: dict[str, int], tell: Tell) -> pa.Table:
     tell("judging", _REGISTERED_SHARE)
+    began_s = time.process_time()
     fit = laid.fit
     off = 0.0 if fit.judgement is None else float(np.hypot(fit.judgement.offset_m, fit.judgement.bend_m))
     tolerance = Tolerance(max(fit.sigma_m, 0.005), float(np.hypot(_BUILDING_M, off)))
@@ -194,7 +201,10 @@ def _verdicts(laid: _Laid, known: list[str], planned: dict[str, int], tell: Tell
         evidence = gather_blind(laid.elements, here, tolerance)
     else:
         evidence = gather(laid.elements, here[seeing], eyes[seeing], tolerance)
-    return verdict_table(laid.elements, evidence, decide(evidence, tolerance, unexpected), tolerance, known, planned)
+    decision = decide(evidence, tolerance, unexpected)
+    table = verdict_table(laid.elements, evidence, decision, tolerance, known, planned)
+    laid.cpu_s["judging"] = time.process_time() - began_s
+    return table
 
 
 def _result(job: ScanJob, laid: _Laid) -> ScanResult:
@@ -206,7 +216,8 @@ def _result(job: ScanJob, laid: _Laid) -> ScanResult:
         observability={} if found is None else found.information, transform=_rows(fit.motion), reasons=fit.reasons,
         offset_m=None if found is None else round(found.offset_m, 5), sigma_m=round(fit.sigma_m, 5),
         bend_m=None if found is None else round(found.bend_m, 5), points=laid.points.total, registered=fit.fitted,
-        at=job.at, warnings=laid.warnings, simulated=laid.points.simulated,
+        at=job.at, cpu_s={stage: round(used, 3) for stage, used in laid.cpu_s.items()},
+        warnings=laid.warnings, simulated=laid.points.simulated,
     )  # fmt: skip
 
 
