@@ -189,7 +189,7 @@ def read_book(path: Path) -> Book:
         if path.stat().st_size > _BYTES_MAX:
             raise InputError("it is larger than any book of defects", file=str(path), fix=fix)
         book = msgspec.json.decode(path.read_bytes(), type=Book)
-    except (OSError, msgspec.DecodeError, RecursionError) as error:  # ValidationError is a DecodeError
+    except (OSError, ValueError, msgspec.DecodeError, RecursionError) as error:  # broken UTF-8 is a ValueError
         problem, _, at = str(error).partition(" - at ")
         field = at.strip("`").removeprefix("$.")
         raise InputError(f"it is no book of defects: {problem}", file=str(path), field=field, fix=fix) from error

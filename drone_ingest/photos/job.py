@@ -68,7 +68,7 @@ def main() -> int:
     except UserError as error:
         print(json.dumps(error.as_problem()), file=sys.stderr)
         return 2
-    except (msgspec.DecodeError, OSError, IndexError) as error:
+    except (msgspec.DecodeError, ValueError, OSError, IndexError) as error:
         print(json.dumps({"problem": str(error), "fix": "give a JOB.json"}), file=sys.stderr)
         return 2
     return 0
