@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
+import msgspec
+
 from edge.batcher import Batcher
 from edge.cancelling import cancel
 from edge.commands import Commands, Write
 from edge.config import AgentConfig, load
 from edge.epochs import epoch_folders, recover
 from edge.health import HealthReport, write_status
+from edge.models import NodeModels
 from edge.segments import Disk
 from edge.sources import Source, SourceConfig, SourceContext, SourceHealth, load_kind
 from edge.spool import Spool
@@ -63,6 +66,7 @@ async def _serve(agent: "Agent", stop: asyncio.Event) -> None:
             tasks.create_task(agent.take_over(), name="take over earlier epochs"),
             tasks.create_task(agent.maintain(), name="maintain the spool"),
             tasks.create_task(agent.report(), name="health"),
+            tasks.create_task(agent.models.run(), name="models"),
             tasks.create_task(agent.reload_when_asked(), name="reload"),
         ]
         agent.start_sources()
@@ -98,6 +102,10 @@ class Agent:
         self.uplink.spool = self.spool
         self.batcher = Batcher(self.spool, config.bulk, config.event, clock, self.uplink.birth)
         self.commands = Commands(config.spool_dir / "command-counter", clock, self._find, self.uplink.reply, self.disk)
+        root = config.path(config.models.root_file) if config.models.root_file else None
+        self.models = NodeModels(config.spool_dir / "models", root, self.uplink.fetch)
+        self.uplink.on_desired, self.uplink.on_file = self.models.desired, self.models.part
+        self.models.changed = lambda: self.uplink.publish_health(self.health())
         self.status_file = config.spool_dir / "status.json"
         self._report = HealthReport(self.spool, self.uplink, self.batcher, clock)
         self._reload_wanted = asyncio.Event()
@@ -242,7 +250,8 @@ class Agent:
 
     def health(self) -> Health:
         """How the agent does now."""
-        return self._report.take({name: (slot.kind, slot.health) for name, slot in self.slots.items()})
+        report = self._report.take({name: (slot.kind, slot.health) for name, slot in self.slots.items()})
+        return msgspec.structs.replace(report, desired=self.models.revision, models=self.models.figures())
 
     # -- commands
 

@@ -18,7 +18,7 @@ from wire.names import check_name
 if TYPE_CHECKING:
     from edge.catalogue import NodeCatalogue
 
-__all__ = ["SAMPLE", "AgentConfig", "BrokerConfig", "FlushConfig", "SpoolConfig", "load", "problems"]
+__all__ = ["SAMPLE", "AgentConfig", "BrokerConfig", "FlushConfig", "ModelsConfig", "SpoolConfig", "load", "problems"]
 
 Positive = Annotated[int, Meta(gt=0)]
 Seconds = Annotated[float, Meta(ge=0, le=3_600)]
@@ -77,6 +77,12 @@ class FlushConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     codec: Codec = "auto"
 
 
+class ModelsConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Trained models of this gateway. `root_file`: the root.json of `aid4 model keys`, brought by hand."""
+
+    root_file: str = ""
+
+
 class AgentConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """One agent: who it is, its broker, its spool, when it flushes, and its sources."""
 
@@ -86,6 +92,7 @@ class AgentConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     spool: SpoolConfig = msgspec.field(default_factory=SpoolConfig)
     bulk: FlushConfig = msgspec.field(default_factory=FlushConfig)
     event: FlushConfig = msgspec.field(default_factory=lambda: FlushConfig(age_s=0.02))
+    models: ModelsConfig = msgspec.field(default_factory=ModelsConfig)
     sources: list[SourceConfig] = []
     file: Path = Path("edge.toml")
 
@@ -115,6 +122,9 @@ dir = "spool"                          # a disk that survives a power cut, not /
 # when_full = "refuse"                 # or "thin": give up the oldest bulk readings; events are always kept
 # group_bulk_s = 1.0                   # on an SD card: fewer, larger writes
 
+# [models]
+# root_file = "root.json"              # whom to trust for anomaly detectors; from `aid4 model keys`
+
 [flush.bulk]
 age_s = 0.1                            # no reading waits longer before it is on the disk
 
@@ -125,8 +135,8 @@ url = "mqtt://127.0.0.1:1883"
 topic = [{ pattern = "sensors/{device}/#", payload = "generic" }]   # any JSON: every number becomes a point
 """
 
-_SECTIONS: dict[str, type[msgspec.Struct]] = {"broker": BrokerConfig, "spool": SpoolConfig}
-_TOP = ("site", "node", "broker", "spool", "flush", "source")
+_SECTIONS: dict[str, type[msgspec.Struct]] = {"broker": BrokerConfig, "spool": SpoolConfig, "models": ModelsConfig}
+_TOP = ("site", "node", "broker", "spool", "flush", "models", "source")
 
 
 def load(path: Path) -> AgentConfig:
@@ -177,6 +187,7 @@ class _Check:
             node=self._name(table, "node"),
             broker=self._convert(self._table(table, "broker"), BrokerConfig, "broker") or BrokerConfig(),
             spool=self._convert(self._table(table, "spool"), SpoolConfig, "spool") or SpoolConfig(),
+            models=self._convert(self._table(table, "models"), ModelsConfig, "models") or ModelsConfig(),
             sources=self._sources(table.get("source", [])),
             file=path,
         )

@@ -16,7 +16,20 @@ from edge.uplink_core import Run, UplinkCore
 from wire import topics
 from wire.clock import Clock
 from wire.errors import MessageError
-from wire.messages import Ack, Command, DownHello, Health, Reply, Status, UplinkFigures, decode, encode
+from wire.messages import (
+    Ack,
+    Command,
+    Desired,
+    DownHello,
+    Fetch,
+    FilePart,
+    Health,
+    Reply,
+    Status,
+    UplinkFigures,
+    decode,
+    encode,
+)
 from wire.mqtt import Link, LinkConfig, Message, Will
 from wire.records import CLASS_EVENT
 
@@ -48,6 +61,8 @@ class Uplink:
         self.spool: Spool  # set by the agent before `run`
         self._site, self._node, self._clock, self._commanded = site, node, clock, commanded
         self._since_us = clock.wall_us()
+        self.on_desired: Callable[[Desired], None] = lambda _desired: None
+        self.on_file: Callable[[FilePart], None] = lambda _part: None
         self._birth = b""
         self._wake = asyncio.Event()
         status = encode(self._status(online=False))
@@ -113,6 +128,10 @@ class Uplink:
     def reply(self, reply: Reply) -> None:
         """Answer a command."""
         self._link.publish(self._up("reply"), encode(reply))
+
+    def fetch(self, ask: Fetch) -> None:
+        """Ask the twin for a part of a file."""
+        self._link.publish(self._up("fetch"), encode(ask))
 
     async def farewell(self) -> None:
         """Say that this agent stops on purpose; the last will says the rest."""
@@ -211,6 +230,10 @@ class Uplink:
             self.core.asked(asked.boot, now)
         elif kind == "cmd":
             self._commanded(decode(Command, message.payload), message.retain)
+        elif kind == "desired" and not message.retain:
+            self.on_desired(decode(Desired, message.payload))
+        elif kind == "file" and not message.retain:
+            self.on_file(decode(FilePart, message.payload))
 
     def _publish_birth(self) -> None:
         if self._birth:

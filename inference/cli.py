@@ -1,4 +1,4 @@
-"""`aid4 model`: score recordings with anomaly detectors, and say honestly how good they are."""
+"""`aid4 model`: train, score, evaluate and roll out anomaly detectors."""
 
 import os
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from inference.registry.cli import COMMANDS
 from inference.training.cli import train
 
 __all__ = ["model"]
@@ -16,7 +17,7 @@ _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON 
 
 @click.group()
 def model() -> None:
-    """Train, score and evaluate anomaly detectors."""
+    """Train, score, evaluate and roll out anomaly detectors."""
     # Before numpy is loaded: its threads spin for matrices this small, and their number would change last digits.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -105,4 +106,5 @@ def evaluate(only: tuple[str, ...], budget: float, folder: Path, as_json: bool) 
     click.echo(msgspec.json.encode(report).decode() if as_json else "\n".join(lines_of(report)))
 
 
-model.add_command(train)
+for command in (train, *COMMANDS):
+    model.add_command(command)

@@ -8,6 +8,7 @@
 | model | `{"upload": id}` of POST /uploads, or `{"file": name}` in the site's folder; several: `{"uploads": [id]}`, |
 | | `{"files": [name]}` or `{"parts": [{"upload" or "file", "name", "place": {"offset_m", "rotate_deg"}}]}` |
 | alarms | `{"toml": text}` of an alarms.toml (see `twin.alarms.rules` and `.routes`), or null: the site's own |
+| rollout | how far a trained model has come; see `twin.models_rollout` |
 | schedule, links, actuals | see `twin.plan_changes` and `twin.plan_actuals` |
 """
 
@@ -26,7 +27,7 @@ from wire.limits import CHANGES_KEPT_MAX
 
 __all__ = ["Change", "ChangeKind", "ChangeKindName", "Changes", "DiffRow", "Preview", "read_body", "write_audit"]
 
-ChangeKindName = Literal["alarms", "actuals", "bindings", "limits", "links", "model", "schedule", "site"]
+ChangeKindName = Literal["alarms", "actuals", "bindings", "limits", "links", "model", "rollout", "schedule", "site"]
 _DIFF_ROWS_MAX = 5_000  # of one preview; a person reads far fewer, and the count of all is told
 
 

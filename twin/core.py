@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bim.federation.open import PartFile
 from bim.federation.parts import combined_sha256
+from inference.registry.figures import ScorerFacts
 from twin.access.desk import AccessDesk
 from twin.access.oidc import Oidc
 from twin.access.people import People
@@ -32,6 +33,7 @@ from twin.live import LiveHub
 from twin.model import Model
 from twin.model_change import ModelChange
 from twin.models import Models, file_sha256
+from twin.models_rollout_desk import RolloutDesk
 from twin.node_views import NodeStatus, node_statuses
 from twin.place import Locator
 from twin.plan_actuals import ActualsChange
@@ -39,9 +41,13 @@ from twin.plan_book import PlanBook
 from twin.plan_changes import LinksChange, PlanFiles, ScheduleChange
 from twin.plan_site import SitePlan
 from twin.points import Overrides
+from twin.reports.desk import ReportDesk
+from twin.reports.settings import read_reports_file
 from twin.rows import TS_US_MAX, TS_US_MIN
 from twin.saved_queries import SavedQueries
 from twin.scoring import ScoringDesk
+from twin.shift import ShiftLog, Snapshot
+from twin.shift_snapshot import snapshot_of
 from twin.siteconfig import SiteConfig, site_from_dict
 from twin.sql import SqlDesk
 from twin.sql_tables import SqlTables
@@ -94,8 +100,20 @@ class Twin:
             store, site=lambda: self.site, directory=lambda: self.directory, nodes=self.nodes, plan=self.plan
         )
         self.diagnosis = Diagnosis(lambda: self.model, lambda: self.directory, self.models.relations)
+        self.rollouts = RolloutDesk(
+            store,
+            self.clock,
+            changes=self._all_changes,
+            send=ingest.send if ingest else lambda _node, _kind, _message: False,
+            told=ingest.told_models if ingest else dict,
+            scorer=self._scorer_facts,
+        )
         self.scoring = ScoringDesk(
-            store, alarms=self.alarms, directory=lambda: self.directory, diagnosis=self.diagnosis
+            store,
+            alarms=self.alarms,
+            directory=lambda: self.directory,
+            diagnosis=self.diagnosis,
+            models=self.rollouts.local,
         )
         self.refresh()
         self.model_change = ModelChange(
@@ -128,6 +146,7 @@ class Twin:
                 "actuals": ActualsChange(self.plan, self.refresh),
                 "bindings": BindingsChange(self.refresh, lambda: self.directory, lambda: self.model, self._found_for),
                 "alarms": AlarmsChange(self.refresh, self.alarms, lambda: self.directory),
+                "rollout": self.rollouts.change,
                 "limits": LimitsChange(self.refresh, lambda: self.directory),
                 "site": SiteChange(self.refresh, lambda: self.site),
                 "model": self.model_change,
@@ -137,11 +156,14 @@ class Twin:
         self.commands = Commands(store, self.clock, ingest.command if ingest else None)
         if ingest is not None:
             ingest.on_reply = self.commands.take_reply
+            ingest.on_fetch = self.rollouts.answer
             ingest.absorber.on_rows = self._leave_rows
             ingest.absorber.on_poses = self.drones.now.take
         self.conditions = Conditions(store.state, lambda: self._bounds)
         self.live = LiveHub(store.state, status=self.status, now=self.now_text, poses=self._poses)
         self.saved = SavedQueries(store)
+        self.shift = ShiftLog(store, store.clock, self._snapshot)
+        self.reports = ReportDesk(self, read_reports_file(folder))
         self.sql = SqlDesk(store.data_dir / "sql", SqlTables(store))
 
     async def __aenter__(self) -> Self:
@@ -180,6 +202,19 @@ class Twin:
             if began is not None:
                 found[point] = began
         return found
+
+    def _all_changes(self) -> Changes:
+        return self.changes
+
+    def _scorer_facts(self) -> ScorerFacts | None:
+        """Of the twin's own scorer, for the roll-out of models."""
+        desk = self.scoring
+        if desk.pid is None:
+            return None
+        figures = desk.figures()
+        status = desk.status()
+        crashes = max(figures.get("failures", 0), 0)
+        return ScorerFacts(not desk.problem, crashes, status["tick_s"], figures, tuple(status["notes"]))
 
     def refresh(self) -> None:
         """Read model, settings and points anew and bind again; what readers hold stays whole."""
@@ -252,6 +287,9 @@ class Twin:
     def nodes(self) -> list[NodeStatus]:
         """The agents, as GET /nodes shows them."""
         return node_statuses(self.ingest, self.clock.wall_us()) if self.ingest is not None else []
+
+    def _snapshot(self) -> Snapshot:
+        return snapshot_of(self.alarms.book, self.nodes())
 
     def events(self, from_us: int | None, to_us: int | None, limit: int) -> list[dict[str, Any]]:
         """Events of a range, newest first; open where it is None."""

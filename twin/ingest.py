@@ -25,7 +25,7 @@ from twin.writer import StoreUnavailableError
 from wire.clock import Clock, SystemClock
 from wire.errors import Aid4Error, MessageError
 from wire.limits import ACK_IDLE_PERIOD_S
-from wire.messages import Ack, Command, DownHello, Health, Hello, Reply, Status, decode, encode
+from wire.messages import Ack, Command, DownHello, Fetch, Health, Hello, ModelFigures, Reply, Status, decode, encode
 from wire.mqtt import Link, Message
 from wire.topics import down, parse, up
 
@@ -63,7 +63,7 @@ class Ingest:
     """Takes records from the broker into the store. `run` until cancelled; all methods in the loop's thread.
 
     `metrics` are ever-growing counters; `degraded` says why nothing is stored at the moment; `nodes` is what is
-    known of every agent; `on_reply` gets the answers to commands.
+    known of every agent; `on_reply` gets the answers to commands, `on_fetch` asks for files.
     """
 
     def __init__(
@@ -82,6 +82,7 @@ class Ingest:
         self.metrics: Counter[str] = Counter()
         self.nodes: dict[str, NodeView] = {}
         self.on_reply: Callable[[str, Reply], None] = lambda _node, _reply: None
+        self.on_fetch: Callable[[str, Fetch], None] = lambda _node, _ask: None
         self.link = link_factory()
         self._window_s = window_s
         self._routes: dict[str, tuple[str, str] | None] = {}
@@ -113,6 +114,15 @@ class Ingest:
                 tasks.create_task(self._often(HOT_PERIOD_S, self.store.keep_hot), name="hot frames")
         finally:
             self.store.writer.on_doubt.remove(self._reread)
+
+    def send(self, node: str, kind: str, message: msgspec.Struct) -> bool:
+        """Publish to a node; False when there is no connection."""
+        return self._send(node, kind, message)
+
+    def told_models(self) -> dict[str, tuple[int, dict[str, ModelFigures]]]:
+        """Of every agent that is there: the desired state it follows, and what it says of its models."""
+        views = [view for view in self.nodes.values() if view.online]
+        return {v.node: (v.health.desired, v.health.models) if v.health else (0, {}) for v in views}
 
     def command(self, node: str, command: Command) -> bool:
         """Send a command to a node; False when there is no connection."""
@@ -178,6 +188,8 @@ class Ingest:
                 view.clock_ahead_us = None if message.retain else view.health.ts_us - self.clock.wall_us()
             elif kind == "reply":
                 self.on_reply(node, decode(Reply, message.payload))
+            elif kind == "fetch" and not message.retain:
+                self.on_fetch(node, decode(Fetch, message.payload))
         except MessageError as error:
             self.metrics["bad_messages"] += 1
             view.counts[f"bad_{kind}_{error.reason}"] += 1

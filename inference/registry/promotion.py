@@ -31,6 +31,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     canaries: Annotated[int, Meta(ge=1, le=10_000)] = 1
     tick_ms_max: Annotated[float, Meta(gt=0, le=1e6)] = 250.0
     crashes_max: Annotated[int, Meta(ge=0, le=1_000)] = 0
+    budget_per_day: Annotated[float, Meta(ge=1e-4, le=1e3)] = 0.02  # of a stream
     false_ratio_max: Annotated[float, Meta(gt=0, le=1e6)] = 4.0  # episodes over the budget of that time
     episodes_min: Annotated[int, Meta(ge=1, le=10_000)] = 3  # fewer say nothing about a rate
     drift_max: Annotated[float, Meta(gt=0, le=1e6)] = 1.0  # decades between the median score and that of training
@@ -64,12 +65,11 @@ def judge(
     figures: Mapping[str, Figures],
     rule: Rule,
     *,
-    budget_per_day: float,
     trained_median: float | None,
 ) -> Verdict:
     """`figures` by node, of those that should run it."""
     for node, one in sorted(figures.items()):
-        if why := _bad(one, rule, budget_per_day, trained_median):
+        if why := _bad(one, rule, trained_median):
             return Verdict(do="rollback", stage=stage, why=f"{node}: {why}")
     if stage == "live":
         return Verdict(do="wait", stage=stage, why="it is live")
@@ -96,14 +96,14 @@ def modes(stage: Stage, nodes: Sequence[str], rule: Rule) -> dict[str, Stage]:
     return {node: "canary" if at < rule.canaries else "shadow" for at, node in enumerate(ordered)}
 
 
-def _bad(one: Figures, rule: Rule, budget_per_day: float, trained_median: float | None) -> str:
+def _bad(one: Figures, rule: Rule, trained_median: float | None) -> str:
     if one.crashes > rule.crashes_max:
         return f"it crashed {one.crashes} times"
     if one.state == "failed":
         return one.problem or "it failed"
     if one.tick_ms_p99 is not None and one.tick_ms_p99 > rule.tick_ms_max:
         return f"a tick takes {one.tick_ms_p99:.0f} ms, at most {rule.tick_ms_max:.0f}"
-    allowed = budget_per_day * one.stream_days
+    allowed = rule.budget_per_day * one.stream_days
     if one.episodes >= rule.episodes_min and one.episodes > rule.false_ratio_max * allowed:
         return f"it rang {one.episodes} times where the budget allows {allowed:.2g}"
     if trained_median is not None and one.score_median is not None and one.rows >= rule.rows_min:

@@ -23,9 +23,12 @@ from twin.api import (
     history,
     points,
     query,
+    reports,
+    rollouts,
     scans,
     schedule,
     session,
+    shift,
     site,
     state,
     tiles,
@@ -60,8 +63,11 @@ OPERATIONS: list[Operation] = [
     *query.OPERATIONS,
     *commands.OPERATIONS,
     *backups.OPERATIONS,
+    *rollouts.OPERATIONS,
     *session.OPERATIONS,
     *accounts.OPERATIONS,
+    *shift.OPERATIONS,
+    *reports.OPERATIONS,
 ]
 _STATIC = Path(__file__).parents[1] / "static"
 _HEADERS = {
@@ -136,10 +142,9 @@ class Watch:
 
         async def watched(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [
-                    *message["headers"],
-                    *((name.encode(), value.encode()) for name, value in _HEADERS.items()),
-                ]
+                own = {name.lower() for name, _ in message["headers"]}  # a report has a stricter policy of its own
+                ours = ((name.encode(), value.encode()) for name, value in _HEADERS.items())
+                message["headers"] = [*message["headers"], *(one for one in ours if one[0] not in own)]
                 found = scope.get("route")
                 path = found.path if isinstance(found, Route) else "other"
                 self._figures.note(scope["method"], path, message["status"], time.monotonic() - started)
