@@ -21,7 +21,13 @@ _SHOWN = 12
 @LINKS
 @SCHEDULE
 @AT
-@click.option("--poses", type=_FILE, help="CSV photo,x,y,z,yaw_deg,pitch_deg,roll_deg in the model, before EXIF.")
+@click.option(
+    "--poses",
+    type=click.Path(path_type=Path),
+    help="CSV photo,x,y,z,yaw_deg,pitch_deg,roll_deg in the "
+    "model, or cameras of OpenDroneMap, Metashape, Pix4D or COLMAP; before EXIF.",
+)
+@click.option("--transform", type=_FILE, help="JSON of aid4 drone register: from the cameras' cloud to the model.")
 @click.option("--takeoff-z", type=float, help="Model height of take-off: heights above it are better than GPS.")
 @click.option("--place", help="LAT,LON,HEIGHT of the model's origin, for a model that does not say it.")
 @click.option("--element", help="GlobalId: its photos, the best first.")

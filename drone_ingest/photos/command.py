@@ -31,6 +31,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     schedule: Path | None
     at: str | None
     poses: Path | None
+    transform: Path | None
     takeoff_z: float | None
     place: tuple[float, float, float] | None
     element: str | None
@@ -50,7 +51,7 @@ def look_at_photos(
 ) -> dict[str, Any]:
     """Place the photos, look through them, mark; raises UserError for what a person can mend."""
     files = photo_files(places)
-    given = read_poses(asked.poses) if asked.poses is not None else None
+    given = read_poses(asked.poses, asked.transform) if asked.poses is not None else None
     detector = Detector(asked.detector, asked.least_score) if asked.detector is not None else None
     book = read_book(asked.defects) if asked.defects is not None and asked.defects.exists() else Book()
     with open_model(ifc, asked.tiles, tell) as model:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import drone_ingest
 from bim.geo.frame import SiteFrame
 from drone_ingest.found import Photo
-from drone_ingest.photos.given_poses import GivenPose
+from drone_ingest.photos.given_poses import GivenPose, given_for
 from drone_ingest.photos.pose import CameraPose, pose_of
 from drone_ingest.photos.seen import PHOTO_ELEMENTS, PhotoScene
 from wire.errors import InputError
@@ -81,8 +81,9 @@ def place(
     if not isinstance(photo, Photo):
         raise InputError("it is no photo", file=str(file), fix="give .jpg, .dng or .tif")
     ts = photo.position["ts"][0].as_py()
-    if given is not None and photo.file in given:
-        return Placed(photo, given[photo.file].of(photo), ts)
+    known = given_for(given, photo.file) if given is not None else None
+    if known is not None:
+        return Placed(photo, known(photo), ts)
     if frame is None:
         fix = "give --site or --place for the model's place on Earth, or a row of --poses"
         raise InputError("the model's place on Earth is not known", file=str(file), fix=fix)

@@ -1,5 +1,6 @@
 """A photo's pose in the model is where its tags say, and pixels lead where they should; real photos too."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -117,7 +118,7 @@ def test_what_a_photo_lacks_is_said_by_its_field(shared_data: Path, frame: SiteF
 
 def test_given_poses_replace_what_exif_says(tmp_path: Path, facing: Path) -> None:
     (tmp_path / "poses.csv").write_text("photo,x,y,z,yaw_deg,pitch_deg,roll_deg\nfacing.JPG,1,2,3,90,-10,0\n")
-    pose = read_poses(tmp_path / "poses.csv")["facing.JPG"].of(read(facing))
+    pose = read_poses(tmp_path / "poses.csv")["facing.JPG"](read(facing))
     assert pose.eye_m == (1.0, 2.0, 3.0)
     assert pose.axes[2] == pytest.approx((np.cos(np.radians(10)), 0, -np.sin(np.radians(10))), abs=1e-12)
 
@@ -137,3 +138,27 @@ def test_broken_poses_are_refused_with_their_line(tmp_path: Path, text: str, fie
     with pytest.raises(InputError) as refused:
         read_poses(tmp_path / "poses.csv")
     assert refused.value.field == field
+
+
+def test_cameras_of_colmap_lie_in_the_model_after_the_transform_of_the_scan(tmp_path: Path, facing: Path) -> None:
+    """A camera at the cloud's 1, 2, 3 that looks along its x axis; the cloud is turned a quarter and moved."""
+    folder = tmp_path / "colmap"
+    folder.mkdir()
+    (folder / "cameras.txt").write_text("1 PINHOLE 2000 1500 1500 1500 1000 750\n")
+    rotation = np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]])  # rows right, down, ahead
+    w = np.sqrt(max(1 + np.trace(rotation), 0)) / 2
+    x, y, z = np.array([rotation[2, 1] - rotation[1, 2], rotation[0, 2] - rotation[2, 0],
+                        rotation[1, 0] - rotation[0, 1]]) / (4 * w)  # fmt: skip
+    t = -rotation @ [1.0, 2.0, 3.0]
+    (folder / "images.txt").write_text(f"1 {w} {x} {y} {z} {t[0]} {t[1]} {t[2]} 1 facing.JPG\n\n")
+    matrix = [[0, -1, 0, 10], [1, 0, 0, 20], [0, 0, 1, 30], [0, 0, 0, 1]]
+    (tmp_path / "result.json").write_text(json.dumps({"accepted": True, "transform": matrix}))
+    pose = read_poses(folder, tmp_path / "result.json")["facing.JPG"](read(facing))
+    assert pose.eye_m == pytest.approx((8, 21, 33), abs=1e-6)
+    assert pose.axes[2] == pytest.approx((0, 1, 0), abs=1e-6)
+    assert (pose.yaw_deg % 360, pose.pitch_deg) == pytest.approx((0, 0), abs=1e-4)
+    assert pose.lens.focal_px == pytest.approx(3000)  # the photo is twice as wide as what its tool was given
+    (tmp_path / "result.json").write_text('{"transform": [[1, 2]]}')
+    with pytest.raises(InputError) as refused:
+        read_poses(folder, tmp_path / "result.json")
+    assert refused.value.field == "transform"
