@@ -14,6 +14,7 @@ import click
 from twin.access.cli import audit, tokens, users
 from twin.alarms.cli import deadman
 from twin.client import RemoteTwin
+from twin.reports.cli import report
 from wire.errors import InputError
 from wire.stopping import stop_on_signals
 
@@ -29,7 +30,7 @@ def twin() -> None:
     """The twin: takes in what the agents send, keeps it, and answers."""
 
 
-for _command in (deadman, users, tokens, audit):
+for _command in (deadman, users, tokens, audit, report):
     twin.add_command(_command)
 
 

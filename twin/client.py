@@ -32,6 +32,11 @@ class RemoteTwin:
         given = {name: value for name, value in query.items() if value is not None}
         return self._call("GET", f"{path}?{urllib.parse.urlencode(given)}" if given else path)
 
+    def document(self, path: str, **query: str | int | None) -> bytes:
+        """The body of a GET as it is."""
+        given = {name: value for name, value in query.items() if value is not None}
+        return self._answer("GET", f"{path}?{urllib.parse.urlencode(given)}" if given else path)
+
     def sign_in(self, name: str, password: str) -> None:
         """Make the calls that follow as this person."""
         signed = self.post("/session", {"name": name, "password": password})
@@ -46,13 +51,16 @@ class RemoteTwin:
         return self._call("POST", path, json.dumps(body).encode())
 
     def _call(self, method: str, path: str, data: bytes | None = None) -> Any:
+        return json.loads(self._answer(method, path, data))
+
+    def _answer(self, method: str, path: str, data: bytes | None = None) -> bytes:
         headers = self._more | ({"Content-Type": "application/json"} if data is not None else {})
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         request = urllib.request.Request(self._base + path, data, headers, method=method)  # noqa: S310  (checked above)
         try:
             with self._opener.open(request, timeout=_WAIT_S) as answer:
-                return json.load(answer)
+                return bytes(answer.read())
         except urllib.error.HTTPError as error:
             raise _problem(error) from error
         except (urllib.error.URLError, TimeoutError) as error:

@@ -123,6 +123,7 @@ def _works(twin: Twin, ingest: Ingest | None) -> list[tuple[str, Coroutine[None,
         ("twin.live", twin.live.run()),
         ("twin.tiles", twin.tiles.run()),
         ("twin.alarms", twin.alarms.run()),
+        ("twin.reports", twin.reports.run()),
         ("twin.drones", twin.drones.run()),
     ]
     return (

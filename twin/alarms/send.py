@@ -5,6 +5,7 @@ import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Sequence
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Final
@@ -14,7 +15,7 @@ import msgspec
 from twin.alarms.routes import Route
 from wire.errors import Aid4Error
 
-__all__ = ["Message", "SendError", "send"]
+__all__ = ["Message", "SendError", "send", "send_mail"]
 
 TIMEOUT_S: Final = 10.0
 _ANSWER_BYTES: Final = 500
@@ -37,18 +38,29 @@ def send(route: Route, message: Message) -> None:
     """Send it by the route's means."""
     try:
         if route.kind == "email":
-            _mail(route, message)
+            _mail(route, message.title, message.text)
         else:
             _post(route, message)
     except (OSError, smtplib.SMTPException, ValueError) as error:
         raise SendError(f"{type(error).__name__}: {error}"[:300]) from error
 
 
-def _mail(route: Route, message: Message) -> None:
+def send_mail(route: Route, title: str, text: str, files: Sequence[tuple[bytes, str]]) -> None:
+    """Mail files (body, name) by an e-mail route."""
+    try:
+        _mail(route, title, text, files)
+    except (OSError, smtplib.SMTPException, ValueError) as error:
+        raise SendError(f"{type(error).__name__}: {error}"[:300]) from error
+
+
+def _mail(route: Route, title: str, text: str, files: Sequence[tuple[bytes, str]] = ()) -> None:
     mail = EmailMessage()
-    mail["Subject"], mail["From"], mail["To"] = message.title, route.sender, ", ".join(route.receivers)
+    mail["Subject"], mail["From"], mail["To"] = title, route.sender, ", ".join(route.receivers)
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday notices in return
-    mail.set_content(message.text)
+    mail.set_content(text)
+    for body, name in files:
+        kind = ("application", "pdf") if name.endswith(".pdf") else ("text", "html")
+        mail.add_attachment(body, maintype=kind[0], subtype=kind[1], filename=name)
     server = urllib.parse.urlsplit(route.server)
     host = server.hostname or "127.0.0.1"
     if server.scheme == "smtps":
