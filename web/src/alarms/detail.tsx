@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import type { AlarmStep } from "../api/alarm_types";
+import type { Alarm, AlarmStep, AnomalyDetail } from "../api/alarm_types";
 import * as queries from "../api/alarms";
 import { TwinError } from "../api/http";
 import { Icon } from "../components/icon";
@@ -13,6 +13,7 @@ import { zone } from "../state/catalogue";
 import { useResource } from "../state/resource";
 import { go, NO_SCENE } from "../state/route";
 import { live, seek, setRange, twinNow } from "../state/time";
+import { Explanation } from "./explanation";
 import { PriorityMark } from "./rows";
 import { finding, stepText, subject } from "./words";
 
@@ -33,6 +34,7 @@ export function Detail({ id, changed, close, shelve }: { id: number; changed: ()
   const { alarm, steps } = data;
   const raised = alarm.raised ? Date.parse(alarm.raised) : null;
   const after = () => (reload(), changed());
+  const anomaly = anomalyOf(alarm);
   return (
     <section class="panel alarm-detail" aria-label={subject(alarm)}>
       <header>
@@ -78,6 +80,7 @@ export function Detail({ id, changed, close, shelve }: { id: number; changed: ()
         {alarm.owner && <Meaning name={t("alarm.owner")} text={alarm.owner} />}
         {alarm.shelved_until && <Meaning name={t("alarm.shelvedUntil")} text={`${format.shortMoment(Date.parse(alarm.shelved_until), zone.value)} · ${alarm.shelved_by}`} />}
       </dl>
+      {anomaly && <Explanation alarm={alarm} detail={anomaly} done={after} />}
       {live.value && (
         <Needs right="operate">
           <Deeds id={id} state={alarm.state} done={after} shelve={() => shelve(id)} />
@@ -91,6 +94,11 @@ export function Detail({ id, changed, close, shelve }: { id: number; changed: ()
       </ol>
     </section>
   );
+}
+
+/** What a detector found, where the alarm comes from one. */
+function anomalyOf({ detail }: Alarm): AnomalyDetail | null {
+  return Array.isArray(detail?.["channels"]) && Array.isArray(detail["cause"]) ? (detail as unknown as AnomalyDetail) : null;
 }
 
 function openTrend(point: number, raised: number | null): void {

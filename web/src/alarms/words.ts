@@ -35,6 +35,9 @@ const KIND_TEXT: Record<string, Key> = {
   clock: "alarm.kindClock",
   gap: "alarm.kindGap",
   late: "alarm.kindLate",
+  anomaly: "alarm.kindAnomaly",
+  scan_late: "alarm.kindScanLate",
+  scan_early: "alarm.kindScanEarly",
 };
 const STEP_TEXT: Record<string, Key> = {
   raised: "alarm.didRaise",

@@ -34,6 +34,28 @@ export interface Alarm {
   shelved_why: string;
   suppressed_why: string;
   out_of_service_why: string;
+  /** what its watcher found; of class "anomaly" an AnomalyDetail */
+  detail?: Record<string, unknown>;
+}
+
+export interface AlarmCause {
+  cause: string;
+  title: string;
+  p: number;
+  where: string;
+  name: string;
+  evidence: (string | { text: string })[];
+  action: string;
+}
+
+/** A detector's finding: its score (−log10 p), the channels with their share of it, and the most alike normal window. */
+export interface AnomalyDetail {
+  score: number;
+  since: string;
+  channels: { point: string; id: number; share: number; score: number; direction: string }[];
+  nearest: { from: string; to: string } | null;
+  cause: AlarmCause[];
+  model: string | { id: string; version: string } | null;
 }
 
 export interface AlarmPage extends Page<Alarm> {

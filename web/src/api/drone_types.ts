@@ -90,9 +90,29 @@ export interface ScanRow {
   counts: Record<"built" | "not_built" | "unknown", number>;
   decided_share: number | null;
   points: number | null;
+  /** elements that should stand and do not, and those that stand before their time */
+  late: number;
+  early: number;
   warnings?: readonly string[];
   simulated: boolean;
   flight?: string | null;
+}
+
+/** What one scan said of an element; its history is in the faceplate. */
+export interface ElementVerdict {
+  scan: string;
+  at: string | null;
+  accepted: boolean;
+  simulated: boolean;
+  verdict: Verdict;
+  p_built: number | null;
+  seen: number;
+  supported: number;
+  pierced: number;
+  occluded: number;
+  deviation_mm: Deviation | null;
+  late: boolean;
+  early: boolean;
 }
 
 export interface Deviation {
@@ -112,7 +132,7 @@ export interface VerdictRow {
   supported: number;
   pierced: number;
   occluded: number;
-  planned: string | number;
+  planned: string;
   deviation_mm: Deviation | null;
   late: boolean;
   early: boolean;

@@ -23,14 +23,14 @@ export const evidenceUrl = (scan: string, element: string) => `/api/v1/scans/${e
 const cloudUrl = (scan: string, file: string) => `/api/v1/scans/${encodeURIComponent(scan)}/cloud/${file}`;
 
 /** One page of verdicts for the table. */
-export const verdicts = (scan: string, filter: { verdict: string; q: string }, limit: number, offset: number, signal?: AbortSignal) =>
+export const verdicts = (scan: string, filter: { verdict: string; off: string; q: string }, limit: number, offset: number, signal?: AbortSignal) =>
   get<Page<VerdictRow>>(`/scans/${encodeURIComponent(scan)}/verdicts`, { ...filter, limit, offset }, signal);
 
 /** Every verdict of a scan, for the colours of the model. */
 export async function allVerdicts(scan: string, signal?: AbortSignal): Promise<VerdictRow[]> {
   const found: VerdictRow[] = [];
   for (let offset: number | null = 0; offset !== null && offset < VERDICTS_MAX; ) {
-    const page: Page<VerdictRow> = await verdicts(scan, { verdict: "", q: "" }, VERDICTS_PAGE, offset, signal);
+    const page: Page<VerdictRow> = await verdicts(scan, { verdict: "", off: "", q: "" }, VERDICTS_PAGE, offset, signal);
     found.push(...page.items);
     offset = page.next;
   }

@@ -1,7 +1,7 @@
 /** What the twin says, field by field: the page's side of the HTTP and WebSocket contract. */
 
 import type { AlarmSummary } from "./alarm_types";
-import type { Pose } from "./drone_types";
+import type { ElementVerdict, FlightPhoto, Pose } from "./drone_types";
 
 export type PointKind = "value" | "state" | "pose";
 export type Value = number | string | null;
@@ -127,6 +127,9 @@ export interface ElementDetail extends Omit<ElementRow, "points"> {
   children: string[];
   points: Point[];
   documents: unknown[];
+  /** what each scan said of it, the newest first, and the photos that see it */
+  verdicts?: ElementVerdict[];
+  photos?: FlightPhoto[];
 }
 
 export interface TreeNode {

@@ -18,6 +18,7 @@ import { Breadcrumb } from "../views/place";
 import { ConditionMark } from "./condition_mark";
 import { Icon, typeIcon } from "./icon";
 import { Link } from "./link";
+import { ElementPhotos, VerdictHistory } from "./element_scans";
 import { Failed, Skeleton } from "./notice";
 import { PlanMark } from "./plan_mark";
 import { Properties } from "./properties";
@@ -74,6 +75,8 @@ function Body({ element, children }: { element: ElementDetail; children: Compone
       </header>
       <Values element={element} />
       {element.plan && <Plan plan={element.plan} />}
+      <VerdictHistory verdicts={element.verdicts ?? []} />
+      <ElementPhotos photos={element.photos ?? []} />
       <Properties element={element} />
     </>
   );

@@ -2,6 +2,7 @@ import { useEffect } from "preact/hooks";
 import type { FlightRow, ScanRow } from "../api/drone_types";
 import { Icon } from "../components/icon";
 import { Link } from "../components/link";
+import { Needs } from "../components/needs";
 import { Empty } from "../components/notice";
 import { t } from "../i18n";
 import * as format from "../i18n/format";
@@ -41,7 +42,9 @@ export default function FlightsView() {
           </Link>
         </nav>
       </header>
-      <DropZone />
+      <Needs right="fly">
+        <DropZone />
+      </Needs>
       <div class="flights-body">
         {scan ? <ScanList chosen={id} /> : <FlightList chosen={id} />}
         {id !== null && (scan ? <ScanPanel key={id} id={id} /> : <FlightPanel key={id} id={id} />)}

@@ -11,15 +11,17 @@ import { placeName, places, zone } from "../state/catalogue";
 import { useResource } from "../state/resource";
 import { go, NO_SCENE } from "../state/route";
 import { useSettled } from "../state/settled";
-import { ofScan } from "../state/verdicts";
+import { ofVerdict } from "../state/verdicts";
 
 const ROWS = 200;
-type Filter = "" | Verdict | "late" | "early";
-const FILTERS: [Filter, Key][] = [
-  ["", "gantt.all"],
-  ["built", "verdict.built"],
-  ["not built", "scan.notBuilt"],
-  ["unknown", "verdict.unknown"],
+/** By verdict, or by what is off the plan. */
+const FILTERS: { verdict: "" | Verdict; off: "" | "late" | "early"; text: Key }[] = [
+  { verdict: "", off: "", text: "gantt.all" },
+  { verdict: "", off: "late", text: "verdict.late" },
+  { verdict: "", off: "early", text: "verdict.early" },
+  { verdict: "built", off: "", text: "verdict.built" },
+  { verdict: "not built", off: "", text: "scan.notBuilt" },
+  { verdict: "unknown", off: "", text: "verdict.unknown" },
 ];
 
 /** What one scan says: how well it fits, or what to measure; then element by element. */
@@ -115,19 +117,19 @@ function Fit({ scan }: { scan: ScanRow }) {
 }
 
 function Verdicts({ id }: { id: string }) {
-  const [verdict, setVerdict] = useState<Filter>("");
+  const [filter, setFilter] = useState(FILTERS[0]!);
   const [words, setWords] = useState("");
   const [limit, setLimit] = useState(ROWS);
   const q = useSettled(words);
-  const [resource, reload] = useResource(`verdicts ${id} ${verdict} ${q} ${limit}`, (signal) => api.verdicts(id, { verdict, q }, limit, 0, signal));
+  const [resource, reload] = useResource(`verdicts ${id} ${filter.text} ${q} ${limit}`, (signal) => api.verdicts(id, { verdict: filter.verdict, off: filter.off, q }, limit, 0, signal));
   const { data, problem } = resource.value;
   return (
     <section class="verdicts">
       <div class="verdict-tools">
         <div class="segments" role="group" aria-label={t("scan.filter")}>
-          {FILTERS.map(([one, key]) => (
-            <button key={key} type="button" aria-pressed={verdict === one} onClick={() => setVerdict(one)}>
-              {t(key)}
+          {FILTERS.map((one) => (
+            <button key={one.text} type="button" aria-pressed={filter === one} onClick={() => setFilter(one)}>
+              {t(one.text)}
             </button>
           ))}
         </div>
@@ -165,7 +167,7 @@ function Verdicts({ id }: { id: string }) {
 }
 
 function VerdictLine({ scan, row }: { scan: string; row: VerdictRow }) {
-  const shade = ofScan([row]).shades.get(row.global_id)!;
+  const shade = ofVerdict(row);
   const storey = row.storey ? places.value.get(row.storey) : undefined;
   return (
     <tr>

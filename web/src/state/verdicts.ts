@@ -40,13 +40,15 @@ export function shadeOf(verdict: number, planned: number): VerdictShade | null {
   return verdict === UNKNOWN ? "unknown" : null;
 }
 
+/** One scan's word on one element. */
+export function ofVerdict({ verdict, late, early }: Pick<VerdictRow, "verdict" | "late" | "early">): VerdictShade {
+  if (verdict === "built") return early ? "early" : "built";
+  return verdict === "unknown" ? "unknown" : late ? "late" : "missing";
+}
+
 export function ofScan(rows: readonly VerdictRow[]): Judged {
-  const shade = ({ verdict, late, early }: VerdictRow): VerdictShade => {
-    if (verdict === "built") return early ? "early" : "built";
-    return verdict === "unknown" ? "unknown" : late ? "late" : "missing";
-  };
   return {
-    shades: new Map(rows.map((row) => [row.global_id, shade(row)])),
+    shades: new Map(rows.map((row) => [row.global_id, ofVerdict(row)])),
     deviations: new Map(rows.flatMap(({ global_id, deviation_mm }) => (typeof deviation_mm?.mean === "number" ? [[global_id, deviation_mm.mean]] : []))),
   };
 }

@@ -7,6 +7,7 @@ import { Empty, Failed, Skeleton } from "../components/notice";
 import { t } from "../i18n";
 import * as format from "../i18n/format";
 import { useResource } from "../state/resource";
+import { Rollouts } from "./rollouts";
 
 const REFRESH_MS = 5_000;
 const CLOCK_OFF_S_MAX = 5;
@@ -38,6 +39,7 @@ export function NodesView() {
       {data?.items.map((node) => (
         <NodeCard key={node.node} node={node} />
       ))}
+      <Rollouts />
     </article>
   );
 }
