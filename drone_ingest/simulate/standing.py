@@ -8,6 +8,8 @@ import numpy as np
 import drone_ingest
 from bim.geo.frame import SiteFrame
 from drone_ingest.found import HEIGHTS, Flight
+from drone_ingest.mission.check import way_of
+from drone_ingest.mission.files import read_mission
 from drone_ingest.model import Model, element_plan, moment_of, planned_at
 from drone_ingest.positions import height_datum
 from drone_ingest.ray_scene import Floats
@@ -66,10 +68,22 @@ def stations_of(model: Model, flight: Path | None, count: int, frame: SiteFrame 
     if flight.suffix.lower() == ".csv":
         return read_stations(flight)
     assert frame is not None
+    if flight.suffix.lower() in (".plan", ".waypoints"):
+        return _of_mission(flight, frame)
     found = drone_ingest.read(flight)
     if not isinstance(found, Flight):
         raise InputError("it is no flight", file=str(flight), field="--flight", fix="give a log, or a CSV of stations")
     return _every(_places(found, frame, flight), flight)
+
+
+def _of_mission(flight: Path, frame: SiteFrame) -> Floats:
+    """Where a planned mission takes its pictures; its whole way when it takes none."""
+    mission = read_mission(flight)
+    start = [*mission.home, mission.home_height_m or 0.0]
+    home_z = float(frame.from_wgs84(np.array([start]))[0, 2])
+    way = way_of(mission, frame, home_z)
+    photos = np.flatnonzero([one.photo for one in mission.waypoints]) + 2  # after take-off and the climb
+    return way[photos] if len(photos) else _every(way, flight)
 
 
 def _places(found: Flight, frame: SiteFrame, flight: Path) -> Floats:

@@ -8,6 +8,8 @@ from click.testing import CliRunner
 
 import drone_ingest
 from aid4.cli import cli
+from drone_ingest.simulate import read_stations
+from wire.errors import InputError
 
 
 @pytest.fixture(scope="module")
@@ -58,15 +60,12 @@ def test_a_scan_without_plan_has_everything_and_takes_stations_from_a_table(
     ("table", "field"),
     [("a,b\n1,2\n", "line 1"), ("id,x,y,z\n1,2,three,4\n", "line 2"), ("id,x,y,z\n1,2\n", "line 2"), ("x,y,z\n", "")],
 )
-def test_a_bad_table_of_stations_is_refused_with_its_line(
-    shared_data: Path, tiles: Path, tmp_path: Path, table: str, field: str
-) -> None:
+def test_a_bad_table_of_stations_is_refused_with_its_line(tmp_path: Path, table: str, field: str) -> None:
     (tmp_path / "places.csv").write_text(table)
-    house = shared_data / "bim" / "ifc" / "Ifc4_SampleHouse.ifc"
-    code, text = run("--ifc", house, "--flight", tmp_path / "places.csv", "--tiles", tiles, "--out", tmp_path / "s.las")
-    assert code == 2
-    assert field in text
-    assert "fix:" in text
+    with pytest.raises(InputError) as refused:
+        read_stations(tmp_path / "places.csv")
+    assert refused.value.field == field
+    assert refused.value.fix
 
 
 def test_a_day_before_the_first_task_is_refused(shared_data: Path, tiles: Path, tmp_path: Path) -> None:
@@ -77,3 +76,23 @@ def test_a_day_before_the_first_task_is_refused(shared_data: Path, tiles: Path, 
     )  # fmt: skip
     assert code == 2
     assert "give a later date" in text
+
+
+def test_a_planned_mission_is_flown_and_its_pictures_become_a_cloud(
+    shared_data: Path, tiles: Path, tmp_path: Path
+) -> None:
+    house = shared_data / "bim" / "ifc" / "duplex.ifc"
+    words = ["--ifc", house, "--type", "IfcWall", "--tiles", tiles]
+    done = CliRunner().invoke(cli, ["drone", "plan", *map(str, words), "--out", str(tmp_path), "--json"])
+    planned = json.loads(done.output)
+    code, text = run(
+        "--ifc", house, "--flight", tmp_path / "mission-1.plan", "--sensor", "photogrammetry", "--points", 20_000,
+        "--tiles", tiles, "--out", tmp_path / "cloud.laz", "--json",
+    )  # fmt: skip
+    assert code == 0, text
+    known = json.loads(text)
+    assert known["stations"] == planned["flights"][0]["photos"]
+    assert known["of"]["element"] > 3_000
+    truth = json.loads(Path(known["files"]["truth.json"]).read_text())
+    hit = set(truth["labels"][: truth["elements"]])
+    assert {one["global_id"] for one in planned["coverage"]["items"]} <= hit
