@@ -22,7 +22,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 _Metre = Annotated[float, Meta(ge=-20_000, le=20_000)]
 _AREA_M2_MIN = 0.25  # a room that somebody or something stands in
 
-Protocol = Literal["modbus", "sunspec", "opcua", "mqtt", "mavlink"]
+Protocol = Literal["modbus", "sunspec", "opcua", "mqtt", "mtconnect", "mavlink"]
 Declared = Literal["f64", "f32", "i16", "u16", "i32", "u32", "bool", "enum", "text"]
 
 

@@ -42,9 +42,11 @@ __all__ = [
 
 ENTRY_POINT_GROUP = "aid4.sources"
 BUILT_IN = {
+    "dji-dock": "edge.sources.dji_dock:SOURCE",
     "modbus": "edge.sources.modbus:SOURCE",
     "opcua": "edge.sources.opcua:SOURCE",
     "mqtt": "edge.sources.mqtt:SOURCE",
+    "mtconnect": "edge.sources.mtconnect:SOURCE",
     "mavlink": "edge.sources.mavlink:SOURCE",
     "replay": "edge.sources.replay:SOURCE",
 }

@@ -26,25 +26,24 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from functools import partial
-from pathlib import Path
 from types import TracebackType
-from typing import Annotated, Literal, Self
-from urllib.parse import unquote, urlsplit
+from typing import Literal, Self
+from urllib.parse import urlsplit
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from edge.sources import Batch, SourceConfig, SourceContext, SourceError, SourceHealth, SourceKind
+from edge.sources import Batch, SourceContext, SourceError, SourceHealth, SourceKind
 from edge.sources.columns import LastValues, PointList, check_value, readings, states
+from edge.sources.mqtt_broker import BrokerConfig, link_config
 from edge.sources.mqtt_form import Routed
 from edge.sources.mqtt_profile import MqttProfile, TopicRule, filter_of
 from edge.sources.mqtt_route import Router
 from edge.sources.profiles import load_profile
 from wire.catalogue import Point
 from wire.errors import ConfigError
-from wire.mqtt import Link, LinkConfig, Message, TlsConfig
+from wire.mqtt import Link, Message
 from wire.schemas import READINGS, STATES
 
 __all__ = ["SOURCE", "Mqtt", "MqttConfig"]
@@ -56,21 +55,12 @@ SET_BACK_US = 1_000_000  # how far ahead of the clock a burst may run; beyond, t
 WAKE_S = 1.0  # how often a silent link's reason is looked up for the health report
 
 
-class MqttConfig(SourceConfig, tag="mqtt"):
+class MqttConfig(BrokerConfig, tag="mqtt"):
     """Config of one connection to a foreign broker; see the samples above."""
 
-    url: str
-    user: str = ""
-    password: str = ""
-    password_file: str = ""
-    ca: str = ""
-    cert: str = ""
-    key: str = ""
     profile: str = ""
     topic: tuple[TopicRule, ...] = ()
     qos: Literal[0, 1] = 1
-    keepalive_s: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 15.0
-    transport: Literal["fast", "paho"] = "fast"
 
 
 class _Delivery:
@@ -102,7 +92,7 @@ class Mqtt:
             raise ConfigError("no topics", field="topic", fix="give a profile or at least one [[source.topic]]")
         self._router = Router(rules, config.device or config.name, self._points)
         self._filters = list(dict.fromkeys(filter_of(rule.pattern) for rule in rules))
-        self._link = Link(_link_config(config, context.folder))
+        self._link = Link(link_config(config, context.folder, manual_ack=True, coalesce_s=COALESCE_S))
         self._pending: list[tuple[int, list[Message]]] = []
         self._pending_bytes = 0
         self._unacknowledged: set[int] = set()
@@ -282,34 +272,6 @@ class Mqtt:
         points = [point.id for point in self._router.stale_points(devices)]
         at_us = self._last_us = self._after(self._clock.wall_us())
         return self._last.stale(points, at_us, self.health)
-
-
-def _link_config(config: MqttConfig, folder: Path) -> LinkConfig:
-    url = urlsplit(config.url)
-    try:
-        port = url.port
-    except ValueError:
-        port = 0
-    if url.scheme not in {"mqtt", "mqtts"} or not url.hostname or port == 0:
-        fix = "write mqtt://host:1883 or mqtts://host:8883"
-        raise ConfigError(f"{config.url!r} is no broker", field="url", fix=fix)
-    secure = url.scheme == "mqtts"
-    password = config.password or unquote(url.password or "")
-    if config.password_file:
-        password = (folder / config.password_file).read_text().strip()
-    ca, cert, key = (folder / name if name else None for name in (config.ca, config.cert, config.key))
-    return LinkConfig(
-        host=url.hostname,
-        port=port or (8883 if secure else 1883),
-        user=config.user or unquote(url.username or ""),
-        password=password,
-        client_id=f"aid4-{config.name}",
-        tls=TlsConfig(ca, cert, key) if secure else None,
-        keepalive_s=config.keepalive_s,
-        transport=config.transport,
-        manual_ack=True,
-        coalesce_s=COALESCE_S if config.transport == "fast" else 0.0,
-    )
 
 
 SOURCE = SourceKind(MqttConfig, Mqtt)

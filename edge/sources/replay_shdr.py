@@ -65,7 +65,7 @@ def read_devices(path: Path) -> dict[str, DataItem]:
         raise InputError("device file declares entities", file=str(path), fix="remove its DOCTYPE")
     try:
         root = ET.fromstring(text)  # noqa: S314  the two lines above refuse what makes it unsafe
-    except ET.ParseError as error:
+    except (ET.ParseError, LookupError, ValueError) as error:  # an encoding that nobody knows, too
         raise InputError(f"not XML: {error}", file=str(path), fix="give an MTConnectDevices document") from error
     items: dict[str, DataItem] = {}
     for device in (element for element in root.iter() if element.tag.endswith("}Device") or element.tag == "Device"):
