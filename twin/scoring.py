@@ -195,9 +195,9 @@ class ScoringDesk:
 
 
 def _batch(rows: Rows, mine: NDArray[np.bool_]) -> pa.RecordBatch:
-    columns = [rows.point, rows.ts_us, rows.value, rows.quality]
-    point, ts, value, quality = (pa.array(column if mine.all() else column[mine]) for column in columns)
-    return pa.RecordBatch.from_arrays([point, ts.view(TS), value, quality], schema=schema(READINGS))
+    at = np.flatnonzero(mine)
+    columns = [pa.array(rows.point[at]), pa.array(rows.ts_us[at]).view(TS), pa.array(rows.value[at])]
+    return pa.RecordBatch.from_arrays([*columns, pa.array(rows.quality[at])], schema=schema(READINGS))
 
 
 def _links(graph: Graph) -> list[tuple[str, str]]:

@@ -11,21 +11,17 @@ points_off = ["*/lab/*"]              # globs over node/device/metric
 """
 
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
-from typing import Annotated, Final
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
+from inference.runtime.choice import stream_of
 from inference.runtime.settings import Settings, Stream
 from twin.directory import PointView
 
 __all__ = ["Detectors", "streams_of"]
 
-SCORE_CLASS: Final = "score"
-_NEVER: Final = frozenset({SCORE_CLASS, "wind_direction", "position", "status", "mode", "latitude", "longitude"})
-_SET_BY_PEOPLE: Final = ("_setpoint",)  # what somebody writes is no anomaly
-_COUNTERS: Final = frozenset({"energy", "volume", "count", "runtime", "mass"})
 _Globs = Annotated[list[Annotated[str, Meta(min_length=1, max_length=250)]], Meta(max_length=1_000)]
 
 
@@ -51,20 +47,6 @@ class Detectors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def streams_of(views: Iterable[PointView], detectors: Detectors) -> list[Stream]:
     """The points to score; a device is what alarms as one."""
-    off = _NEVER | set(detectors.classes_off)
-    return [
-        Stream(
-            id=view.id,
-            key=view.key,
-            asset=f"{view.node}/{view.device}",
-            period_s=view.period_s,
-            point_class=view.point_class,
-            counts=view.point_class in _COUNTERS,
-            alarms=not view.writable,
-        )
-        for view in views
-        if view.kind == "value"
-        and view.point_class not in off
-        and not view.point_class.endswith(_SET_BY_PEOPLE)
-        and not any(fnmatchcase(view.key, glob) for glob in detectors.points_off)
-    ]
+    off = {"classes_off": detectors.classes_off, "points_off": detectors.points_off}
+    found = (stream_of(view, view.node, **off) for view in views)
+    return [stream for stream in found if stream is not None]
