@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from twin.lookup import first
 from twin.plan_views import counts_of, coverage_of, curve_of, late_of
 from twin.reports.document import Figure, Lines, Section, Table
 from twin.reports.period import Period
@@ -44,6 +45,7 @@ def build(twin: "Twin", _settings: ReportSettings, period: Period, words: Words)
     figures = [
         Figure(words("late"), words.number(late_total), mark=late_total > 0),
         Figure(words("coverage"), f"{words.number(coverage.linked)} / {words.number(coverage.elements)}"),
+        *_scanned(twin, at_us, words),
     ]
     rows = [
         [one.code or one.task, one.name, words(f"why_{one.why}"), _day(one.planned_finish, words),
@@ -59,6 +61,22 @@ def build(twin: "Twin", _settings: ReportSettings, period: Period, words: Words)
         ),
     ]
     return sections, [plan.stored.file] if getattr(plan.stored, "file", "") else []
+
+
+def _scanned(twin: "Twin", at_us: int, words: Words) -> list[Figure]:
+    """Elements whose newest accepted verdict up to then is built or not; simulated scans are called so."""
+    with twin.store.cursor() as cursor:
+        row = first(
+            cursor,
+            "SELECT count(*) FILTER (verdict = 'built'), count(*), bool_or(simulated) FROM (SELECT element, "
+            'arg_max(verdict, "at") AS verdict, bool_or(simulated) AS simulated FROM verdicts '
+            "WHERE \"at\" < make_timestamptz(?::BIGINT) AND verdict <> 'unknown' GROUP BY element)",
+            [at_us],
+        )
+    if row is None or not row[1]:
+        return []
+    note = words("scans_simulated") if row[2] else ""
+    return [Figure(words("built_by_scan"), f"{words.number(row[0])} / {words.number(row[1])}", note)]
 
 
 def _day(text: str | None, words: Words) -> str:
