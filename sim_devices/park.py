@@ -33,6 +33,7 @@ from sim_devices.servers import LOOPBACK, DeviceServer
 from sim_devices.servers.mavlink import DroneServer
 from sim_devices.servers.modbus import ModbusServer
 from sim_devices.servers.mqtt import Broker, MqttDevice
+from sim_devices.servers.mtconnect import MtConnectAgent
 from sim_devices.servers.opcua import OpcUaServer
 from sim_devices.servers.registers import load_register_map
 from sim_devices.site import Device, load_site
@@ -151,6 +152,8 @@ class Park:
                 )
             case "opcua":
                 return OpcUaServer(device, metrics, period_s=period_s, port=port)
+            case "mtconnect":
+                return MtConnectAgent(device, metrics, period_s=period_s, port=port)
             case "mqtt" if self._broker is not None:
                 return MqttDevice(device, metrics, self._broker, period_s / max(self._speed, 1.0), written)
             case _:
