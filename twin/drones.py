@@ -95,7 +95,7 @@ class DroneDesk:
         while True:
             try:
                 await asyncio.to_thread(self.book.refresh)
-            except (Aid4Error, duckdb.Error) as error:
+            except Exception as error:  # noqa: BLE001  (whatever a plan or a scan holds, the twin runs)
                 _log.warning("what scans say of the plan waits", problem=str(error)[:300])
             self._news.clear()
             with contextlib.suppress(TimeoutError):
@@ -106,8 +106,10 @@ class DroneDesk:
         """Let go what is no longer kept, once an hour."""
         while True:
             await asyncio.sleep(_RETAIN_S)
-            with contextlib.suppress(Aid4Error, duckdb.Error, OSError):
+            try:
                 await asyncio.to_thread(self.forget_old)
+            except (Aid4Error, duckdb.Error, OSError) as error:
+                _log.warning("old files of drones wait", problem=str(error)[:300])
 
     def forget_old(self) -> dict[str, int]:
         """What the site's policy no longer keeps; how many of each. Blocking."""

@@ -5,7 +5,6 @@ time in which any came is cut anew as a whole; a flight that was known keeps its
 """
 
 import asyncio
-import contextlib
 import secrets
 import threading
 from typing import Any
@@ -61,14 +60,14 @@ class LiveFlights:
 
     async def run(self) -> None:
         """Keep up until cancelled; at first with what came before the end of the last twin."""
-        with contextlib.suppress(Aid4Error, duckdb.Error):
-            await asyncio.to_thread(self._catch_up)
+        work = self._catch_up
         while True:
-            await asyncio.sleep(_PERIOD_S)
             try:
-                await asyncio.to_thread(self.step)
-            except (Aid4Error, duckdb.Error) as error:
+                await asyncio.to_thread(work)
+                work = self.step
+            except Exception as error:  # noqa: BLE001  (whatever poses a drone sends, the twin runs)
                 _log.warning("live flights wait", problem=str(error)[:300])
+            await asyncio.sleep(_PERIOD_S)
 
     def step(self) -> None:
         """Cut anew what new poses touched, and close what has been silent for too long."""
@@ -81,11 +80,11 @@ class LiveFlights:
         for point, span in dirty.items():
             try:
                 self._cut(point, span)
-            except (Aid4Error, duckdb.Error):
+            except (Aid4Error, duckdb.Error) as error:  # the disk is full: cut when it is not
+                _log.warning("a live flight waits", problem=str(error)[:300])
                 with self._turn:
                     lo, hi = self._dirty.get(point, span)
                     self._dirty[point] = min(lo, span[0]), max(hi, span[1])
-                raise
 
     def _catch_up(self) -> None:
         with self._store.cursor() as cursor:

@@ -106,7 +106,8 @@ def scan_tasks(evidence: Evidence, plan: Plan) -> dict[str, ScanTask]:
     task, element = task[order], element[order]
     starts = np.flatnonzero(np.append(True, task[1:] != task[:-1])) if len(task) else np.empty(0, np.int64)
     ids = plan.schedule.tasks["id"].to_pylist()
-    for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), len(task)], strict=True):
+    stops = np.append(starts[1:], len(task))[: len(starts)]
+    for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
         mine = element[start:stop]
         if not (state[mine] > 0).any():
             continue

@@ -8,6 +8,9 @@
 | `events.parquet`, `elements.parquet`, `psets.parquet`, `bindings.parquet` | for other tools; import takes the events |
 | `tasks.parquet`, `element_tasks.parquet` | the live plan, for other tools |
 | `plan/` | every revision of the plan; import takes it into a twin that has none |
+| `poses.parquet` | where drones were; import takes them |
+| `flights.parquet`, `verdicts.parquet` | flights, and what accepted scans say of elements, for other tools |
+| `drones/` | uploads, flights, scans and their files; import takes them into a twin that has none |
 """
 
 from collections import defaultdict
@@ -19,6 +22,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from twin.drones_transfer import export_drones, import_drones, import_poses
 from twin.lookup import first, number
 from twin.plan_transfer import export_plan, import_plan
 from twin.store import Store
@@ -39,6 +43,9 @@ _TABLES = {
     "bindings": "SELECT * FROM bindings ORDER BY point",
     "tasks": "SELECT * FROM tasks",
     "element_tasks": "SELECT * FROM element_tasks",
+    "poses": "SELECT * FROM poses ORDER BY ts",
+    "flights": "SELECT * FROM flights",
+    "verdicts": "SELECT * FROM verdicts",
 }
 _DAY_US = 86_400_000_000
 _FIX = "give a folder that `aid4 twin export` wrote"
@@ -65,6 +72,7 @@ def export_to(store: Store, folder: Path) -> Export:
             cursor.execute(f"COPY ({select}) TO {_quoted(path)} (FORMAT parquet, COMPRESSION zstd)").fetchall()
             rows[name] = pq.read_metadata(path).num_rows
         rows["schedules"] = export_plan(cursor, folder)
+        rows |= export_drones(cursor, folder, store.data_dir)
     made = Export(_FORMAT, _VERSION, store.site, rows)
     (folder / "export.json").write_bytes(msgspec.json.format(msgspec.json.encode(made)))
     return made
@@ -78,6 +86,8 @@ def import_from(store: Store, folder: Path) -> dict[str, int]:
     added = {kind: _take_rows(store, kind, folder / f"{kind}.parquet", ids) for kind in ("readings", "states")}
     added["events"] = store.writer.run(lambda connection: _take_events(connection, folder / "events.parquet", ids))
     added["schedules"] = store.writer.run(lambda connection: import_plan(connection, folder))
+    added["poses"] = store.writer.run(lambda connection: import_poses(connection, folder / "poses.parquet", ids))
+    added["flights"] = store.writer.run(lambda connection: import_drones(connection, folder, store.data_dir, ids))
     return added
 
 

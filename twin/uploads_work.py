@@ -24,7 +24,7 @@ from twin.flights import Flights
 from twin.store import Store
 from twin.times import iso
 from twin.uploads_disk import DroneFolders
-from twin.uploads_groups import Row, Uploads
+from twin.uploads_groups import ENDED, Row, Uploads
 from twin.uploads_jobs import FileFound, Progress, ReadFile, ReadJob, ReadResult
 from wire.errors import Aid4Error, InputError, UserError
 
@@ -123,11 +123,20 @@ class UploadWork:
             with contextlib.suppress(Aid4Error, duckdb.Error):
                 self._uploads.begin_again()
             self._stopping.wait(_POLL_S)
+        except Exception as error:  # noqa: BLE001  (whatever a file holds, the twin runs)
+            _log.error("a group of uploads failed", group=self._group, exc_info=error)
+            self._give_up(self._group, type(error).__name__)
         finally:
             self._group = ""
             self._idle.set()
             self.progress.clear()
         return True
+
+    def _give_up(self, group: str, problem: str) -> None:
+        with contextlib.suppress(Aid4Error, duckdb.Error):
+            for row in self._uploads.of_group(group):
+                if row.state not in ENDED:
+                    self._uploads.fail(row.id, "failed", {"problem": f"not foreseen: {problem}", "file": row.name})
 
     def _work(self, group: str) -> None:
         rows = [row for row in self._uploads.of_group(group) if row.state == "queued"]

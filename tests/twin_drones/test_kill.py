@@ -1,4 +1,4 @@
-"""A twin that is killed in the middle of an upload or of its work has, after its start, lost nothing, doubled nothing."""
+"""A twin that is killed in the middle of an upload or of its work has then lost nothing and doubled nothing."""
 
 import hashlib
 import os
