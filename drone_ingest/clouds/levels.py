@@ -63,7 +63,7 @@ def build_levels(
     """Write the levels of a cloud into `out_dir`, levels.json last; a larger cloud is thinned evenly to `points_max`.
 
     `transform` (4x4) leads from the cloud to model metres. Reads the cloud once, in chunks: memory is that of
-    `points_max` points (about 60 bytes each) and one chunk. Raises InputError when it has no point.
+    `points_max` points (about 120 bytes each) and one chunk. Raises InputError when it has no point.
     """
     given = drone_ingest.read(cloud) if isinstance(cloud, Path) else cloud
     if not isinstance(given, Cloud):
