@@ -7,7 +7,7 @@ import sys
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -29,6 +29,9 @@ from wire.errors import ConfigError, RecordError, UserError
 from wire.limits import HEALTH_PERIOD_S, WINDOW_BYTES
 from wire.messages import Command, Health
 from wire.mqtt import LinkConfig, TlsConfig
+
+if TYPE_CHECKING:
+    from edge.scoring import EdgeScoring
 
 __all__ = ["Agent", "Slot", "run_agent", "serve"]
 
@@ -69,6 +72,8 @@ async def _serve(agent: "Agent", stop: asyncio.Event) -> None:
             tasks.create_task(agent.models.run(), name="models"),
             tasks.create_task(agent.reload_when_asked(), name="reload"),
         ]
+        if agent.scoring is not None:
+            background.append(tasks.create_task(agent.scoring.run(), name="scoring"))
         agent.start_sources()
         await _until(stop, agent.spool.failed)
         await agent.stop_sources()
@@ -105,6 +110,7 @@ class Agent:
         root = config.path(config.models.root_file) if config.models.root_file else None
         self.models = NodeModels(config.spool_dir / "models", root, self.uplink.fetch)
         self.uplink.on_desired, self.uplink.on_file = self.models.desired, self.models.part
+        self.scoring = self._make_scoring()
         self.models.changed = lambda: self.uplink.publish_health(self.health())
         self.status_file = config.spool_dir / "status.json"
         self._report = HealthReport(self.spool, self.uplink, self.batcher, clock)
@@ -251,7 +257,18 @@ class Agent:
     def health(self) -> Health:
         """How the agent does now."""
         report = self._report.take({name: (slot.kind, slot.health) for name, slot in self.slots.items()})
-        return msgspec.structs.replace(report, desired=self.models.revision, models=self.models.figures())
+        host = report.host | (self.scoring.figures() if self.scoring is not None else {})
+        return msgspec.structs.replace(report, host=host, desired=self.models.revision, models=self.models.figures())
+
+    def _make_scoring(self) -> "EdgeScoring | None":
+        """Detectors on this gateway, where the configuration asks for them; else nothing of them is loaded."""
+        if self.config.scoring is None:
+            return None
+        from edge.scoring import EdgeScoring
+
+        scoring = EdgeScoring(self.config, self.batcher, self.clock, models=self.models.files)
+        self.models.scorer = scoring.facts
+        return scoring
 
     # -- commands
 

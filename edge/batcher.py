@@ -70,6 +70,7 @@ class Batcher:
     ) -> None:
         self.catalogue = NodeCatalogue()
         self.oversize = 0  # rows that no record can hold
+        self.tap: Callable[[str, pa.RecordBatch], None] | None = None  # hears each source's readings, with final ids
         self._spool, self._clock, self._declared = spool, clock, declared
         self._bulk, self._event = bulk, event
         self._lanes: dict[tuple[int, bool, int], _Lane] = {}
@@ -90,6 +91,8 @@ class Batcher:
             self.redeclare()
         for start in starts:
             part = self._finish(rows.slice(start, PART_ROWS_MAX), batch.schema_id, ids)
+            if self.tap is not None and batch.schema_id == READINGS:
+                self.tap(source, part)
             lane = self._lane(batch.schema_id, self._is_young(part, batch.schema_id), batch.stream)
             if not lane.rows:
                 lane.since_s = self._clock.monotonic_s()

@@ -18,7 +18,10 @@ from wire.names import check_name
 if TYPE_CHECKING:
     from edge.catalogue import NodeCatalogue
 
-__all__ = ["SAMPLE", "AgentConfig", "BrokerConfig", "FlushConfig", "ModelsConfig", "SpoolConfig", "load", "problems"]
+__all__ = [
+    "SAMPLE", "AgentConfig", "BrokerConfig", "FlushConfig", "ModelsConfig", "ScoringConfig", "SpoolConfig", "load",
+    "problems",
+]  # fmt: skip
 
 Positive = Annotated[int, Meta(gt=0)]
 Seconds = Annotated[float, Meta(ge=0, le=3_600)]
@@ -83,6 +86,16 @@ class ModelsConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     root_file: str = ""
 
 
+class ScoringConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`[scoring]`: detectors on this gateway, see edge/scoring.py. Without the table nothing of it is loaded."""
+
+    budget_per_day: Annotated[float, Meta(ge=1e-4, le=1e3)] = 0.02
+    row_s: Annotated[float, Meta(ge=0.1, le=3_600)] = 60.0
+    bundles: Annotated[list[str], Meta(max_length=64)] = []  # relative ones start at the folder of the file
+    classes_off: Annotated[list[str], Meta(max_length=1_000)] = []
+    points_off: Annotated[list[str], Meta(max_length=1_000)] = []
+
+
 class AgentConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """One agent: who it is, its broker, its spool, when it flushes, and its sources."""
 
@@ -93,6 +106,7 @@ class AgentConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     bulk: FlushConfig = msgspec.field(default_factory=FlushConfig)
     event: FlushConfig = msgspec.field(default_factory=lambda: FlushConfig(age_s=0.02))
     models: ModelsConfig = msgspec.field(default_factory=ModelsConfig)
+    scoring: ScoringConfig | None = None
     sources: list[SourceConfig] = []
     file: Path = Path("edge.toml")
 
@@ -125,6 +139,9 @@ dir = "spool"                          # a disk that survives a power cut, not /
 # [models]
 # root_file = "root.json"              # whom to trust for anomaly detectors; from `aid4 model keys`
 
+# [scoring]                            # detectors on this gateway; needs aid4[inference] for trained models only
+# budget_per_day = 0.02                # false-alarm episodes that a stream may have in a day
+
 [flush.bulk]
 age_s = 0.1                            # no reading waits longer before it is on the disk
 
@@ -136,7 +153,7 @@ topic = [{ pattern = "sensors/{device}/#", payload = "generic" }]   # any JSON: 
 """
 
 _SECTIONS: dict[str, type[msgspec.Struct]] = {"broker": BrokerConfig, "spool": SpoolConfig, "models": ModelsConfig}
-_TOP = ("site", "node", "broker", "spool", "flush", "models", "source")
+_TOP = ("site", "node", "broker", "spool", "flush", "models", "scoring", "source")
 
 
 def load(path: Path) -> AgentConfig:
@@ -188,6 +205,9 @@ class _Check:
             broker=self._convert(self._table(table, "broker"), BrokerConfig, "broker") or BrokerConfig(),
             spool=self._convert(self._table(table, "spool"), SpoolConfig, "spool") or SpoolConfig(),
             models=self._convert(self._table(table, "models"), ModelsConfig, "models") or ModelsConfig(),
+            scoring=self._convert(self._table(table, "scoring"), ScoringConfig, "scoring")
+            if "scoring" in table
+            else None,
             sources=self._sources(table.get("source", [])),
             file=path,
         )

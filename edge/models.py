@@ -20,6 +20,7 @@ from wire.messages import Desired, Fetch, FilePart, ModelFigures
 if TYPE_CHECKING:
     from inference.registry.client import RunningModel, Wanted
     from inference.registry.figures import FiguresKeeper, ScorerFacts
+    from inference.runtime.frames import ModelFile
 
 __all__ = ["NodeModels"]
 
@@ -69,6 +70,21 @@ class NodeModels:
 
         self._keeper = self._keeper or FiguresKeeper()
         return self._keeper.take(read_running(self.folder), self.scorer()) | self._problems
+
+    def files(self) -> list[ModelFile]:
+        """The verified bundles that a scorer on this gateway shall use."""
+        if not (self.folder / "models.json").exists():
+            return []
+        from inference.registry.client import read_running
+        from inference.runtime.frames import ModelFile
+
+        return [
+            ModelFile(
+                path=str(self.folder / file), id=f"{one.id}/{Path(file).stem}", version=one.version, mode=one.mode
+            )
+            for one in read_running(self.folder).models
+            for file in one.files
+        ]
 
     async def run(self) -> None:
         """Reach what is wanted, again and again until it is reached."""

@@ -27,6 +27,7 @@ class NodeStatus(msgspec.Struct):
     epochs: int
     clock_ahead_s: float | None  # how far its clock is ahead of the twin's
     why_silent: str | None
+    scoring: dict[str, float | int | str] = {}  # how detectors on the gateway do; empty where there are none
 
 
 def node_statuses(ingest: Ingest, now_us: int) -> list[NodeStatus]:
@@ -51,6 +52,11 @@ def _status(view: NodeView, now_us: int, *, connected: bool) -> NodeStatus:
         epochs=len(hello.epochs) if hello else 0,
         clock_ahead_s=None if view.clock_ahead_us is None else round(view.clock_ahead_us / 1e6, 3),
         why_silent=_why_silent(view, now_us, online=online, connected=connected),
+        scoring={
+            name.removeprefix("scoring_"): value
+            for name, value in (health.host if health else {}).items()
+            if name.startswith("scoring_")
+        },
     )
 
 

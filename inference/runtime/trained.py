@@ -1,6 +1,5 @@
 """A trained bundle on live rows: one asset, or many single streams; the file says which, and how long its rows are."""
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -17,7 +16,6 @@ from wire.errors import InputError
 __all__ = ["Mode", "Model", "TrainedModel", "match"]
 
 Mode = Literal["shadow", "canary", "live"]
-_MEDIAN_ROWS = 512
 _RECENT_ROWS = 512
 
 
@@ -46,8 +44,6 @@ class TrainedModel:
         self.seen = np.zeros(channels, np.int64)
         self.share: Floats = np.zeros(channels)
         self._rings = model.mode != "shadow"
-        self.rows = 0
-        self._medians: deque[float] = deque(maxlen=_MEDIAN_ROWS)
         self._recent: Floats = np.zeros(_RECENT_ROWS)  # scores of the newest rows, the highest of each
         self.rows = 0
 
@@ -66,18 +62,8 @@ class TrainedModel:
             self._recent[self.rows % _RECENT_ROWS] = score.max()
             self.rows += 1
         step = self.alarms.step(score, told)
-        if told.any():
-            self.rows += int(np.count_nonzero(told))
-            self._medians.append(float(np.median(score[told])))
         end_us, rings = round((row + 1) * self.row_s * 1e6), self._rings
         return RowScores(end_us, score, told, step.active & rings, step.opened & rings, step.regime & rings)
-
-    def figures(self) -> dict[str, int]:
-        """Of this model, for those who roll it out: what it scored, what it would ring, and its usual score."""
-        found = {"rows": self.rows, "episodes": int(self.alarms.episodes.sum())}
-        if self._medians:
-            found["median_milli"] = round(1e3 * float(np.median(self._medians)))
-        return {f"model/{self.model.name}/{self.model.version}/{what}": value for what, value in found.items()}
 
     @property
     def figures(self) -> dict[str, int]:
