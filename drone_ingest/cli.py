@@ -1,15 +1,13 @@
 """`aid4 drone`: read what a drone or a scanner leaves behind, and merge one flight into one track."""
 
 import json
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
 from drone_ingest.clouds.columns import survey
+from drone_ingest.command_options import AS_JSON, bar
 from drone_ingest.door import read
 from drone_ingest.found import Cloud, Found
 from drone_ingest.limits import MIB, DroneLimits
@@ -23,7 +21,6 @@ from wire.errors import InputError, UserError
 
 __all__ = ["drone"]
 
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 _LISTED = 20
 
 
@@ -36,7 +33,7 @@ def drone() -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Write positions, messages and events here as Parquet.")
 @click.option("--memory-mib", default=1024, show_default=True, help="Decoded messages beyond that go to a file.")
-@_JSON
+@AS_JSON
 def import_command(file: Path, out: Path | None, memory_mib: int, as_json: bool) -> None:
     """What a log, photo, cloud or capture holds; a damaged one gives what is whole and ends with exit code 1."""
     limits = DroneLimits(memory_bytes=max(memory_mib, 1) * MIB)
@@ -53,14 +50,14 @@ def import_command(file: Path, out: Path | None, memory_mib: int, as_json: bool)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--origin", help="LAT,LON,HEIGHT of east-north-up; default: the first position.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the track here (.parquet).")
-@_JSON
+@AS_JSON
 def track(files: tuple[Path, ...], origin: str | None, out: Path | None, as_json: bool) -> None:
     """Merge logs, subtitles, tables and photos of one flight into one track of poses."""
     from drone_ingest.track.merge import merge, write_track
 
     limits = DroneLimits()
     sizes = sum(file.stat().st_size for file in files if file.is_file())
-    with _bar("reading", sizes) as progress:
+    with bar("reading", sizes) as progress:
         found = [read(file, limits, progress) for file in files]
     merged = merge(found, _origin(origin))
     if out is not None:
@@ -72,7 +69,7 @@ def track(files: tuple[Path, ...], origin: str | None, out: Path | None, as_json
 
 
 def _import(file: Path, limits: DroneLimits, out: Path | None) -> tuple[Found, dict[str, Any]]:
-    with _bar("reading", file.stat().st_size if file.is_file() else 0) as progress:
+    with bar("reading", file.stat().st_size if file.is_file() else 0) as progress:
         found = read(file, limits, progress)
     if isinstance(found, Cloud):
         _survey(found, out)
@@ -86,7 +83,7 @@ def _import(file: Path, limits: DroneLimits, out: Path | None) -> tuple[Found, d
 
 
 def _survey(cloud: Cloud, out: Path | None) -> None:
-    with _bar("points", cloud.points) as progress:
+    with bar("points", cloud.points) as progress:
         if out is None:
             survey(cloud, progress)
             return
@@ -106,16 +103,6 @@ def _origin(text: str | None) -> tuple[float, float, float] | None:
             f"{text!r} lies outside the Earth", field="--origin", fix="give LAT,LON,HEIGHT in degrees, metres"
         )
     return lat, lon, height
-
-
-@contextmanager
-def _bar(label: str, length: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar on a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty() or not length:
-        yield lambda _: None
-        return
-    with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
-        yield bar.update
 
 
 def _show(summary: dict[str, Any]) -> None:
