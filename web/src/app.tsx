@@ -19,6 +19,8 @@ const AlarmsView = lazyView(() => import("./alarms"));
 const FlightsView = lazyView(() => import("./flights"));
 const AccountView = lazyView(() => import("./access"));
 const ExploreView = lazyView(() => import("./explore"));
+const ReportsView = lazyView(() => import("./reports"));
+const ShiftView = lazyView(() => import("./shift"));
 const ModelView = lazyView(() => import("./model"));
 const PlanView = lazyView(() => import("./plan"));
 const ScheduleView = lazyView(() => import("./schedule"));
@@ -63,6 +65,10 @@ function CurrentView() {
       return <AccountView tab={now.tab} />;
     case "explore":
       return <ExploreView />;
+    case "reports":
+      return <ReportsView />;
+    case "shift":
+      return <ShiftView />;
     case "model":
       return <ModelView />;
     case "plan":
