@@ -119,5 +119,5 @@ def _before(old: Rollout | None, version: str) -> Step | None:
     if old is None:
         return None
     if old.version == version or old.stage != "live":
-        return old.before
+        return old.before if old.before is not None and old.before.version != version else None
     return Step(version=old.version, sha256=old.sha256)
