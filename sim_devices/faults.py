@@ -14,7 +14,8 @@ to_s = 1200
 Sensors: `stuck`, `gap`, `drift` (`rate_h`, units an hour), `bias` (`amount`), `noise` (`amount`, one deviation),
 `scale` (`factor`: the wrong unit), `spike` (`amount`, `every_s`, `width_s`), `counter-reset`. Devices: `frozen` (says
 the same again and again), `replay` (says what it said in the `window_s` before the fault began, over and over). Links:
-`link-cut`, `flapping` (away for `width_s` of every `every_s`). These change what is shown, never what happens. The park
+`link-cut`, `flapping` (away for `width_s` of every `every_s`). These change what is shown, never what happens. Drones:
+`gps-drift` (`rate_h`, metres an hour to the east, which leads it astray), `motor-loss` (it comes down). The park
 itself: the kinds of `sim_devices/damage.py`, at `level` (0 … 1), growing over `ramp_s`; everything downstream feels it.
 """
 
@@ -38,17 +39,25 @@ from sim_devices.readouts import Value
 from sim_devices.site import Site
 from wire.errors import ConfigError
 
-__all__ = ["DEVICE_FAULTS", "LINK_FAULTS", "SENSOR_FAULTS", "Fault", "Faults", "Scenario", "load_scenario"]
+__all__ = [
+    "DEVICE_FAULTS",
+    "DRONE_FAULTS",
+    "LINK_FAULTS",
+    "SENSOR_FAULTS",
+    "Fault",
+    "Faults",
+    "Scenario",
+    "load_scenario",
+]
 
 SENSOR_FAULTS = ("stuck", "gap", "drift", "bias", "noise", "scale", "spike", "counter-reset")
 DEVICE_FAULTS = ("frozen", "replay")
 LINK_FAULTS = ("link-cut", "flapping")
+DRONE_FAULTS = ("gps-drift", "motor-loss")
 REPLAY_SAMPLES_MAX = 20_000  # of each device that is replayed
 
 _Finite = Annotated[float, Meta(ge=-1e9, le=1e9)]
 _Seconds = Annotated[float, Meta(ge=0.0, le=400 * 86_400.0)]
-
-_OF_DRONES = ("gps-drift", "motor-loss")
 
 
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -203,7 +212,7 @@ def load_scenario(path: Path, site: Site) -> Scenario:
         text, _, field = str(error).partition(" - at `$.")
         raise ConfigError(text, file=str(path), field=field.rstrip("`"), fix="see sim_devices/faults.py") from error
     points = {f"{device.name}/{metric.name}" for device, metric in site.points()}
-    kinds = {device.name: device.kind for device in site.devices}
+    kinds = {device.name: device.kind for device in site.devices} | {one.name: "drone" for one in site.drones}
     for place, fault in enumerate(scenario.faults):
         if problem := _problem(fault, points, kinds):
             field, text, fix = problem
@@ -214,7 +223,7 @@ def load_scenario(path: Path, site: Site) -> Scenario:
 def _problem(fault: Fault, points: set[str], kinds: Mapping[str, str]) -> tuple[str, str, str] | None:
     """Field, problem and fix of what does not fit the site."""
     damage = KINDS.get(fault.what)
-    if damage is None and fault.what not in (*SENSOR_FAULTS, *DEVICE_FAULTS, *LINK_FAULTS):
+    if damage is None and fault.what not in (*SENSOR_FAULTS, *DEVICE_FAULTS, *LINK_FAULTS, *DRONE_FAULTS):
         return "what", f"{fault.what!r} is no kind of fault", "see aid4 sim scenario kinds"
     if fault.to_s <= fault.from_s:
         return "to_s", "a fault ends after it begins", "raise it"
@@ -224,6 +233,8 @@ def _problem(fault: Fault, points: set[str], kinds: Mapping[str, str]) -> tuple[
         return "device", f"{fault.device} is not there", "see aid4 sim list"
     if fault.metric:
         return "metric", f"{fault.what} takes a whole device", "leave it out"
+    if fault.what in DRONE_FAULTS and kinds[fault.device] != "drone":
+        return "device", f"{fault.device} is no drone", "name a [[drone]] of devices.toml"
     if damage is not None and kinds[fault.device] not in damage.devices:
         return "device", f"{fault.device} cannot have it", f"name a device of kind {' or '.join(damage.devices)}"
     return None

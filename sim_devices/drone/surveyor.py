@@ -59,7 +59,7 @@ class Surveyor:
             log.info("no scan: %s", error)
             return
         self._last_s = time.monotonic()
-        self._task = tasks.create_task(self._run(task), name=f"scan of {spec.name}")
+        self._task = tasks.create_task(self._try(task), name=f"scan of {spec.name}")
 
     async def close(self) -> None:
         """Drop a scan that is being made."""
@@ -82,6 +82,12 @@ class Surveyor:
             taken=now.isoformat(timespec="seconds").replace("+00:00", "Z"), device=spec.name,
             url=wish.get("url", ""), token=wish.get("token", ""),
         )  # fmt: skip
+
+    async def _try(self, task: ScanTask) -> None:
+        try:
+            await self._run(task)
+        except (OSError, ValueError) as error:  # a full disk or process table is no reason for the park to end
+            log.warning("no scan: %s", error)
 
     async def _run(self, task: ScanTask) -> None:
         file = Path(task.out) / "job.json"
