@@ -12,6 +12,7 @@ from drone_ingest.ray_scene import Floats
 __all__ = ["Split", "split_flights", "tour_of"]
 
 _ROUNDS = 60
+_HALVINGS = 12
 
 
 def tour_of(roadmap: Roadmap) -> tuple[list[int], list[int]]:
@@ -88,26 +89,39 @@ class Split:
 
 
 def split_flights(roadmap: Roadmap, order: list[int], drone: Drone) -> Split:
-    """Cut the tour so that each flight gets home on what is left of its battery from every station of it."""
-    hover = drone.photo_s
-    flights: list[list[int]] = []
-    energies: list[float] = []
-    too_far: list[int] = []
-    now: list[int] = []
+    """Cut the tour into as few flights as batteries allow, and those about alike: each gets home on what is left of its
+    battery from every station of it."""
+    alone = {one: float(roadmap.energy[0, one] + roadmap.energy[one, 0]) + drone.photo_s for one in order}
+    too_far = [one for one in order if alone[one] > drone.budget_s]
+    reached = [one for one in order if alone[one] <= drone.budget_s]
+    if not reached:
+        return Split([], [], too_far)
+    best = _cut(roadmap, reached, drone, drone.budget_s)
+    low, high = max(alone[one] for one in reached), drone.budget_s
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        cut = _cut(roadmap, reached, drone, middle)
+        if len(cut[0]) == len(best[0]):
+            best, high = cut, middle
+        else:
+            low = middle
+    return Split(*best, too_far)
+
+
+def _cut(roadmap: Roadmap, order: list[int], drone: Drone, budget_s: float) -> tuple[list[list[int]], list[float]]:
+    """Flights of at most a budget, each as long as it may be, and their energy."""
+    flights: list[list[int]] = [[]]
+    energies = [0.0]
     used = 0.0
     for station in order:
-        home = float(roadmap.energy[station, 0])
-        if float(roadmap.energy[0, station]) + hover + home > drone.budget_s:
-            too_far.append(station)
-            continue
+        now = flights[-1]
         leg = float(roadmap.energy[now[-1] if now else 0, station])
-        if now and used + leg + hover + home > drone.budget_s:
-            flights.append(now)
-            energies.append(used + float(roadmap.energy[now[-1], 0]))
-            now, used, leg = [], 0.0, float(roadmap.energy[0, station])
-        now.append(station)
-        used += leg + hover
-    if now:
-        flights.append(now)
-        energies.append(used + float(roadmap.energy[now[-1], 0]))
-    return Split(flights, energies, too_far)
+        home = float(roadmap.energy[station, 0])
+        if now and used + leg + drone.photo_s + home > budget_s:
+            flights.append([])
+            energies.append(0.0)
+            used, leg = 0.0, float(roadmap.energy[0, station])
+        flights[-1].append(station)
+        used += leg + drone.photo_s
+        energies[-1] = used + home
+    return flights, energies

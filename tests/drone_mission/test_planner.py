@@ -134,6 +134,8 @@ def test_a_small_battery_makes_several_flights_that_each_get_home(block, frame) 
     assert len(whole.flights) == 1
     assert len(parts.flights) > 2
     assert sum(one.photos for one in parts.flights) == whole.stations
+    batteries = [flight.battery for flight in parts.flights]
+    assert max(batteries) - min(batteries) < 0.25  # about alike
     for flight in parts.flights:
         assert flight.battery <= 1 - drone.reserve + 1e-9
         told = totals_of(flight.mission, frame, 0.0, drone)
