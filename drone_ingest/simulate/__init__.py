@@ -7,6 +7,7 @@ Rays are really cast: what stands in front hides what is behind. One seed gives 
 derived from such a scan is called simulated.
 """
 
+from drone_ingest.simulate.cameras import write_cameras
 from drone_ingest.simulate.scan import SimulatedScan, simulate_scan
 from drone_ingest.simulate.sensor import FIELD, Disturbance, Sensor
 from drone_ingest.simulate.stations import orbit_stations, read_stations
@@ -20,5 +21,6 @@ __all__ = [
     "orbit_stations",
     "read_stations",
     "simulate_scan",
+    "write_cameras",
     "write_scan",
 ]

@@ -80,7 +80,7 @@ def simulate(
     FILE.trajectory.csv when, FILE.truth.json what is true.
     """
     from drone_ingest.model import open_model
-    from drone_ingest.simulate import Disturbance, Sensor, simulate_scan, write_scan
+    from drone_ingest.simulate import Disturbance, Sensor, simulate_scan, write_cameras, write_scan
     from drone_ingest.simulate.standing import standing_at, stations_of
 
     with tile_bar(ifc.name) as tell, open_model(ifc, tiles, tell) as model:
@@ -101,6 +101,9 @@ def simulate(
         write_scan(scan, out, beside["stations.csv"], truth=beside["truth.json"], trajectory=beside["trajectory.csv"])
     except OSError as error:
         raise UserError(str(error.strerror), file=str(out), field="--out", fix="give a place to write") from error
+    if scan.axes is not None:
+        beside["cameras"] = out.with_suffix(".cameras")
+        write_cameras(scan, beside["cameras"])
     known = {
         "simulated": True, "cloud": str(out), "points": len(scan.points), "of": scan.truth["points"], "at": stands.at,
         "stations": len(places), "planned": stands.planned, "built": len(stands.built), "late": stands.late,

@@ -11,7 +11,7 @@ from drone_ingest.simulate.sensor import Disturbance, Sensor
 from drone_ingest.simulate.shots import FILLED, OUTLIER, Shots
 from drone_ingest.simulate.site import Site
 
-__all__ = ["Waves", "finish_cloud", "photograph"]
+__all__ = ["Waves", "camera_axes", "finish_cloud", "photograph"]
 
 _HALF_WIDTH = np.tan(np.radians(84 / 2))  # of the picture, at one metre: 24 mm on full frame
 _HALF_HEIGHT = _HALF_WIDTH * 2 / 3
@@ -60,7 +60,7 @@ def photograph(
     eye = stations[at]
     columns = max(int(np.sqrt(pixels * 1.5)), 2)
     lines = max(-(-pixels // columns), 2)
-    directions = _view(site, eye, columns, lines, rng)
+    directions = _view(camera_axes(site, eye), columns, lines, rng)
     origins = np.broadcast_to(eye, directions.shape)
     hits = site.scene.cast(origins, directions)
     found = hits.hit & (hits.t_m <= sensor.range_m) & (hits.t_m >= sensor.near_m) & (hits.cosine > _GRAZING)
@@ -96,8 +96,8 @@ def finish_cloud(site: Site, shots: Shots, sensor: Sensor, disturbance: Disturba
     return Shots(points, shots.owner, shots.triangle, shots.cosine, shots.range_m, shots.order)
 
 
-def _view(site: Site, eye: Floats, columns: int, lines: int, rng: np.random.Generator) -> Floats:
-    """Unit directions of a camera that looks at what is near of what stands, row after row."""
+def camera_axes(site: Site, eye: Floats) -> Floats:
+    """Rows right, down, ahead of a camera that looks at what is near of what stands."""
     place = site.place
     inside = np.clip(_along(site, eye), -place.half, place.half) * 0.6
     target = place.world(np.array([[*inside, (place.low + place.high) / 2]]))[0]
@@ -105,11 +105,16 @@ def _view(site: Site, eye: Floats, columns: int, lines: int, rng: np.random.Gene
     ahead /= max(float(np.linalg.norm(ahead)), 1e-9)
     right = np.cross(ahead, [0.0, 0, 1])
     right = right / np.linalg.norm(right) if np.linalg.norm(right) > 1e-6 else np.array([1.0, 0, 0])
-    up = np.cross(right, ahead)
+    return np.stack([right, np.cross(ahead, right), ahead])
+
+
+def _view(axes: Floats, columns: int, lines: int, rng: np.random.Generator) -> Floats:
+    """Unit directions of a camera, row after row."""
+    right, down, ahead = axes
     v, u = np.divmod(np.arange(columns * lines), columns)
     u = ((u + rng.random(len(u))) / columns * 2 - 1) * _HALF_WIDTH
     v = ((v + rng.random(len(v))) / lines * 2 - 1) * _HALF_HEIGHT
-    rays = ahead + u[:, None] * right - v[:, None] * up
+    rays = ahead + u[:, None] * right + v[:, None] * down
     directions: Floats = rays / np.linalg.norm(rays, axis=1)[:, None]
     return directions
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bim.tiles.meshes import ElementMesh
 from drone_ingest.ray_scene import Floats
 from drone_ingest.simulate.lidar import scan_station
-from drone_ingest.simulate.photogrammetry import Waves, finish_cloud, photograph
+from drone_ingest.simulate.photogrammetry import Waves, camera_axes, finish_cloud, photograph
 from drone_ingest.simulate.sensor import STATIONS_MAX, Disturbance, Sensor
 from drone_ingest.simulate.shots import FILLED, MIXED, OUTLIER, Shots, joined
 from drone_ingest.simulate.site import Site, site_of
@@ -44,6 +44,7 @@ class SimulatedScan:
     owner: NDArray[np.int32]
     stations: Floats
     truth: dict[str, Any]
+    axes: Floats | None = None  # (k, 3, 3) of photogrammetry: right, down and ahead of each camera in the file
 
 
 def simulate_scan(
@@ -84,6 +85,7 @@ def simulate_scan(
         owner=shots.owner,
         stations=_apply(matrix, stations),
         truth=_truth(site, shots, sensor, disturbance, seed, matrix),
+        axes=_axes(site, stations, matrix) if sensor.kind == "photogrammetry" else None,
     )
 
 
@@ -135,6 +137,12 @@ def _checked(stations: Floats, least: int) -> Floats:
 def _apply(matrix: Floats, points: Floats) -> Floats:
     moved: Floats = points @ matrix[:3, :3].T + matrix[:3, 3]
     return moved
+
+
+def _axes(site: Site, stations: Floats, matrix: Floats) -> Floats:
+    turned = np.stack([camera_axes(site, one) for one in stations]) @ matrix[:3, :3].T
+    unit: Floats = turned / np.linalg.norm(turned, axis=2)[:, :, None]
+    return unit
 
 
 def _looks(site: Site, shots: Shots, rng: np.random.Generator) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:

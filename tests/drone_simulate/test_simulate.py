@@ -10,7 +10,17 @@ import pytest
 
 import drone_ingest
 from bim.tiles import Meshes
-from drone_ingest.simulate import FIELD, Disturbance, Sensor, SimulatedScan, orbit_stations, simulate_scan, write_scan
+from drone_ingest.scan.camera_files import read_cameras
+from drone_ingest.simulate import (
+    FIELD,
+    Disturbance,
+    Sensor,
+    SimulatedScan,
+    orbit_stations,
+    simulate_scan,
+    write_cameras,
+    write_scan,
+)
 from drone_ingest.simulate.clutter import clutter, outline
 from wire.errors import InputError
 
@@ -139,6 +149,25 @@ def test_photogrammetry_needs_several_views_and_bends_and_bridges(hut) -> None:
     assert bridged.truth["points"]["filled"] > 500
     with pytest.raises(InputError, match="2 stations"):
         simulate_scan(hut, ALL, around[:2], sensor, Disturbance(), seed=9)
+
+
+def test_cameras_of_simulated_photographs_are_read_as_those_of_colmap_and_show_their_points(hut, tmp_path) -> None:
+    around = orbit_stations(np.concatenate([one.vertices for one in hut]), 12)
+    moved = Disturbance(shift_m=(100.0, 0.0, 5.0), yaw_deg=40.0)
+    scan = simulate_scan(hut, ALL, around, Sensor(kind="photogrammetry", points=20_000), moved, seed=13)
+    write_cameras(scan, tmp_path / "cameras")
+    cameras = read_cameras(tmp_path / "cameras")
+    assert np.abs(np.array([one.eye for one in cameras]) - scan.stations).max() < 1e-6
+    for number, one in enumerate(cameras, 1):
+        points = scan.points[scan.station == number]
+        away = (points - one.eye) @ one.axes.T
+        pixels = away[:, :2] / away[:, 2:] * one.focal + one.centre
+        inside = (pixels > -5).all(axis=1) & (pixels[:, 0] < one.width + 5) & (pixels[:, 1] < one.height + 5)
+        assert (away[:, 2] > 0).all()
+        assert inside.mean() > 0.99
+    lidar = simulate_scan(hut, ALL, STATIONS, Sensor(points=100), Disturbance(), seed=1)
+    with pytest.raises(InputError, match="no pictures"):
+        write_cameras(lidar, tmp_path / "none")
 
 
 def test_a_written_scan_is_read_back_by_our_reader_and_by_laspy(hut, tmp_path: Path) -> None:
