@@ -18,10 +18,14 @@ from twin.flights_live import LiveFlights
 from twin.flights_now import Drones
 from twin.flights_place import Places
 from twin.model import Model
+from twin.photos_look import PhotoGround, PhotoLook
+from twin.photos_marks import PhotoMarks
+from twin.plan import CODES
 from twin.plan_book import PlanBook
 from twin.retention import Policies
 from twin.scans import Scans
 from twin.scans_book import ScanBook
+from twin.scans_combine import BUILT, NOT_BUILT
 from twin.scans_judge import ScanGround, ScanJudge
 from twin.store import Store
 from twin.tiles import Failed, Ready, Tiles
@@ -35,6 +39,7 @@ __all__ = ["DroneDesk"]
 
 _log = structlog.get_logger("twin.drones")
 _FOLLOW_S = 5.0
+_NOT_STARTED = CODES.index("not_started")
 _RETAIN_S = 3_600.0
 
 
@@ -58,10 +63,12 @@ class DroneDesk:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.folders = DroneFolders(store.data_dir)
         self.places = Places(frame)
+        self.marks = PhotoMarks(store)
         self.flights, self.scans, self.uploads = Flights(store), Scans(store), Uploads(store)
         self.book = ScanBook(store, self.scans, model=model, plan=plan, alarms=alarms)
         judge = ScanJudge(store, self.uploads, self.scans, self.folders, self._ground, self._judged)
-        self.work = UploadWork(store, self.uploads, self.folders, self.flights, judge)
+        look = PhotoLook(store, frame=frame, ground=self._photo_ground)
+        self.work = UploadWork(store, self.uploads, self.folders, self.flights, judge, look)
         self.now = Drones(store, self.flights, self.places)
         self.live = LiveFlights(store, self.now)
         self.now.heard = self.live.hear
@@ -139,6 +146,20 @@ class DroneDesk:
         revision = plan.live.revision if plan is not None else None
         frame = self._frame()
         return ScanGround(folder, current.key, revision, planned, None if frame is None else _matrix(frame))
+
+    def _photo_ground(self, at_us: int | None) -> PhotoGround | None:
+        """What photos of a moment look at: what stands by scans, else what had begun by the plan, else all."""
+        current, plan = self._tiles().current, self._plan.live
+        if not isinstance(current, Ready):
+            return None
+        folder = self._store.data_dir / "tiles" / current.key
+        at_us = self._store.clock.wall_us() if at_us is None else at_us
+        if plan is None or not plan.element_ids:
+            return PhotoGround(folder, None)
+        codes = plan.elements.at(at_us // 1_000_000)["planned"]
+        verdict, _ = self.book.verdicts(plan.element_ids, at_us, None)
+        stands = (verdict == BUILT) | ((verdict != NOT_BUILT) & (codes != _NOT_STARTED))
+        return PhotoGround(folder, [plan.element_ids[row] for row in np.flatnonzero(stands).tolist()])
 
     def _judged(self) -> None:
         """A scan was kept: in the worker's thread."""

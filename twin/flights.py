@@ -182,6 +182,7 @@ class Flights:
         flight = joined or (ids[0] if ids else "")
         for photo in photos:
             plain = msgspec.structs.asdict(photo) | {"flight": flight, "now": now_us}
+            del plain["facts"]
             connection.execute(
                 "INSERT INTO photos VALUES ($id, $flight, $id, $name, make_timestamptz($ts_us::BIGINT), $lat_deg,"
                 " $lon_deg, $alt_m, $datum, $above_takeoff_m, $yaw_deg, $pitch_deg, $roll_deg, $width_px, $height_px,"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from drone_ingest.found import DATUMS, HEIGHTS, POSITIONS, Flight, Photo, RemoteIds
 from drone_ingest.track.merge import merge
 from twin.flights_shape import shape_of, thinned
-from twin.uploads_jobs import FlightFound, PhotoFound
+from twin.uploads_jobs import FlightFound, PhotoFacts, PhotoFound
 from wire.quality import BAD
 
 __all__ = ["EVENTS", "TRACK", "flights_of", "photo_of"]
@@ -20,6 +20,9 @@ __all__ = ["EVENTS", "TRACK", "flights_of", "photo_of"]
 TRACK_ROWS_MAX = 20_000  # of one flight: an hour at 5 Hz; the file itself keeps every row
 EVENTS_MAX = 2_000
 VEHICLES_MAX = 50  # heard by one receiver of Remote ID
+_LENS_TAGS = (
+    "DewarpData", "DewarpFlag", "CalibratedFocalLength", "CalibratedOpticalCenterX", "CalibratedOpticalCenterY",
+)  # fmt: skip
 _TS = pa.timestamp("us", tz="UTC")
 TRACK = pa.schema(
     [
@@ -76,7 +79,15 @@ def photo_of(upload: str, name: str, photo: Photo, times: dict[str, int]) -> Pho
         above_takeoff_m=row[HEIGHTS["relative"]], yaw_deg=angle("yaw"), pitch_deg=angle("pitch"),
         roll_deg=angle("roll"), width_px=photo.width_px, height_px=photo.height_px, focal_mm=photo.focal_mm,
         focal_35mm=photo.focal_35mm, camera=f"{photo.make} {photo.model}".strip(),
+        facts=_facts(photo),
     )  # fmt: skip
+
+
+def _facts(photo: Photo) -> PhotoFacts:
+    """What a pose follows from."""
+    row = photo.position.drop_columns(["ts"]).to_pylist()[0] if len(photo.position) else {}
+    tags = {name: photo.tags[name] for name in _LENS_TAGS if name in photo.tags}
+    return PhotoFacts(row, photo.make, photo.model, photo.rtk, tags)
 
 
 def _flight(

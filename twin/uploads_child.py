@@ -1,10 +1,10 @@
-"""The child process that reads what was uploaded: `python -m twin.uploads_child read|scan|levels JOB.json`.
+"""The child process that reads what was uploaded: `python -m twin.uploads_child read|scan|levels|photos JOB.json`.
 
 `read` opens every file of a group by `drone_ingest.door`, merges what belongs to one flight, and writes `read.json`
 last of all, with one Parquet file of positions and one of events a flight beside it. How far it is stands in
 `progress`: the share done and the id of the file at hand, so that one that kills this process is known. `scan` runs
-`drone_ingest.scan.job` within bounds of its own, `levels` makes what the page draws of a cloud. Exit codes: 0 done,
-anything else a crash or, of a scan, a refusal.
+`drone_ingest.scan.job` within bounds of its own, `levels` makes what the page draws of a cloud, `photos` runs
+`drone_ingest.photos.job`. Exit codes: 0 done, anything else a crash or, of a scan, a refusal.
 """
 
 import os
@@ -41,7 +41,11 @@ def main(arguments: list[str]) -> int:
         sys.argv = ["drone_ingest.scan.job", job]
         runpy.run_module("drone_ingest.scan.job", run_name="__main__", alter_sys=True)
         return 0
-    _bound(READ_MEMORY_BYTES, READ_CPU_S)
+    _bound(SCAN_MEMORY_BYTES if what == "photos" else READ_MEMORY_BYTES, READ_CPU_S)
+    if what == "photos":
+        sys.argv = ["drone_ingest.photos.job", job]
+        runpy.run_module("drone_ingest.photos.job", run_name="__main__", alter_sys=True)
+        return 0
     if what == "levels":
         make_levels(msgspec.json.decode(Path(job).read_bytes(), type=LevelsJob))
         return 0

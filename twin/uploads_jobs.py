@@ -1,8 +1,20 @@
 """What passes between the twin and the child that reads uploads: the job, how far it is, and what was found."""
 
+from typing import Any
+
 import msgspec
 
-__all__ = ["FileFound", "FlightFound", "LevelsJob", "PhotoFound", "Progress", "ReadFile", "ReadJob", "ReadResult"]
+__all__ = [
+    "FileFound",
+    "FlightFound",
+    "LevelsJob",
+    "PhotoFacts",
+    "PhotoFound",
+    "Progress",
+    "ReadFile",
+    "ReadJob",
+    "ReadResult",
+]
 
 
 class ReadFile(msgspec.Struct, frozen=True):
@@ -70,6 +82,16 @@ class FlightFound(msgspec.Struct, frozen=True):
     events: str
 
 
+class PhotoFacts(msgspec.Struct, frozen=True):
+    """What a photo says of its camera: its row of drone_ingest.found.POSITIONS without time, and tags of its lens."""
+
+    row: dict[str, Any] = {}
+    make: str = ""
+    model: str = ""
+    rtk: dict[str, float] = {}
+    tags: dict[str, str] = {}
+
+
 class PhotoFound(msgspec.Struct, frozen=True, kw_only=True):
     """One photo: where its camera stood and looked; null what it does not say."""
 
@@ -89,6 +111,7 @@ class PhotoFound(msgspec.Struct, frozen=True, kw_only=True):
     focal_mm: float | None
     focal_35mm: float | None
     camera: str
+    facts: PhotoFacts = PhotoFacts()
 
 
 class ReadResult(msgspec.Struct, frozen=True):

@@ -25,7 +25,7 @@ from twin.store import Store
 from twin.times import iso
 from twin.uploads_disk import DroneFolders
 from twin.uploads_groups import ENDED, Row, Uploads
-from twin.uploads_jobs import FileFound, Progress, ReadFile, ReadJob, ReadResult
+from twin.uploads_jobs import FileFound, PhotoFound, Progress, ReadFile, ReadJob, ReadResult
 from wire.errors import Aid4Error, InputError, UserError
 
 __all__ = ["Judge", "StoppedError", "UploadWork"]
@@ -57,11 +57,22 @@ class Judge(Protocol):
         ...
 
 
+class Look(Protocol):
+    """What finds out where photos of a group were taken and what they show. Blocking; calls `check` now and then."""
+
+    def __call__(self, photos: list[PhotoFound], work: Path, check: Callable[[], None]) -> None:
+        """Look at the photos of a group."""
+        ...
+
+
 class UploadWork:
     """`run` until cancelled. `progress` is the share of what is being worked on, by id of upload."""
 
-    def __init__(self, store: Store, uploads: Uploads, folders: DroneFolders, flights: Flights, judge: Judge) -> None:
-        self._store, self._uploads, self._folders, self._flights, self._judge = store, uploads, folders, flights, judge
+    def __init__(
+        self, store: Store, uploads: Uploads, folders: DroneFolders, flights: Flights, judge: Judge, look: Look
+    ) -> None:
+        self._store, self._uploads, self._folders, self._flights = store, uploads, folders, flights
+        self._judge, self._look = judge, look
         self.progress: dict[str, float] = {}
         self._wake = asyncio.Event()
         self._stopping = threading.Event()
@@ -147,6 +158,7 @@ class UploadWork:
             read, lost = self._read(rows, work)
             kept = [row for row in rows if row.id not in lost]
             flights = self._keep(group, kept, read, work)
+            self._look_at(kept, read, flights, work)
             cloud = next((row for row in kept if row.kind == "cloud" and _is_sound(row, read)), None)
             if cloud is not None:
                 self._judged(group, rows, cloud, read, flights.get("") or None, work)
@@ -214,8 +226,9 @@ class UploadWork:
     # -- keeping
 
     def _keep(self, group: str, rows: list[Row], read: ReadResult, work: Path) -> dict[str, str]:
-        """In one transaction: flights, photos, and how each file ended; a sound cloud goes on."""
+        """In one transaction: flights, photos, and how each file ended; a sound cloud and photos go on."""
         found = {one.id: one for one in read.files}
+        photos = {one.id for one in read.photos}
         now_us = self._store.clock.wall_us()
 
         def transact(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
@@ -227,10 +240,8 @@ class UploadWork:
                     self._uploads.end(connection, row.id, "refused", problem=one.problem)
                 elif row.id in clouds[1:]:
                     self._uploads.end(connection, row.id, "refused", problem=_SECOND_CLOUD | {"file": row.name})
-                elif row.id not in clouds:
-                    reasons = [{"code": "warning", "text": text} for text in _warnings(one)]
-                    flight = (flights.get(row.id) or flights[""]) if _flies(row) else ""
-                    self._uploads.end(connection, row.id, "done", flight=flight or None, reasons=reasons)
+                elif row.id not in clouds and row.id not in photos:
+                    self._done(connection, row, one, flights)
             return flights
 
         flights = self._store.writer.run(transact)
@@ -240,6 +251,27 @@ class UploadWork:
         self._uploads.counts["quarantined"] += len(broken)
         self._uploads.without_files([row.id for row in broken])
         return flights
+
+    def _look_at(self, rows: list[Row], read: ReadResult, flights: dict[str, str], work: Path) -> None:
+        """Photos are done once it is known what they show, or that it cannot be known."""
+        photos = {one.id for one in read.photos}
+        mine = [row for row in rows if row.id in photos]
+        if not mine:
+            return
+        self._uploads.step([row.id for row in mine], "judging")
+        self._look(read.photos, work, self._check)
+        found = {one.id: one for one in read.files}
+
+        def transact(connection: duckdb.DuckDBPyConnection) -> None:
+            for row in mine:
+                self._done(connection, row, found[row.id], flights)
+
+        self._store.writer.run(transact)
+
+    def _done(self, connection: duckdb.DuckDBPyConnection, row: Row, found: FileFound, flights: dict[str, str]) -> None:
+        reasons = [{"code": "warning", "text": text} for text in _warnings(found)]
+        flight = (flights.get(row.id) or flights[""]) if _flies(row) else ""
+        self._uploads.end(connection, row.id, "done", flight=flight or None, reasons=reasons)
 
     def _judged(
         self, group: str, rows: list[Row], cloud: Row, read: ReadResult, flight: str | None, work: Path

@@ -127,6 +127,14 @@ class PhotoView(msgspec.Struct):
     elements: int
 
 
+class _Pose(msgspec.Struct):
+    """What is shown of a camera's pose; see drone_ingest.photos.pose."""
+
+    eye_m: tuple[float, float, float]
+    yaw_deg: float
+    pitch_deg: float
+
+
 class FlightDetail(FlightFacts, kw_only=True):
     """One flight with its track and photos."""
 
@@ -182,8 +190,10 @@ def photo_views(twin: Twin, rows: list[PhotoRow]) -> list[PhotoView]:
 
 def _photo(twin: Twin, row: PhotoRow, elements: int) -> PhotoView:
     place: list[float | None] = [None, None, None]
+    yaw, pitch = row.yaw_deg, row.pitch_deg
     if row.pose:
-        place = msgspec.json.decode(row.pose)
+        pose = msgspec.json.decode(row.pose, type=_Pose)
+        place, yaw, pitch = [round(one, 3) for one in pose.eye_m], round(pose.yaw_deg, 2), round(pose.pitch_deg, 2)
     elif row.lat_deg is not None and row.lon_deg is not None:
         alt = np.nan if row.alt_m is None else row.alt_m
         lat, lon, height = (np.array([one]) for one in (row.lat_deg, row.lon_deg, alt))
@@ -191,7 +201,7 @@ def _photo(twin: Twin, row: PhotoRow, elements: int) -> PhotoView:
         place = place if xyz is None else numbers(xyz[0])
     return PhotoView(
         id=row.id, name=row.name, flight=row.flight, ts=iso(row.ts_us), lat_deg=row.lat_deg, lon_deg=row.lon_deg,
-        x=place[0], y=place[1], z=place[2], yaw_deg=row.yaw_deg, pitch_deg=row.pitch_deg,
+        x=place[0], y=place[1], z=place[2], yaw_deg=yaw, pitch_deg=pitch,
         footprint=msgspec.json.decode(row.footprint) if row.footprint else None, elements=elements,
     )  # fmt: skip
 

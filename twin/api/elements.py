@@ -94,6 +94,7 @@ class ElementDetail(msgspec.Struct):
     verdict: str = "none"  # what all scans add up to: none, unknown, built, not built
     verdicts: list[ElementVerdict] = []  # of each scan, the newest first
     photos: list[PhotoView] = []  # that see it
+    defects: list[dict[str, Any]] = []  # marked on photos, over flights
 
 
 class TreeNode(msgspec.Struct):
@@ -188,6 +189,7 @@ def _seen(twin: Twin, element: str, query: MomentQuery) -> dict[str, Any]:
         "verdict": VERDICT_CODES[int(codes[0])],
         "verdicts": element_verdicts(twin, [element, *former], at_us if query.at else None, known_us),
         "photos": photo_views(twin, twin.drones.flights.photos(element=element)),
+        "defects": twin.drones.marks.defects([element, *former]),
     }
 
 

@@ -38,11 +38,13 @@ CREATE TABLE photos (
 CREATE TABLE photo_elements (
     photo VARCHAR NOT NULL, element VARCHAR NOT NULL, share DOUBLE NOT NULL, distance_m DOUBLE
 );
--- What somebody or a detector marked on a photo: its pixel, and where that lies on which element, in model metres.
+-- What somebody or a detector marked on a photo: its box (u0, v0, u1, v1), and where that lies on which element, in
+-- model metres; `anchor` is JSON of drone_ingest.photos.defects.Anchor.
 CREATE TABLE photo_marks (
-    id VARCHAR NOT NULL, photo VARCHAR NOT NULL, u_px DOUBLE NOT NULL, v_px DOUBLE NOT NULL, element VARCHAR,
-    x_m DOUBLE, y_m DOUBLE, z_m DOUBLE, kind VARCHAR NOT NULL, note VARCHAR NOT NULL, "by" VARCHAR NOT NULL,
-    known_from TIMESTAMPTZ NOT NULL, known_to TIMESTAMPTZ
+    id VARCHAR NOT NULL, photo VARCHAR NOT NULL, box_px DOUBLE[] NOT NULL, element VARCHAR NOT NULL,
+    x_m DOUBLE NOT NULL, y_m DOUBLE NOT NULL, z_m DOUBLE NOT NULL, size_m DOUBLE NOT NULL, anchor VARCHAR NOT NULL,
+    kind VARCHAR NOT NULL, note VARCHAR NOT NULL, "by" VARCHAR NOT NULL, known_from TIMESTAMPTZ NOT NULL,
+    known_to TIMESTAMPTZ
 );
 CREATE TABLE scans (
     id VARCHAR NOT NULL, "group" VARCHAR NOT NULL, upload VARCHAR NOT NULL, flight VARCHAR, name VARCHAR NOT NULL,
