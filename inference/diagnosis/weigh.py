@@ -16,7 +16,8 @@ from inference.diagnosis.rules import Generic, Rule, Sign
 __all__ = ["DIRECTIONS", "Found", "Scene", "Symptom", "Weighed"]
 
 BY_CHANCE = 0.05
-_LINE_POINTS_MAX = 6  # of a line that count: a gateway of a thousand points is not more certain than one of twenty
+_LINE_POINTS_FULL = 6  # of a line that count fully; beyond, only the logarithm: they fall silent together
+_NEGLIGIBLE = 0.08  # a share of the heaviest below which a channel is as usual
 DIRECTIONS = frozenset({"high", "low", "stuck", "gap", "spike", "noisy", "clock"})
 
 
@@ -64,9 +65,10 @@ class Scene:
     """Symptoms laid over a graph."""
 
     def __init__(self, symptoms: Mapping[str, Symptom], graph: Graph) -> None:
-        self.graph, self.symptoms = graph, symptoms
-        heaviest = max((one.share for one in symptoms.values()), default=1.0)
-        self._weight = {key: 0.4 + 0.6 * one.share / max(heaviest, 1e-9) for key, one in symptoms.items()}
+        heaviest = max(max((one.share for one in symptoms.values()), default=1.0), 1e-9)
+        self.graph = graph
+        self.symptoms = {key: one for key, one in symptoms.items() if one.share >= _NEGLIGIBLE * heaviest}
+        self._weight = {key: 0.4 + 0.6 * one.share / heaviest for key, one in self.symptoms.items()}
 
     def weight(self, point: str) -> float:
         """0.4 to 1: how much a symptom counts beside the heaviest."""
@@ -112,7 +114,7 @@ class Scene:
             return None
         share = len(hits) / len(points)
         weight = sum(map(self.weight, hits)) / len(hits)
-        count = min(len(points), _LINE_POINTS_MAX)
+        count = min(len(points), _LINE_POINTS_FULL) + 2.0 * math.log(max(len(points) / _LINE_POINTS_FULL, 1.0))
         hit, miss = math.log(rule.p / BY_CHANCE), math.log((1 - rule.p) / (1 - BY_CHANCE))
         score = count * (share * hit * weight + (1 - share) * miss)
         way = self.symptoms[hits[0]].direction
