@@ -5,19 +5,23 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from twin.alarms.class_words import ClassWords
+
 __all__ = ["OWN_CLASSES", "AlarmClass"]
 
 _Text = Annotated[str, Meta(max_length=500)]
 
 
 class AlarmClass(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an alarm means: its consequence, what to do, and within how many minutes."""
+    """What an alarm means: its consequence, what to do, and within how many minutes; also in other languages."""
 
     name: Annotated[str, Meta(pattern="^[a-z0-9_-]{1,64}$")]
     priority: Literal["critical", "high", "medium", "low"] = "medium"
     consequence: _Text = ""
     action: _Text = ""
     respond_min: Annotated[float, Meta(gt=0, le=10_080)] | None = None
+    sk: ClassWords = ClassWords()
+    zh_tw: ClassWords = msgspec.field(default=ClassWords(), name="zh-TW")
 
 
 OWN_CLASSES = (

@@ -3,7 +3,7 @@
 ```toml
 [[route]]
 name = "duty"
-kind = "email"                        # email | webhook
+kind = "email"                        # email | sms | webhook
 to = "duty@park.example"              # several: a list
 server = "smtp://127.0.0.1:25"        # smtp, smtps, or smtp+starttls; user and password file where it needs them
 sender = "aid4@park.example"
@@ -13,11 +13,18 @@ after_s = 0                           # escalation: told when nobody has acknowl
 hours = "Mon-Fri 07:00-19:00"         # on call, in the site's time zone; without it always
 
 [[route]]
-name = "sms"
-kind = "webhook"                      # any SMS gateway or chat: one POST of JSON
-url = "http://127.0.0.1:9000/send"
+name = "night"
+kind = "sms"                          # an SMS gateway: one POST a number
+to = ["+421900123456"]
+url = "https://sms.park.example/send"
 headers = { authorization = "Bearer …" }
-body = '{"to": "+421…", "text": "{text}"}'   # {text} and {title}; without it our own JSON document
+body = '{"phone": "{to}", "message": "{text}"}'   # {to}, {text}, {title}; without it {"to": …, "text": …}
+
+[[route]]
+name = "chat"
+kind = "webhook"                      # anything else: one POST of JSON
+url = "http://127.0.0.1:9000/send"
+body = '{"text": "{text}"}'           # {text} and {title}; without it our own JSON document
 ```
 """
 
@@ -43,7 +50,7 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """One [[route]] table."""
 
     name: Annotated[str, Meta(pattern="^[a-z0-9_-]{1,64}$")]
-    kind: Literal["email", "webhook"]
+    kind: Literal["email", "sms", "webhook"]
     to: _Line | Annotated[list[_Line], Meta(min_length=1, max_length=50)] = []
     server: Annotated[str, Meta(pattern=r"^smtp(s|\+starttls)?://[^/\s]+$")] = "smtp://127.0.0.1:25"
     sender: _Line = "aid4@localhost"

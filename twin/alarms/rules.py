@@ -30,6 +30,7 @@ off = ["stale", "bad"]                # kinds that do not ring here
 Without a rule a point rings at its limits, when its values are bad, and when it has been silent for three periods.
 """
 
+import re
 import tomllib
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
@@ -39,6 +40,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from twin.alarms.class_words import OWN_WORDS, ClassWords, Spoken
 from twin.alarms.classes import OWN_CLASSES, AlarmClass
 from twin.alarms.routes import Route, read_hours
 from twin.alarms.states import Definition
@@ -46,7 +48,17 @@ from twin.directory import PointView
 from twin.scoring_rules import Detectors
 from wire.errors import ConfigError
 
-__all__ = ["KINDS", "LEVELS", "AlarmRule", "PointAlarm", "Rules", "alarms_of", "read_rules", "rules_from_toml"]
+__all__ = [
+    "KINDS",
+    "LEVELS",
+    "AlarmRule",
+    "PointAlarm",
+    "Rules",
+    "alarms_of",
+    "meanings",
+    "read_rules",
+    "rules_from_toml",
+]
 
 Kind = Literal["high_high", "high", "low", "low_low", "bad", "stale", "state"]
 KINDS: tuple[Kind, ...] = ("high_high", "high", "low", "low_low", "bad", "stale", "state")
@@ -55,6 +67,7 @@ _STALE_PERIODS, _STALE_S_MIN = 3.0, 60.0
 _OFF_DELAY_S = 5.0  # so that a value that trembles at its limit is one alarm
 _BAD_ON_S = 10.0
 _RULES_MAX = 5_000
+_NUMBER = re.compile(r"\+[1-9][0-9]{5,14}\Z")  # E.164
 _Glob = Annotated[str, Meta(min_length=1, max_length=250)]
 _Text = Annotated[str, Meta(max_length=500)]
 _Delay = Annotated[float, Meta(ge=0, le=86_400)]
@@ -107,6 +120,21 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def class_of(self, name: str) -> AlarmClass:
         """The class of this name."""
         return next((one for one in (*self.classes, *OWN_CLASSES) if one.name == name), OWN_CLASSES[0])
+
+
+def meanings(rules: Rules, language: Spoken) -> dict[str, str]:
+    """What the classes' English texts say in another language; a text without a translation stays English."""
+    if language == "en":
+        return {}
+    found = {}
+    for one in (*OWN_CLASSES, *rules.classes):
+        own = OWN_WORDS.get(one.name, (ClassWords(), ClassWords()))[language == "zh-TW"]
+        said = one.sk if language == "sk" else one.zh_tw
+        is_ours = one in OWN_CLASSES
+        pairs = ((one.consequence, said.consequence or (own.consequence if is_ours else "")),
+                 (one.action, said.action or (own.action if is_ours else "")))  # fmt: skip
+        found.update({english: text for english, text in pairs if english and text})
+    return found
 
 
 class PointAlarm(msgspec.Struct, frozen=True):
@@ -170,8 +198,16 @@ def _check_route(route: Route, file: str, field: str) -> None:
         raise ConfigError(str(error), file=file, field=f"{field}.hours", fix="write Mon-Fri 07:00-19:00") from error
     if route.kind == "email" and not route.receivers:
         raise ConfigError("an e-mail goes to somebody", file=file, field=f"{field}.to", fix='write to = "duty@…"')
-    if route.kind == "webhook" and not route.url:
-        raise ConfigError("a webhook has an address", file=file, field=f"{field}.url", fix='write url = "https://…"')
+    if route.kind == "sms" and not all(_NUMBER.match(number) for number in route.receivers or [""]):
+        fix = 'write to = ["+421900123456"]'
+        raise ConfigError("short messages go to numbers", file=file, field=f"{field}.to", fix=fix)
+    if route.kind in ("sms", "webhook") and not route.url:
+        raise ConfigError(
+            f"a route of kind {route.kind} has an address",
+            file=file,
+            field=f"{field}.url",
+            fix='write url = "https://…"',
+        )
 
 
 def alarms_of(views: Iterable[PointView], rules: Rules) -> Iterator[PointAlarm]:

@@ -1,4 +1,7 @@
-"""One message to people: by SMTP or as a POST to a webhook. Blocking; SendError says what the other side said."""
+"""One message to people: by SMTP, or as a POST to an SMS gateway or a webhook. Blocking.
+
+SendError says what the other side said.
+"""
 
 import smtplib
 import ssl
@@ -18,6 +21,8 @@ from wire.errors import Aid4Error
 __all__ = ["Message", "SendError", "send", "send_mail"]
 
 TIMEOUT_S: Final = 10.0
+SMS_CHARS_MAX: Final = 300  # two parts of GSM letters or five of others; a phone shows no more at once
+_SMS_BODY: Final = '{"to": "{to}", "text": "{text}"}'
 _ANSWER_BYTES: Final = 500
 
 
@@ -39,6 +44,9 @@ def send(route: Route, message: Message) -> None:
     try:
         if route.kind == "email":
             _mail(route, message.title, message.text)
+        elif route.kind == "sms":
+            for number in route.receivers:
+                _post(route, message, number)
         else:
             _post(route, message)
     except (OSError, smtplib.SMTPException, ValueError) as error:
@@ -77,10 +85,12 @@ def _mail(route: Route, title: str, text: str, files: Sequence[tuple[bytes, str]
         link.send_message(mail)
 
 
-def _post(route: Route, message: Message) -> None:
-    if route.body:
+def _post(route: Route, message: Message, number: str = "") -> None:
+    if route.body or number:
         fields = {"text": message.text, "title": message.title}
-        body = route.body
+        if number:  # a short message, first what matters most
+            fields = {"to": number, "text": f"{message.title}: {message.text}"[:SMS_CHARS_MAX], "title": message.title}
+        body = route.body or _SMS_BODY
         for name, value in fields.items():
             body = body.replace("{" + name + "}", msgspec.json.encode(value)[1:-1].decode())
         data = body.encode()

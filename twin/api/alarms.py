@@ -2,12 +2,15 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
+from twin.alarms.class_words import Spoken
+from twin.alarms.rules import meanings
 from twin.alarms.states import PRIORITIES, STATES, Alarm, State, Step, Verb
 from twin.api.allowed import allow_in
 from twin.api.operation import Call, Limit, NoQuery, Offset, Operation, Search, Time, micros
@@ -32,9 +35,16 @@ class AlarmsQuery(msgspec.Struct, forbid_unknown_fields=True):
     element: Annotated[str, Meta(max_length=64)] = ""
     source: Annotated[str, Meta(max_length=32)] = ""
     q: Search = ""
+    language: Spoken = "en"
     at: Time | None = None
     limit: Limit = PAGE_ITEMS_DEFAULT
     offset: Offset = 0
+
+
+class AlarmQuery(msgspec.Struct, forbid_unknown_fields=True):
+    """In which language consequence and action are said."""
+
+    language: Spoken = "en"
 
 
 class AlarmView(msgspec.Struct):
@@ -146,7 +156,8 @@ async def list_alarms(call: Call[AlarmsQuery, None]) -> AlarmsPage:
     chosen = [
         alarm for alarm in book.all() if (then.get(alarm.id, "normal") if then is not None else alarm.state) in wanted
     ]
-    views = [alarm_view(twin, alarm, then.get(alarm.id) if then is not None else None) for alarm in chosen]
+    said = meanings(twin.alarms.rules, query.language)
+    views = [alarm_view(twin, alarm, then.get(alarm.id) if then is not None else None, said) for alarm in chosen]
     groups = Counter(alarm.definition.group for alarm in chosen)
     for alarm, view in zip(chosen, views, strict=True):
         view.first_out &= groups[alarm.definition.group] > 1  # alone it is first of nothing
@@ -158,9 +169,10 @@ async def list_alarms(call: Call[AlarmsQuery, None]) -> AlarmsPage:
     return AlarmsPage(page, counts, book.version, len(views), end if end < len(views) else None)
 
 
-async def show_alarm(call: Call[NoQuery, None]) -> AlarmView:
+async def show_alarm(call: Call[AlarmQuery, None]) -> AlarmView:
     """One alarm."""
-    return alarm_view(call.twin, call.twin.alarms.book.get(_id(call)))
+    said = meanings(call.twin.alarms.rules, call.query.language)
+    return alarm_view(call.twin, call.twin.alarms.book.get(_id(call)), None, said)
 
 
 async def journal(call: Call[JournalQuery, None]) -> JournalPage:
@@ -222,8 +234,10 @@ _ACTIONS: dict[str, tuple[str, Callable[[Twin, list[int], str, Act], list[Step]]
 }
 
 
-def alarm_view(twin: Twin, alarm: Alarm, state: State | None = None) -> AlarmView:
-    """An alarm joined with its point; `state` is that of another moment."""
+def alarm_view(
+    twin: Twin, alarm: Alarm, state: State | None = None, said: Mapping[str, str] = MappingProxyType({})
+) -> AlarmView:
+    """An alarm joined with its point; `state` is that of another moment, `said` its meaning in another language."""
     what = alarm.definition
     point = twin.directory.by_id.get(what.point) if what.point is not None else None
     return AlarmView(
@@ -243,8 +257,8 @@ def alarm_view(twin: Twin, alarm: Alarm, state: State | None = None) -> AlarmVie
         value=alarm.value,
         limit=what.limit,
         text=what.text,
-        consequence=what.consequence,
-        action=what.action,
+        consequence=said.get(what.consequence, what.consequence),
+        action=said.get(what.action, what.action),
         respond_min=what.respond_min,
         first_out=alarm.first_out,
         raised=iso(alarm.raised_us),
@@ -299,7 +313,7 @@ OPERATIONS = [
         Operation("POST", f"/alarms/{name}", _action(do, bulk=True), f"{line}, many at once", body=Act, answer=Acted)
         for name, (line, do) in _ACTIONS.items()
     ),
-    Operation("GET", "/alarms/{id}", show_alarm, "one alarm", answer=AlarmView),
+    Operation("GET", "/alarms/{id}", show_alarm, "one alarm", AlarmQuery, answer=AlarmView),
     Operation(
         "POST", "/alarms/{id}/feedback", feedback, "was a detector's alarm worth it?", body=Verdict, answer=AlarmView
     ),

@@ -1,4 +1,5 @@
 import type { Alarm, AlarmFigures, AlarmPage, AlarmState, AlarmStep } from "./alarm_types";
+import { language } from "../state/settings";
 import { get, post } from "./http";
 import type { Page } from "./types";
 
@@ -14,8 +15,8 @@ const TURNS_MAX = 2_000;
 const iso = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString());
 
 export const alarms = (states: readonly AlarmState[], q: string, at: number | null, signal?: AbortSignal) =>
-  get<AlarmPage>("/alarms", { state: states, q, at: iso(at), limit: ROWS_MAX }, signal);
-export const alarm = (id: number, signal?: AbortSignal) => get<Alarm>(`/alarms/${id}`, {}, signal);
+  get<AlarmPage>("/alarms", { state: states, q, at: iso(at), limit: ROWS_MAX, language: language.peek() }, signal);
+export const alarm = (id: number, signal?: AbortSignal) => get<Alarm>(`/alarms/${id}`, { language: language.peek() }, signal);
 export const journal = (id: number, signal?: AbortSignal) =>
   get<Page<AlarmStep>>("/alarms/journal", { alarm: id, from: "2000-01-01T00:00:00Z", limit: 50 }, signal);
 /** When alarms were raised and returned within a range, newest first. */
