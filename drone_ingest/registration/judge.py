@@ -39,6 +39,7 @@ class Limits:
 
     overlap_min: float = 0.25
     consistency_min: float = 0.55
+    consistency_sharp_min: float = 0.35
     information_min: float = 0.006  # share of the points that look along an axis
     least_m: float = 0.04  # nobody needs better than this to tell a wall from none
     most_m: float = 0.06
@@ -87,7 +88,7 @@ def judge(
     bend = _bend_m(apply(again.motion, points)[met.row], met.offset_m, met.element, residual)
     reasons = _few(len(met.row)) or [
         *_distance(residual, offset, sigma_m, allowed, again.motion, motion, corners, fitted),
-        *_agreement(found, limits),
+        *_agreement(found, residual <= 1.3 * sigma_m + 0.003, limits),
         *_blind_axes(again, limits, corners),
         *_halved(halves, allowed),
         *_controlled(controls, motion, allowed),
@@ -125,7 +126,7 @@ def _distance(
 ) -> list[Reason]:
     reasons = []
     if offset > allowed:
-        moved = (apply(better, corners) - apply(motion, corners)).mean(axis=0)
+        moved = (apply(better @ np.linalg.inv(motion), corners) - corners).mean(axis=0)
         axis = AXES[int(np.abs(moved).argmax())]
         text = f"the cloud lies {offset * 100:.0f} cm off, mostly along {axis}; {allowed * 100:.0f} cm are allowed"
         fix = "add control points" if fitted else "leave out --no-register, or add control points"
@@ -139,12 +140,13 @@ def _distance(
     return reasons
 
 
-def _agreement(found: Agreement, limits: Limits) -> list[Reason]:
+def _agreement(found: Agreement, sharp: bool, limits: Limits) -> list[Reason]:
+    """A site far behind its plan lets many rays pass; then what stands must fit as sharply as the noise allows."""
     reasons = []
     if found.overlap < limits.overlap_min:
         text = f"{found.overlap:.0%} of the rays towards planned elements met one; {limits.overlap_min:.0%} are needed"
         reasons.append(Reason("overlap", text, "scan more of what is planned, or give a better prior"))
-    if found.consistency < limits.consistency_min:
+    if found.consistency < (limits.consistency_sharp_min if sharp else limits.consistency_min):
         text = f"{1 - found.consistency:.0%} of the rays pass through what should stand"
         fix = "check that cloud, model and date belong together; if they do, add control points"
         reasons.append(Reason("inconsistent", text, fix))

@@ -7,6 +7,7 @@ the same system. The information matrix that remains says which of the six axes 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from drone_ingest.registration.rigid import Matrix, apply, small_motion
 from drone_ingest.registration.surface import offsets_of
@@ -17,6 +18,7 @@ __all__ = ["AXES", "Controls", "Fit", "refine"]
 AXES = ("x", "y", "z", "turn about x", "turn about y", "turn about z")
 CONTROL_WEIGHT = 0.02  # of all rays together, each control point: two of them make any axis seen
 _STILL_M = 1e-5
+_BUILT_M = 0.002  # less than elements are usually off: many points of a large one still tell more than few of a small
 _APART_M, _APART_SIGMAS = 0.05, 6.0
 _ALONE_SHARE = 0.2  # points that can be of one surface only suffice when there are so many: layers pull a fit
 
@@ -67,8 +69,9 @@ def refine(
             met = met.where(met.alone)
         arm = (here[met.row] - centre) / rim
         jacobian = np.hstack([met.normal, np.cross(arm, met.normal)])
+        share = _fair_shares(met.element, sigma_m)
         matrix, step, scale = _solve(
-            jacobian, met.offset_m, reach, sigma_m, _control_rows(controls, motion, centre, rim)
+            jacobian, met.offset_m, share, reach, sigma_m, _control_rows(controls, motion, centre, rim)
         )
         motion = small_motion(step[3:] / rim, step[:3], centre) @ motion
         if np.abs(step).max(initial=0.0) < _STILL_M:
@@ -89,8 +92,15 @@ def _control_rows(controls: Controls | None, motion: Matrix, centre: Floats, rim
     return np.concatenate(rows), (here - controls.model_m).T.ravel()
 
 
+def _fair_shares(element: NDArray[np.int64], sigma_m: float) -> Floats:
+    """Weight of each point: all points of an element share the error of its being built, their own noise they do not."""
+    count = np.bincount(element)[element] if len(element) else np.zeros(0)
+    shares: Floats = sigma_m**2 / (sigma_m**2 + count * _BUILT_M**2)
+    return shares
+
+
 def _solve(
-    jacobian: Floats, offset: Floats, reach: float, sigma_m: float, control: tuple[Floats, Floats]
+    jacobian: Floats, offset: Floats, share: Floats, reach: float, sigma_m: float, control: tuple[Floats, Floats]
 ) -> tuple[Floats, Floats, float]:
     """Information matrix by share, the step, and the width of the offsets."""
     step, scale = np.zeros(6), reach
@@ -99,13 +109,13 @@ def _solve(
         left = offset + jacobian @ step
         scale = max(sigma_m, 1.4826 * float(np.median(np.abs(left))) if len(left) else sigma_m)
         weight = np.clip(1 - (left / min(4.7 * scale, 1.5 * reach)) ** 2, 0, None) ** 2
-        total = max(float(weight.sum()), 1.0)
+        held_by = CONTROL_WEIGHT * control[0].T @ control[0]
+        matrix = (jacobian * weight[:, None]).T @ jacobian / max(float(weight.sum()), 1.0) + held_by
+        weight = weight * share
+        total = max(float(weight.sum()), 1e-6)
         weighted = jacobian * weight[:, None]
-        matrix = weighted.T @ jacobian / total
-        pull = weighted.T @ offset / total
-        matrix = matrix + CONTROL_WEIGHT * control[0].T @ control[0]
-        pull = pull + CONTROL_WEIGHT * control[0].T @ control[1]
-        values, vectors = np.linalg.eigh(matrix)
+        pull = weighted.T @ offset / total + CONTROL_WEIGHT * control[0].T @ control[1]
+        values, vectors = np.linalg.eigh(weighted.T @ jacobian / total + held_by)
         held = values > 1e-4  # an axis without information stays where it is
         step = -(vectors[:, held] / values[held]) @ (vectors[:, held].T @ pull)
     return matrix, step, scale

@@ -43,5 +43,5 @@ def kabsch(source: Matrix, target: Matrix) -> Matrix:
 
 
 def moved_m(first: Matrix, second: Matrix, corners: Matrix) -> float:
-    """How far apart two motions bring the same places: the worst of the given ones."""
-    return float(np.linalg.norm(apply(first, corners) - apply(second, corners), axis=1).max(initial=0.0))
+    """How far apart two motions bring what the second brings to `corners` (n, 3): the worst of them."""
+    return float(np.linalg.norm(apply(first @ np.linalg.inv(second), corners) - corners, axis=1).max(initial=0.0))

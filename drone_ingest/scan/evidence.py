@@ -232,10 +232,17 @@ class _Edges:
 def gather_blind(elements: Elements, points: Floats, tolerance: Tolerance) -> Evidence:
     """Evidence of points whose sensor is not known: they may be of a surface, and pierce nothing.
 
-    Each point is looked at from outside the surface nearest to it.
+    Each point is looked at from outside the surface nearest to it. Where surfaces of two elements touch nobody can
+    say from which side it was measured, so such points say nothing.
     """
     _, triangle = elements.nearest(points)
     normals = elements.normals[triangle].astype(np.float64)
+    crossed = elements.crossings(points + 2 * tolerance.zone_m * normals, -normals)
+    near = np.abs(crossed.t_m - 2 * tolerance.zone_m) <= tolerance.zone_m
+    foreign = near & (crossed.element != elements.owners[triangle][crossed.ray])
+    alone = np.ones(len(points), np.bool_)
+    alone[crossed.ray[foreign]] = False
+    points, normals = points[alone], normals[alone]
     found = gather(elements, points, points + _BLIND_EYE_M * normals, tolerance)
     for counts in (found.pierced, found.glazed, found.edged, found.occluded):
         counts[:] = 0
