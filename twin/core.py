@@ -289,7 +289,8 @@ class Twin:
         return node_statuses(self.ingest, self.clock.wall_us()) if self.ingest is not None else []
 
     def _snapshot(self) -> Snapshot:
-        return snapshot_of(self.alarms.book, self.nodes())
+        known = self.directory.by_id
+        return snapshot_of(self.alarms.book, self.nodes(), lambda point: known[point].label if point in known else "")
 
     def events(self, from_us: int | None, to_us: int | None, limit: int) -> list[dict[str, Any]]:
         """Events of a range, newest first; open where it is None."""

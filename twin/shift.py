@@ -55,6 +55,7 @@ class OpenAlarm(msgspec.Struct):
     state: str
     priority: str
     key: str
+    label: str = ""  # what it is about, in words
     why: str = ""
 
 

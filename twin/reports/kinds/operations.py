@@ -23,7 +23,7 @@ def build(twin: "Twin", _settings: ReportSettings, period: Period, words: Words)
     found = twin.alarms.figures(period.start_us, period.end_us)
     nodes = twin.nodes()
     online = sum(1 for node in nodes if node.online)
-    with_values = int((twin.latest(None).ts_us >= period.start_us).sum())
+    with_values = int((twin.store.state_at(period.end_us - 1).ts_us >= period.start_us).sum())
     summary = [
         Figure(words("nodes_online"), f"{online} / {len(nodes)}", mark=online < len(nodes)),
         Figure(words("readings_stored"), f"{words.number(with_values)} / {words.number(len(twin.directory.views))}"),
@@ -31,7 +31,7 @@ def build(twin: "Twin", _settings: ReportSettings, period: Period, words: Words)
     ]
     silent = [[node.node, node.why_silent or "–"] for node in nodes if not node.online]
     sections = [
-        Section(words("kind_operations"), figures=summary),
+        Section(words("summary"), figures=summary),
         *([Section(words("nodes"), tables=[Table([words("nodes"), words("why")], silent)])] if silent else []),
         Section(words("alarms"), charts=[by_hour(twin, period, words)], tables=[frequent_table(found, words)]),
         _commands(twin, period, words),

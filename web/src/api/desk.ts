@@ -35,6 +35,7 @@ export interface OpenAlarm {
   state: string;
   priority: string;
   key: string;
+  label: string;
   why: string;
 }
 export interface Snapshot {

@@ -101,8 +101,8 @@ function State({ snapshot }: { snapshot: desk.Snapshot }) {
           </dt>
           <dd>
             {snapshot[name].slice(0, LISTED).map((alarm) => (
-              <span key={alarm.id} class="shift-alarm">
-                #{alarm.id} {alarm.key}
+              <span key={alarm.id} class="shift-alarm" title={alarm.key}>
+                <span class="num">#{alarm.id}</span> {alarm.label || alarm.key}
                 {alarm.why && <q>{alarm.why}</q>}
               </span>
             ))}
