@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 
@@ -26,6 +27,17 @@ def test_a_real_log_that_is_sent_becomes_a_flight_with_its_track(twin: Any, logs
     assert track["ts_ms"] == sorted(track["ts_ms"])
     assert track["lat_deg"][0] == pytest.approx(-35.3627, abs=0.003)
     assert track["x"] == [None] * 100  # there is no model
+
+
+def test_a_table_of_positions_is_a_flight_and_a_list_of_links_is_none(twin: Any, logs: Path) -> None:
+    rows = "".join(f"2026-05-01T10:00:{second:02}Z,48.96,{18.16 + second * 1e-4:.5f},250\n" for second in range(60))
+    sent = twin.send(f"timestamp,latitude,longitude,altitude_m\n{rows}".encode(), "way.csv")
+    done = twin.ended(sent["id"])
+    assert done["state"] == "done", done
+    assert twin.get("/flights")["items"][0]["positions"] == 60
+    links = twin.send(b"GlobalId,task_id\n20WrgxqpbDtferON_k1P2X,T1\n", "links.csv", status=201)
+    assert len(links["id"]) == 64
+    assert 'aid4_uploads_total{what="done"} 1.0' in httpx.get(f"{twin.url}/metrics", timeout=60).text
 
 
 def test_photos_of_a_group_are_shown_with_the_flight_on_which_they_were_taken(twin: Any, logs: Path) -> None:

@@ -72,6 +72,7 @@ class TwinFigures(Collector):
         yield _family("aid4_sql", "users' queries", "what", twin.sql.counts)
         yield _gauge("aid4_scoring", "1 while detectors score what arrives", float(not twin.scoring.problem))
         yield _family("aid4_scoring_figures", "what the scorer counts", "what", twin.scoring.figures())
+        yield _family("aid4_uploads", "files of drones and what became of them", "what", twin.drones.uploads.counts)
         if twin.ingest is not None:
             counts = {**twin.ingest.metrics, **twin.ingest.absorber.counts}
             yield _family("aid4_ingest", "what arrived and what became of it", "what", counts)

@@ -1,10 +1,12 @@
 """POST /uploads and what becomes of them: files from drones and scanners, their groups, their progress, their end.
 
 A model, a schedule or a list of links for `POST /changes` comes the same way; it is told by its ending (.ifc, .ifczip,
-.xer, .xml, and .csv without kind, group or at) and answered with its digest.
+.xer, .xml, and .csv without kind, group, at or a column of latitudes) and answered with its digest.
 """
 
 import asyncio
+import re
+from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -21,7 +23,8 @@ from wire.limits import PAGE_ITEMS_DEFAULT
 
 __all__ = ["OPERATIONS"]
 
-_RETRY_S = "5"
+_HEAD_BYTES = 4_096
+_PLACES = re.compile(rb"(?i)\b(lat|latitude|lat_deg|gps_lat)\b|latitude")  # in the head of a table of positions
 _Name = Annotated[str, Meta(max_length=200)]
 
 
@@ -84,21 +87,25 @@ class Removed(msgspec.Struct):
 async def upload(call: Call[UploadQuery, None]) -> Response:
     """Stream a file to disk; its work begins at once, or with the commit of its group."""
     query, drones = call.query, call.twin.drones
+    chunks: AsyncIterator[bytes] = call.request.stream()
     if not query.resume and _is_model_file(query):
-        return json_response(await keep_model_file(call.twin, query.name, call.request.stream()), 201)
+        head = await anext(chunks, b"")
+        chunks = _after(head, chunks)
+        if suffix_of(query.name) != ".csv" or not _PLACES.search(head[:_HEAD_BYTES]):
+            return json_response(await keep_model_file(call.twin, query.name, chunks), 201)
     if not query.name and not query.resume:
         raise ProblemError("a file has a name", field="name", fix="send name=FILE with its ending")
     length = call.request.headers.get("content-length", "")
     wishes = _wishes(query)
     try:
         if query.resume:
-            row = await drones.intake.resume(query.resume, query.offset, call.request.stream(), wishes)
+            row = await drones.intake.resume(query.resume, query.offset, chunks, wishes)
         else:
             announced = int(length) if length.isascii() and length.isdigit() and len(length) < 16 else None
             sent = Sent(
                 query.name, query.kind, query.group, query.device, query.at, wishes, call.by, announced
             )  # fmt: skip
-            row = await drones.intake.take(sent, call.request.stream())
+            row = await drones.intake.take(sent, chunks)
     except BusyError as busy:
         raise ProblemError(busy.problem, field=busy.field, fix=busy.fix, status=429) from busy
     drones.work.wake()
@@ -137,6 +144,12 @@ def _is_model_file(query: UploadQuery) -> bool:
     suffix = suffix_of(query.name)
     for_drones = bool(query.kind or query.group or query.at)
     return suffix in MODEL_SUFFIXES and not (for_drones and suffix in (".csv", ".xml"))
+
+
+async def _after(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield head
+    async for chunk in rest:
+        yield chunk
 
 
 def _wishes(query: WishesQuery) -> Wishes:
