@@ -104,7 +104,12 @@ class ParkChildren:
         """Where the docks of simulated drones bring their scans, and of what; a token for a twin with accounts may be
         put beside it."""
         token = self._layout.dock.with_suffix(".token")
-        wish = {"url": f"http://127.0.0.1:{port}/", "ifc": str(model), "work": str(self._layout.root / "dock")}
+        wish: dict[str, Any] = {
+            "url": f"http://127.0.0.1:{port}/",
+            "ifc": str(model),
+            "work": str(self._layout.root / "dock"),
+        }
+        wish["tiles"] = [str(self._layout.twin / "tiles")]
         wish |= {"token": token.read_text().strip()} if token.exists() else {}
         fresh = self._layout.dock.with_suffix(".new")
         fresh.touch(mode=0o600)

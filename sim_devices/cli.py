@@ -14,6 +14,7 @@ import click
 
 from sim_devices.campus import Campus
 from sim_devices.damage import KINDS
+from sim_devices.drone.telemetry import POINTS
 from sim_devices.faults import DEVICE_FAULTS, LINK_FAULTS, SENSOR_FAULTS, Faults, Scenario, load_scenario
 from sim_devices.park import SPEED_MAX, Broker, Park, read_ports, write_ports
 from sim_devices.site import load_site
@@ -53,6 +54,10 @@ def list_(site: Path, as_json: bool) -> None:
             "points": [metric.name for metric in table.metrics(device)],
         }
         for device in table.devices
+    ]
+    rows += [
+        {"device": one.name, "kind": "drone", "protocol": "mavlink", "space": one.space, "points": list(POINTS)}
+        for one in table.drones
     ]
     if as_json:
         click.echo(json.dumps({"devices": rows}))

@@ -33,7 +33,7 @@ Metres = tuple[float, float, float]
 
 
 class Surveyor:
-    """`wish` is a JSON file {"url", "ifc", "work", "token"} that is written when the twin is up: no file, no scan."""
+    """`wish` is a JSON file {"url", "ifc", "work", "token", "tiles"}, written when the twin is up: no file, no scan."""
 
     def __init__(self, wish: Path | None, time_zone: str, seed: int, every_s: float = EVERY_S) -> None:
         self._wish, self._zone, self._seed, self._every_s = wish, ZoneInfo(time_zone), seed, every_s
@@ -77,7 +77,8 @@ class Surveyor:
         count = min(spec.scan_stations, len(track))
         stations = [track[at * (len(track) - 1) // max(count - 1, 1)] for at in range(count)]
         return ScanTask(
-            ifc=wish["ifc"], tiles=str(work / "tiles"), out=str(out), stations=stations, points=spec.scan_points,
+            ifc=wish["ifc"], tiles=[*wish.get("tiles", ()), str(work / "tiles")], out=str(out), stations=stations,
+            points=spec.scan_points,
             late=spec.late, seed=self._seed, at=here.isoformat(),
             taken=now.isoformat(timespec="seconds").replace("+00:00", "Z"), device=spec.name,
             url=wish.get("url", ""), token=wish.get("token", ""),

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from drone_ingest.mavlink.live_dialect import definitions
+from drone_ingest.mavlink.telemetry import METRICS
 from sim_devices.drone.autopilot import CRITICAL_SHARE, LOW_SHARE, Autopilot
 
-__all__ = ["MESSAGES", "NUMBERS", "RATES_HZ"]
+__all__ = ["MESSAGES", "NUMBERS", "POINTS", "RATES_HZ"]
 
 _QUADROTOR, _ARDUPILOT = 2, 3
 _AUTO_FLAGS, _ARMED = 1 | 4 | 8 | 16, 128  # custom mode, guided, stabilised
@@ -138,4 +139,8 @@ RATES_HZ: Final = {
     "GPS_RAW_INT": 1.0, "HOME_POSITION": 0.1, "VFR_HUD": 2.0, "VIBRATION": 0.5, "WIND": 0.5, "MISSION_CURRENT": 1.0,
     "EXTENDED_SYS_STATE": 1.0, "FENCE_STATUS": 1.0, "SYSTEM_TIME": 0.5,
 }  # fmt: skip
+POINTS: Final = (  # what an agent makes of it
+    *(metric.key for metric in METRICS if metric.message in MESSAGES),
+    "pose", "mode", "armed", "flight_state", "command",
+)  # fmt: skip
 NUMBERS: Final = {one.id: one.name for one in definitions()}
