@@ -84,11 +84,27 @@ def logs_command(seed: int, megabytes: float, repeats: int, files: tuple[Path, .
 @bench.command("detect")
 @click.option("--streams", default=10_000, show_default=True, help="Streams of one tick, in tiles of 250.")
 @click.option("--ticks", default=200, show_default=True, help="Ticks, back to back.")
+@click.option(
+    "--part",
+    "parts",
+    multiple=True,
+    type=click.Choice(["tiles", "runtime", "park"]),
+    help="Trained tiles, the live scorer, or a simulated park with a fault of each kind. Default: tiles and runtime.",
+)
+@click.option("--budget", default=0.02, show_default=True, help="park: false-alarm episodes per stream-day.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def detect_command(streams: int, ticks: int, as_json: bool) -> None:
-    """How long a tick of ten thousand detectors takes on one core, what they keep, how fast a model loads."""
+def detect_command(streams: int, ticks: int, parts: tuple[str, ...], budget: float, as_json: bool) -> None:
+    """How long a tick of ten thousand detectors takes on one core, what they keep, and what they find in a park."""
     tell = (lambda _text: None) if as_json else click.echo
-    found = _call("aid4.bench.detect", "detect", streams=streams, ticks=ticks, tell=tell)
+    found: dict[str, Any] = {"ok": True}
+    parts = parts or ("tiles", "runtime")
+    if "tiles" in parts:
+        found |= _call("aid4.bench.detect", "detect", streams=streams, ticks=ticks, tell=tell)
+    if "runtime" in parts:
+        found["runtime"] = _call("aid4.bench.detect_runtime", "detect_runtime", streams=streams, ticks=ticks, tell=tell)
+    if "park" in parts:
+        found["park"] = _call("aid4.bench.park_alarms", "park_alarms", budget_per_day=budget, tell=tell)
+    found["ok"] = found["ok"] and all(found[part]["ok"] for part in ("runtime", "park") if part in found)
     _show(found, as_json)
     if not found["ok"]:
         raise SystemExit(1)
