@@ -25,7 +25,7 @@ CLASS: Final = "anomaly"
 _RULES: Final = frozenset({"point", "device"})
 _BLAMED_SHARE = 0.15
 _DIRECTIONS = {1: "high", -1: "low", 0: ""}
-_FACTS = {"stuck": "stuck", "spikes": "spike", "clock": "clock"}
+_FACTS = {"stuck": "stuck", "frozen": "stuck", "spikes": "spike", "clock": "clock"}
 
 
 class ScoreAlarms:

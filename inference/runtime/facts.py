@@ -2,7 +2,8 @@
 
 | fact | says |
 |---|---|
-| stuck | a stream that moves has rested four times longer than ever, within its range, while its device goes on |
+| stuck | a stream that moves has rested four times longer than ever, by the clock or by what others of its device did |
+| frozen | all that moves of a device has rested four times longer than ever, and it goes on talking |
 | spikes | three times in an hour it leapt far beyond any step of it, and came back at once |
 | clock | the times of a device's readings have left their usual distance from their arrival, and others' have not |
 
@@ -19,9 +20,11 @@ from inference.windows import Floats
 
 __all__ = ["FACTS", "Facts"]
 
-FACTS = ("stuck", "spikes", "clock")
+FACTS = ("stuck", "frozen", "spikes", "clock")
 _FAR = np.iinfo(np.int64).min // 2
 _STUCK_US_MIN, _REST_RATIO, _PACE_RATIO, _CHANGES_MIN = 300_000_000, 4.0, 60.0, 50
+_MATES_MIN = 60.0  # changes of the others while it rested
+_FROZEN_US_MIN = 900_000_000
 _EDGE_SHARE = 0.01  # of the range: nearer to its ends a value rests by right
 _LEAP_RATIO, _BACK_SHARE, _BACK_READINGS, _LEARN_READINGS = 2.0, 0.25, 3, 300
 _YOUNG_US, _YOUNG_RATIO = 86_400_000_000, 3.0
@@ -52,6 +55,8 @@ class Facts:
         self.changed_us, self.began_us = np.full(count, _FAR), np.full(count, _FAR)
         self.readings, self.changes = np.zeros(count, np.int64), np.zeros(count, np.int64)
         self.rest_us = np.zeros(count, np.int64)  # longest rest
+        self.mates, self.mates_then, self.mates_rest = np.zeros(count), np.zeros(count), np.zeros(count)
+        self.lull_us, self.asset_us = np.zeros(count, np.int64), np.full(count, _FAR)  # of the whole device
         self.low, self.high = np.full(count, np.inf), np.full(count, -np.inf)
         self.step = np.zeros(count)  # largest step that stayed
         self.slack = np.ones(count)  # how much wider the bounds are than they were at first
@@ -65,7 +70,7 @@ class Facts:
             np.zeros(count, np.int64),
             np.zeros(count, np.int64),
         )
-        self.stuck, self.spikes, self.clock = (np.zeros(count, bool) for _ in range(3))
+        self.stuck, self.frozen, self.spikes, self.clock = (np.zeros(count, bool) for _ in range(4))
 
     def arrive(self, slot: NDArray[np.intp], ts_us: NDArray[np.int64], arrived_us: int) -> None:
         """Readings came now: how far are their times from it? The last one of each stream in the batch counts."""
@@ -83,7 +88,7 @@ class Facts:
 
     def flags(self) -> NDArray[np.bool_]:
         """Streams of which any fact holds, but for those that ring nothing."""
-        found: NDArray[np.bool_] = (self.stuck | self.spikes | self.clock) & self._rings
+        found: NDArray[np.bool_] = (self.stuck | self.frozen | self.spikes | self.clock) & self._rings
         return found
 
     def name(self, slot: int) -> str:
@@ -135,7 +140,23 @@ class Facts:
             self.began_us[mine[first]] == _FAR, when[first], self.began_us[mine[first]]
         )
         self.changed_us[mine[last]] = when[last]
-        self.changes += np.bincount(mine, minlength=len(self.changes))
+        moves = np.bincount(mine, minlength=len(self.changes))
+        self.changes += moves
+        self._company(np.flatnonzero(moves), moves)
+
+    def _company(self, moved: NDArray[np.intp], moves: NDArray[np.intp]) -> None:
+        """What the others of each device did while a stream rested, and how long whole devices rest."""
+        rest = (self.mates - self.mates_then)[moved] * np.where(self.stuck[moved], 0.5, 1.0)
+        self.mates_rest[moved] = np.maximum(self.mates_rest[moved], rest)
+        of_asset = np.bincount(self._asset, moves, int(self._asset.max()) + 1)
+        self.mates += of_asset[self._asset] - moves
+        self.mates_then[moved] = self.mates[moved]
+        newest = np.full(len(of_asset), _FAR)
+        np.maximum.at(newest, self._asset, self.changed_us)
+        now_us = newest[self._asset]
+        lull = np.where((self.asset_us > _FAR) & (now_us > self.asset_us), now_us - self.asset_us, 0)
+        self.lull_us = np.maximum(self.lull_us, np.where(self.frozen, lull // 2, lull))
+        self.asset_us = now_us
 
     def _leaps(
         self, slot: NDArray[np.intp], ts: NDArray[np.int64], value: Floats, before: Floats, jump: Floats
@@ -170,8 +191,9 @@ class Facts:
         self.wide = self.slack * np.where(aged_us < _YOUNG_US, _YOUNG_RATIO, 1.0)
         learned = (self.began_us > _FAR) & (aged_us >= self._learn_us)
         recent = cut_us - self.impulse_us < _HOUR_US
-        before = self.stuck | self.spikes
+        before = self.stuck | self.frozen | self.spikes
         self.stuck = learned & self._rests_too_long(cut_us)
+        self.frozen = learned & (aged_us >= _YOUNG_US) & self._device_rests(cut_us) & ~self.stuck
         self.spikes = learned & (recent[:, -1] | (self.spikes & recent[:, 0]))
         off = self.off_readings >= _CLOCK_READINGS
         if off.any():
@@ -179,7 +201,7 @@ class Facts:
             share = np.bincount(self._node, off & told) / np.maximum(np.bincount(self._node, told), 1)
             off = off & (share[self._node] < 0.5)  # all of a gateway's: its own clock, which others watch
         self.clock = off
-        self._widen((self.stuck | self.spikes) & ~before, cut_us)
+        self._widen((self.stuck | self.frozen | self.spikes) & ~before, cut_us)
 
     def _widen(self, begun: NDArray[np.bool_], cut_us: int) -> None:
         self.slack[begun] = np.minimum(2.0 * self.slack[begun], _SLACK_MAX)
@@ -188,24 +210,34 @@ class Facts:
         self.slack[calm] = np.maximum(0.5 * self.slack[calm], 1.0)
         self.slack_us[calm] = cut_us
 
+    def _speaks(self, cut_us: int) -> NDArray[np.bool_]:
+        found: NDArray[np.bool_] = cut_us - self.last_us <= 3.0 * np.nan_to_num(self._period_us) + 1e6
+        return found
+
+    def _device_rests(self, cut_us: int) -> NDArray[np.bool_]:
+        moves = self.changes >= _CHANGES_MIN
+        movers = np.bincount(self._asset, moves, int(self._asset.max(initial=-1)) + 1)[self._asset]
+        bound = np.maximum(_FROZEN_US_MIN, _REST_RATIO * self.lull_us) * self.wide
+        bound = np.where(self.frozen, 0.0, bound)
+        found: NDArray[np.bool_] = moves & (movers >= 2) & self._speaks(cut_us) & (self.last_us - self.asset_us > bound)
+        return found
+
     def _rests_too_long(self, cut_us: int) -> NDArray[np.bool_]:
         rest = self.last_us - self.changed_us
         pace = (self.changed_us - self.began_us) / np.maximum(self.changes, 1)
         bound = np.maximum(_STUCK_US_MIN, np.maximum(_REST_RATIO * self.rest_us, _PACE_RATIO * pace)) * self.wide
-        bound = np.where(self.stuck, 0.0, bound)  # once stuck, until it moves
+        company = np.maximum(_MATES_MIN, _REST_RATIO * self.mates_rest) * self.wide
+        long = (rest > bound) | ((self.mates - self.mates_then > company) & (rest > _STUCK_US_MIN))
         moves = self.changes >= _CHANGES_MIN
-        speaks = cut_us - self.last_us <= 3.0 * np.where(np.isfinite(self._period_us), self._period_us, 0.0) + 1e6
         edge = _EDGE_SHARE * (self.high - self.low)
         inside = (self.last > self.low + edge) & (self.last < self.high - edge)
-        still = rest > 0.5 * bound
         counted = int(self._asset.max(initial=-1)) + 1
         movers = np.bincount(self._asset, moves, counted)
         resting = np.bincount(
             self._asset, moves & (cut_us - self.changed_us > 0.5 * _STUCK_US_MIN) & (rest > 0), counted
         )
-        lively = (2 * (resting - 1) < movers)[self._asset]
+        lively = (2 * (resting - 1) < movers)[self._asset] & (movers > 1)[self._asset]
         alone = (movers <= 1)[self._asset] & (self.changes >= 20 * _CHANGES_MIN) & (rest > 2 * bound)
-        found: NDArray[np.bool_] = (
-            moves & speaks & inside & still & (rest > bound) & (lively & (movers > 1)[self._asset] | alone)
-        )
+        still = self.stuck & (rest > 0)  # once stuck, until it moves
+        found: NDArray[np.bool_] = moves & self._speaks(cut_us) & (inside & long & (lively | alone) | still)
         return found

@@ -4,8 +4,9 @@ Two steps: each feature against its own past, on both sides; what they say toget
 against its own past again, so that a stream's budget holds whatever its features have in common. A stream never claims
 to be rarer than what it has seen lets it say, log10(blocks) + 1.5 decades: how long it learns before it may alarm
 follows from the budget. The features are those of `detectors.adaptive` (its numpy form, equal to the graph within 1e-9)
-and the extremes of the last six hours, which see what no longer comes to rest. Nothing is learned from a row in an open
-alarm, until the alarm has stood so long that it is the new normal.
+and the extremes of the last six hours, which see what no longer comes to rest. Blocks are
+learned from when they are half a day old, so that what creeps in is judged by what was before it; what ended in an
+alarm is not learned from, until the alarm has stood so long that it is the new normal.
 """
 
 import zlib
@@ -35,11 +36,26 @@ _RARE = [FEATURES.index(name) for name in ("value", "step", "mean4", "away16", "
 _NEW = [index for index, name in enumerate(FEATURES) if name not in ("step", "holt")]
 _AGREEMENT = 2.0
 _BEYOND = 1.5  # decades that a tail may be believed beyond what was seen
+_HELD_BLOCKS, _YOUNG_BLOCKS = 12, 30  # blocks wait so long to be learned from, once so many are
 _FUSED_FROM = 6  # blocks, before what is fused means nothing
 _ACCEPT_S = 86_400.0  # an alarm that stood so long is learned from
 _WARM_ROWS = 64  # before, windows are not full
 _BANK_ROWS, _BANK_SLOTS = 16, 24
-_OWN = (*("_rows", "_peaks", "_fused", "_active_rows", "_before", "_falls", "_bank", "_bank_ts", "_first"),)
+_OWN = (
+    *(
+        "_rows",
+        "_peaks",
+        "_fused",
+        "_held",
+        "_blocks",
+        "_active_rows",
+        "_before",
+        "_falls",
+        "_bank",
+        "_bank_ts",
+        "_first",
+    ),
+)
 _TABLE = ("start", "width", "rise", "top", "tail")
 _LEVELS = [FEATURES.index("value"), FEATURES.index("mean4")]
 
@@ -128,10 +144,13 @@ class OnlineGroup:
         self._rings = np.array([one.alarms for one in self.streams], bool) & ~covered
 
     def direction(self, slot: int) -> int:
-        """Whether a stream is above (1) or below (-1) what it was in the hour before, or neither."""
+        """Whether a stream is above (1) or below (-1) what it was in the hour before, else in its usual day."""
         ring = self._state["ring"][slot]
-        away, spread = ring[-4:].mean() - np.median(ring), np.median(np.abs(ring - np.median(ring)))
-        return int(np.sign(away)) if abs(away) > spread else 0
+        middle = np.median(ring)
+        away, spread = ring[-1] - middle, np.median(np.abs(ring - middle))
+        if abs(away) <= 2.0 * spread:  # it may have been away for the whole window: against the hour of the day
+            away = middle - self._state["slot_mean"][slot].mean()
+        return int(np.sign(away))
 
     def parts(self) -> list[tuple[str, Arrays]]:
         """All state as arrays over streams; writing into them changes the state."""
@@ -177,13 +196,15 @@ class OnlineGroup:
     def _make(self, streams: int) -> None:
         self._state = Adaptive.start(streams)
         self._reference = BlockReference(streams, _COLUMNS)
-        self._fusion = BlockReference(streams, 1)
+        self._fusion = BlockReference(streams, 1, tail_shape=0.0)
         self._extremes = _Extremes(streams)
         self.alarms = Alarms(self.policy, streams, 0)
         self._rows, self._active_rows = np.zeros(streams, np.int64), np.zeros(streams, np.int64)
         self._first = np.full(streams, -1, np.int64)
         self._peaks = np.full((streams, _COLUMNS), -np.inf, np.float32)
-        self._fused = np.full(streams, -np.inf)
+        self._fused = np.full(streams, -np.inf, np.float32)
+        self._held = np.full((streams, _HELD_BLOCKS, _COLUMNS + 1), -np.inf, np.float32)
+        self._blocks = np.zeros(streams, np.int64)
         self._before = np.full(streams, np.nan)
         self._falls = np.zeros(streams, np.int64)
         self._bank = np.zeros((streams, _BANK_SLOTS, _BANK_ROWS), np.float32)
@@ -219,14 +240,21 @@ class OnlineGroup:
         self._peaks[calm] = np.maximum(self._peaks[calm], both[calm])
         told = calm & (self._reference.count >= _FUSED_FROM)
         self._fused[told] = np.maximum(self._fused[told], fused[told])
+        self._held[self._active_rows == 1] = -np.inf  # what led to an alarm
         due = np.flatnonzero(((row + self._offset) % BLOCK_ROWS == 0) & np.isfinite(self._peaks[:, 0]))
         if not len(due):
             return
-        self._reference.learn(due, self._peaks[due].astype(np.float64))
-        self._peaks[due] = -np.inf
-        due = due[np.isfinite(self._fused[due])]
-        self._fusion.learn(due, self._fused[due][:, None])
-        self._fused[due] = -np.inf
+        young = self._reference.count[due] < _YOUNG_BLOCKS
+        block = np.concatenate([self._peaks[due], self._fused[due, None]], axis=1)
+        at = self._blocks[due] % _HELD_BLOCKS
+        ripe = np.where(young[:, None], block, self._held[due, at])
+        self._held[due, at] = np.where(young[:, None], -np.inf, block)
+        self._blocks[due] += 1
+        self._peaks[due], self._fused[due] = -np.inf, -np.inf
+        good = np.isfinite(ripe[:, 0])
+        self._reference.learn(due[good], ripe[good, :-1].astype(np.float64))
+        good = np.isfinite(ripe[:, -1])
+        self._fusion.learn(due[good], ripe[good, -1:].astype(np.float64))
 
     def _keep_window(self, row: int, end_us: int) -> None:
         """Once an hour of each stream's own, keep its last rows as a window of normal, unless it is not."""

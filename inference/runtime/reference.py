@@ -24,8 +24,8 @@ _LOG_P_MAX = 8.0
 class BlockReference:
     """`columns` statistics of `streams` streams, each judged on the side of its high values."""
 
-    def __init__(self, streams: int, columns: int) -> None:
-        both = columns
+    def __init__(self, streams: int, columns: int, tail_shape: float = _TAIL_SHAPE) -> None:
+        both, self._shape = columns, tail_shape
         self.peaks = np.zeros((streams, BLOCKS, both), np.float32)
         self.count = np.zeros(streams, np.int64)  # blocks ever taken
         self._low, self._middle, self._top = (np.zeros((streams, both)) for _ in range(3))
@@ -35,7 +35,8 @@ class BlockReference:
     def judge(self, both: Floats) -> Floats:
         """−log10 p (streams, columns) of one row of statistics (streams, columns); 0 before six blocks."""
         above = np.maximum(both - self._top, 0.0) / self._scale
-        tail = np.log1p(_TAIL_SHAPE * above) / (_TAIL_SHAPE * np.log(10.0)) + self._base[:, None]
+        decades = np.log1p(self._shape * above) / self._shape if self._shape else above
+        tail = decades / np.log(10.0) + self._base[:, None]
         lower = np.clip((both - self._low) / np.maximum(self._middle - self._low, 1e-300), 0.0, 1.0) * _MIDDLE_LOG_P
         upper = np.clip((both - self._middle) / np.maximum(self._top - self._middle, 1e-300), 0.0, 1.0)
         inner = lower + upper * (self._base[:, None] - _MIDDLE_LOG_P)
@@ -59,6 +60,6 @@ class BlockReference:
         excess = (ordered[:, n - exceeding :] - top[:, None]).sum(axis=1)
         excess += _RANGE_SHARE * (ordered[:, -1] - ordered[:, 0])
         size = np.maximum(np.abs(ordered[:, -1]), np.abs(ordered[:, 0]))
-        self._scale[which] = np.maximum(excess / exceeding, 1e-6 * size + 1e-12) * (1.0 - _TAIL_SHAPE)
+        self._scale[which] = np.maximum(excess / exceeding, 1e-6 * size + 1e-12) * (1.0 - self._shape)
         self._low[which], self._middle[which], self._top[which] = ordered[:, 0], ordered[:, n // 2], top
         self._base[which] = -np.log10((exceeding + 1) / (n + 1))
