@@ -10,7 +10,7 @@ import msgspec
 
 __all__ = ["Evidence", "LANGUAGES", "Texts", "action_of", "load_texts", "sentence", "title_of"]
 
-LANGUAGES = ("en",)
+LANGUAGES = ("en", "sk", "zh-TW")
 _FOLDER = Path(__file__).with_name("texts")
 
 
