@@ -119,7 +119,7 @@ def value(point: int, ts_s: Any) -> Any:
 
 
 async def fill(agent: Agent, now_s: float) -> None:
-    """Two hours of history with a hole of ten minutes in every line, modes of twenty minutes each, and one day before."""
+    """Two hours with a hole of ten minutes in every line, modes of twenty minutes each, and hours of the day before."""
     ages = np.arange(HISTORY_S, 0, -2.0)
     times = now_s - ages[(ages > 3_000) | (ages < 2_400)]
     for point in points():

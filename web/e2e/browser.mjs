@@ -23,7 +23,7 @@ export async function launch(base, more = []) {
   const faults = [];
 
   /** A page in a context of its own. `allowed` matches console errors that the check provokes. */
-  async function open(path = "/", { size = WIDE, theme = "light", language = "en", allowed = null, motion = "reduce" } = {}) {
+  async function open(path = "/", { size = WIDE, theme = "light", language = "en", allowed = null, motion = "reduce", still = false } = {}) {
     const phone = size.width < 500;
     const context = await browser.newContext({
       viewport: size,
@@ -36,6 +36,7 @@ export async function launch(base, more = []) {
     await context.addInitScript((chosen) => {
       if (!localStorage.getItem("aid4.settings")) localStorage.setItem("aid4.settings", JSON.stringify({ language: chosen }));
     }, language);
+    if (still) await context.addInitScript(withoutPoses);
     context.setDefaultTimeout(PATIENCE_MS);
     const page = await context.newPage();
     page.on("console", (message) => {
@@ -55,6 +56,14 @@ export async function launch(base, more = []) {
   }
 
   return { open, faults, base, close: () => browser.close() };
+}
+
+/** No drone moves: what the page asks for poses stays unsaid. */
+function withoutPoses() {
+  const { send } = WebSocket.prototype;
+  WebSocket.prototype.send = function (text) {
+    if (!String(text).includes('"poses":true')) send.call(this, text);
+  };
 }
 
 /** A picture of the page beside the test's results, where a folder was named for them. */

@@ -9,7 +9,7 @@ const api = async (page, path) => page.evaluate(async (asked) => (await fetch(`/
 
 /** The 3D view with every tile there and one more frame drawn. */
 async function opened(open, path = "/model") {
-  const page = await open(path, { size: SMALL });
+  const page = await open(path, { size: SMALL, still: true });
   await page.waitForSelector(".stage[data-phase=open]");
   await page.waitForTimeout(400);
   return page;
@@ -215,7 +215,7 @@ export async function rooms_are_a_heat_map_and_open_their_faceplate({ open }) {
 }
 
 export async function a_task_of_the_plan_shows_its_elements({ open }) {
-  const page = await open("/schedule");
+  const page = await open("/schedule", { still: true });
   await page.waitForSelector(".gantt-row");
   await textWhen(page, ".plan-counts", (text) => /%/.test(text));
   const { items } = await api(page, "/schedule?limit=2000");

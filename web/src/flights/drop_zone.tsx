@@ -127,14 +127,14 @@ function SentRow({ one }: { one: Sent }) {
           </button>
         )}
       </span>
-      {problem && (
+      {problem && !upload?.reasons?.some((reason) => reason.fix) && (
         <p class="sent-why" role="alert">
           {[problem.detail ?? (problem as { problem?: string }).problem ?? problem.title].filter(Boolean).join("")} {problem.fix && t("error.fix", { fix: problem.fix })}
         </p>
       )}
       {(upload?.reasons ?? []).map((reason) => (
-        <p key={reason.code} class="sent-why" role="alert">
-          {reason.text} {reason.fix && t("error.fix", { fix: reason.fix })}
+        <p key={reason.code} class="sent-why" data-code={reason.code} role="alert">
+          {reason.text} {reason.fix && <strong>{t("error.fix", { fix: reason.fix })}</strong>}
         </p>
       ))}
     </li>

@@ -10,7 +10,7 @@ import * as format from "../i18n/format";
 import { zone } from "../state/catalogue";
 import { useResource } from "../state/resource";
 import { go, scene } from "../state/route";
-import { at, live, play, seek, setRange, speed } from "../state/time";
+import { at, live, mode, pause, play, seek, setRange, speed } from "../state/time";
 import { placesOf } from "../state/track";
 import { TrackMap } from "./track_map";
 import { distance, span } from "./words";
@@ -43,9 +43,9 @@ export function FlightPanel({ id }: { id: string }) {
       </header>
       <div class="ways">
         {data.start && (
-          <button type="button" class="button primary" onClick={() => fly(data)}>
-            <Icon name="play" size={14} />
-            {t("flights.play")}
+          <button type="button" class="button primary" onClick={() => (mode.value === "playing" ? pause() : fly(data))}>
+            <Icon name={mode.value === "playing" ? "pause" : "play"} size={14} />
+            {t(mode.value === "playing" ? "time.pause" : "flights.play")}
           </button>
         )}
         {placed && (

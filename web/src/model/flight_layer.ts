@@ -75,7 +75,7 @@ export class FlightLayer {
     const there = new Set(poses.map((pose) => pose.device));
     for (const [device, shape] of this.drones) if (!there.has(device)) this.land(device, shape);
     for (const pose of poses) this.put(pose);
-    this.model.stage.draw();
+    this.model.stage.drawCalmly();
   }
 
   /** Keep drones as large as a hand can point at, whatever the distance. Called before each frame. */

@@ -86,23 +86,30 @@ function useLayer(model: ParkModel): FlightLayer {
   return layer;
 }
 
-/** The points of a scan, and how many of them are drawn. */
+/** The points of a scan, how many of them are drawn, and whether they are. */
 function Cloud({ model, scan }: { model: ParkModel; scan: string }) {
   const [drawn, setDrawn] = useState<{ points: number; of: number } | null>(null);
+  const { shade } = scene.value;
+  // points would cover what the scan says of the elements below them
+  const [shown, setShown] = useState(shade !== "verdict" && shade !== "deviation");
+  const layer = useMemo(() => new CloudLayer(model), [model, scan]);
+  useEffect(() => {
+    layer.group.visible = shown;
+    model.stage.draw();
+  }, [layer, shown]);
   useEffect(() => {
     const abort = new AbortController();
-    const layer = new CloudLayer(model);
     layer.load(scan, abort.signal, (points, of) => setDrawn({ points, of })).catch(() => undefined); // a scan may have no cloud kept
     return () => {
       abort.abort();
       layer.dispose();
     };
-  }, [model, scan]);
+  }, [layer]);
   if (!drawn) return null;
   return (
-    <p class="cloud-note num" data-points={drawn.points}>
-      <Icon name="scan" size={14} /> {t("scan.pointsShown", { n: drawn.points, of: format.number(drawn.of) })}
-    </p>
+    <button type="button" class="button cloud-note num" data-points={drawn.points} aria-pressed={shown} onClick={() => setShown(!shown)}>
+      <Icon name="scan" size={14} /> {shown ? t("scan.pointsShown", { n: drawn.points, of: format.number(drawn.of) }) : t("scan.showPoints")}
+    </button>
   );
 }
 

@@ -9,6 +9,8 @@ const FLIGHT_MS = 600;
 /** From the south-east, a third above: how people know a site from its brochure. */
 const FIRST_LOOK = new Vector3(0.75, 0.62, 1).normalize();
 const PIXEL_RATIO_MAX = 2;
+const CALM_MS_MIN = 100;
+const CALM_TIMES = 6;
 
 export type GraphicsState = "ready" | "lost";
 
@@ -28,6 +30,8 @@ export class Stage {
   private readonly watch: ResizeObserver;
   private readonly lines = new LineSegments(new BufferGeometry(), new LineBasicMaterial({ depthTest: false, transparent: true }));
   private wanted = 0;
+  private cost_ms = 0;
+  private calm: ReturnType<typeof setTimeout> | undefined;
   private flight = 0;
   private lost = false;
   private covered = { right: 0, bottom: 0 };
@@ -70,7 +74,20 @@ export class Stage {
 
   /** Draw a frame soon; as often as it is asked for, once. */
   draw(): void {
-    if (!this.lost) this.wanted ||= requestAnimationFrame(() => this.frame());
+    if (this.lost || this.wanted) return;
+    const asked = performance.now();
+    this.wanted = requestAnimationFrame(() => {
+      this.cost_ms = performance.now() - asked;
+      this.frame();
+    });
+  }
+
+  /** Draw what moves by itself: seldom where a frame takes long, so that the page stays quick without a graphics card. */
+  drawCalmly(): void {
+    this.calm ??= setTimeout(() => {
+      this.calm = undefined;
+      this.draw();
+    }, Math.max(CALM_MS_MIN, this.cost_ms * CALM_TIMES));
   }
 
   paper(colour: string, ink: string): void {
@@ -151,6 +168,7 @@ export class Stage {
   }
 
   dispose(): void {
+    clearTimeout(this.calm);
     cancelAnimationFrame(this.wanted);
     cancelAnimationFrame(this.flight);
     this.watch.disconnect();
