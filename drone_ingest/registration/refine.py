@@ -58,7 +58,8 @@ def refine(
 ) -> Fit:
     """Fit cloud points (n, 3) to the surfaces from `start`; one round for each reach, two at the last."""
     centre = (elements.low_m + elements.high_m) / 2
-    rim = float(np.linalg.norm(elements.high_m - elements.low_m)) / 2 or 1.0
+    half = (elements.high_m - elements.low_m) / 2
+    rim = np.maximum(np.sqrt((half**2).sum() - half**2), 0.1)  # of a turn about each axis
     motion, matrix, found, scale = start.copy(), np.zeros((6, 6)), 0, reaches_m[-1]
     for reach in reaches_m:
         here = apply(motion, points)
@@ -67,8 +68,8 @@ def refine(
         found = len(met.row)
         if met.alone.sum() > _ALONE_SHARE * found:
             met = met.where(met.alone)
-        arm = (here[met.row] - centre) / rim
-        jacobian = np.hstack([met.normal, np.cross(arm, met.normal)])
+        arm = here[met.row] - centre
+        jacobian = np.hstack([met.normal, np.cross(arm, met.normal) / rim])
         share = _fair_shares(met.element, sigma_m)
         matrix, step, scale = _solve(
             jacobian, met.offset_m, share, reach, sigma_m, _control_rows(controls, motion, centre, rim)
@@ -80,22 +81,23 @@ def refine(
     return Fit(motion, found, np.diag(matrix).copy(), vectors[:, 0], float(values[0]), scale)
 
 
-def _control_rows(controls: Controls | None, motion: Matrix, centre: Floats, rim: float) -> tuple[Floats, Floats]:
+def _control_rows(controls: Controls | None, motion: Matrix, centre: Floats, rim: Floats) -> tuple[Floats, Floats]:
     if controls is None or not len(controls.ids):
         return np.zeros((0, 6)), np.zeros(0)
     here = apply(motion, controls.cloud_m)
-    arm = (here - centre) / rim
+    arm = here - centre
     axes = np.eye(3)
     rows = [
-        np.hstack([np.broadcast_to(axis, arm.shape), np.cross(arm, np.broadcast_to(axis, arm.shape))]) for axis in axes
+        np.hstack([np.broadcast_to(axis, arm.shape), np.cross(arm, np.broadcast_to(axis, arm.shape)) / rim])
+        for axis in axes
     ]
     return np.concatenate(rows), (here - controls.model_m).T.ravel()
 
 
 def _fair_shares(element: NDArray[np.int64], sigma_m: float) -> Floats:
-    """Weight of each point: all points of an element share the error of its being built, their own noise they do not."""
-    count = np.bincount(element)[element] if len(element) else np.zeros(0)
-    shares: Floats = sigma_m**2 / (sigma_m**2 + count * _BUILT_M**2)
+    """Weight of each point: the points of an element share the error of its being built, and not their own noise."""
+    count = np.bincount(element)[element].astype(np.float64) if len(element) else np.zeros(0)
+    shares: Floats = np.divide(sigma_m**2, sigma_m**2 + count * _BUILT_M**2)
     return shares
 
 
