@@ -14,10 +14,21 @@ from numpy.typing import NDArray
 from bim.tiles.meshes import ElementMesh
 from drone_ingest.scan.rays import load_open3d
 
-__all__ = ["Floats", "Hits", "RayScene", "Solid"]
+__all__ = ["BODILESS", "Floats", "Hits", "RayScene", "Solid", "is_body"]
 
 Floats = NDArray[np.float64]
+BODILESS = frozenset(
+    {"IfcSpace", "IfcOpeningElement", "IfcOpeningStandardCase", "IfcVoidingFeature", "IfcVirtualElement",
+     "IfcSpatialZone", "IfcExternalSpatialElement", "IfcZone", "IfcGrid", "IfcAnnotation"}
+)  # fmt: skip
+"""Classes that have a shape and no matter."""
+
 _RAYS_AT_ONCE = 500_000  # 24 bytes in and 40 out a ray
+
+
+def is_body(one: ElementMesh) -> bool:
+    """Whether an element is matter that light meets."""
+    return one.type not in BODILESS and len(one.triangles) > 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,7 @@ import pyarrow.parquet as pq
 
 from bim.tiles.meshes import ElementMesh
 from drone_ingest.model import Model, element_plan, planned_at
-from drone_ingest.ray_scene import Floats
-from drone_ingest.simulate.site import is_body
+from drone_ingest.ray_scene import Floats, is_body
 from wire.errors import InputError
 
 __all__ = ["Choice", "default_home", "late_elements", "select", "standing"]

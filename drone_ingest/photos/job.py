@@ -20,7 +20,7 @@ from bim.tiles import load_meshes
 from drone_ingest.limits import GIB
 from drone_ingest.photos.pose import CameraPose
 from drone_ingest.photos.seen import PHOTO_ELEMENTS, PhotoScene
-from drone_ingest.simulate.site import is_body
+from drone_ingest.ray_scene import is_body
 from wire.errors import InputError, UserError
 
 __all__ = ["PhotosJob", "main", "run"]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bim.tiles.meshes import ElementMesh
 from drone_ingest.ray_scene import Floats
 
-__all__ = ["KINDS", "Place", "clutter", "outline"]
+__all__ = ["KINDS", "Place", "boxes", "clutter", "outline"]
 
 _BAY_M, _LIFT_M = 2.5, 2.0  # of a scaffold
 _TUBE_M, _DECK_M = 0.05, 0.6

@@ -7,18 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bim.tiles.meshes import ElementMesh
-from drone_ingest.ray_scene import Floats, RayScene, Solid
+from drone_ingest.ray_scene import Floats, RayScene, Solid, is_body
 from drone_ingest.simulate.clutter import KINDS, Place, clutter, outline
 from drone_ingest.simulate.sensor import Disturbance
 from wire.errors import InputError
 
-__all__ = ["BODILESS", "GROUND", "Site", "is_body", "site_of"]
-
-BODILESS = frozenset(
-    {"IfcSpace", "IfcOpeningElement", "IfcOpeningStandardCase", "IfcVirtualElement", "IfcSpatialZone", "IfcGrid",
-     "IfcAnnotation", "IfcExternalSpatialElement", "IfcZone"}
-)  # fmt: skip
-"""Classes that have a shape and no matter."""
+__all__ = ["GROUND", "Site", "is_body", "site_of"]
 
 GROUND = "ground"
 _GLAZED = ("IfcWindow", "IfcCurtainWall", "IfcPlate", "IfcDoor")
@@ -28,11 +22,6 @@ _COLORS = {
     GROUND: 0x7A6A55FF, "scaffolding": 0xB0B0B8FF, "formwork": 0xC9A24BFF, "vegetation": 0x3F7A3AFF,
     "people": 0xE86A10FF, "vehicles": 0xE0C020FF, "material": 0x9A7B5AFF,
 }  # fmt: skip
-
-
-def is_body(one: ElementMesh) -> bool:
-    """Whether an element is matter that light meets."""
-    return one.type not in BODILESS and len(one.triangles) > 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,7 @@ from drone_ingest.mission.check import way_of
 from drone_ingest.mission.files import read_mission
 from drone_ingest.model import Model, element_plan, moment_of, planned_at
 from drone_ingest.positions import height_datum
-from drone_ingest.ray_scene import Floats
-from drone_ingest.simulate.site import is_body
+from drone_ingest.ray_scene import Floats, is_body
 from drone_ingest.simulate.stations import orbit_stations, read_stations
 from wire.errors import InputError, UserError
 
