@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,15 +36,22 @@ def bar(label: str, length: int) -> Iterator[Callable[[int], None]]:
 
 @contextmanager
 def tile_bar(label: str) -> Iterator[Callable[[Step], None]]:
-    """The same for meshes that are being made."""
-    done = 0
-
-    with bar(label, 1_000) as update:
+    """The same for meshes that are being made: it comes with the first step and goes with the last, so that another bar
+    may follow inside."""
+    with ExitStack() as stack:
+        shown: list[Callable[[int], None]] = []
+        done = 0
 
         def tell(step: Step) -> None:
             nonlocal done
             now = round(1_000 * step.share)
-            update(max(now - done, 0))
-            done = max(now, done)
+            if not shown and now < 1_000:
+                shown.append(stack.enter_context(bar(label, 1_000)))
+            if shown:
+                shown[0](max(now - done, 0))
+                done = max(now, done)
+            if now >= 1_000:
+                stack.close()
+                shown.clear()
 
         yield tell

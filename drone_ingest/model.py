@@ -56,6 +56,7 @@ class Model:
 @contextmanager
 def open_model(ifc: Path, tiles: Path | None = None, progress: Callable[[Step], None] | None = None) -> Iterator[Model]:
     """A model for as long as a command needs it; `tiles` is a folder that keeps tile sets by what they are made of.
+    `progress` is told of the steps of building, and of a last one when all is there.
 
     Raises ModelError for a file that cannot be read.
     """
@@ -63,6 +64,8 @@ def open_model(ifc: Path, tiles: Path | None = None, progress: Callable[[Step], 
         summary = read_model(str(ifc), Path(work))
         tables = load_tables(Path(work))
         folder, _ = cached_tiles(ifc, tiles or Path(work) / "tiles", progress=progress)
+        if progress is not None:
+            progress(Step("tiles", 1, 1))
         yield Model(str(ifc), summary, tables, load_meshes(folder), folder)
 
 
