@@ -139,7 +139,7 @@ class Uploads:
     def same(self, sha256: str, name: str) -> Row | None:
         """A file with these bytes and this name that is still kept, worked on or done."""
         found = self._rows(
-            "WHERE sha256 = $sha256 AND name = $name AND file <> '' AND state NOT IN ('refused', 'failed', 'receiving')"
+            "WHERE sha256 = $sha256 AND name = $name AND file <> '' AND state NOT IN ('refused', 'failed')"
             " ORDER BY received LIMIT 1",
             {"sha256": sha256, "name": name},
         )
@@ -262,6 +262,18 @@ class Uploads:
         if file is not None:
             values["file"], more = file, ", file = $file"
         self._store.writer.run(lambda c: _update(c, f"state = $state, problem = $problem{more}", values, self._now()))
+
+    def wait_again(self, uploads: list[str]) -> None:
+        """The disk was full: these wait, and it does not count against them."""
+
+        def work(connection: duckdb.DuckDBPyConnection) -> None:
+            connection.execute(
+                "UPDATE uploads SET state = 'queued', attempts = greatest(attempts, 1) - 1"
+                " WHERE id IN (SELECT unnest(?)) AND state IN ('reading', 'registering', 'judging')",
+                [uploads],
+            ).fetchall()
+
+        self._store.writer.run(work)
 
     def begin_again(self) -> list[Row]:
         """At a start: what was being worked on waits again, or is given up; returns the uploads that broke off."""

@@ -32,6 +32,7 @@ __all__ = ["Judge", "StoppedError", "UploadWork"]
 
 _log = structlog.get_logger("twin.uploads")
 _POLL_S = 1.0  # a safety net; a commit wakes the worker
+_FULL_S = 5.0  # until a disk that was full is tried again
 _READ_S_MAX = 3_600.0
 _PARTS_KEPT_US = 86_400_000_000  # an upload that broke off can be resumed so long
 _SECOND_CLOUD = {
@@ -132,8 +133,8 @@ class UploadWork:
         except (Aid4Error, duckdb.Error, OSError) as error:  # the disk is full, or the database is being opened anew
             _log.warning("uploads wait", problem=str(error)[:300])
             with contextlib.suppress(Aid4Error, duckdb.Error):
-                self._uploads.begin_again()
-            self._stopping.wait(_POLL_S)
+                self._uploads.wait_again([row.id for row in self._uploads.of_group(self._group)])
+            self._stopping.wait(_FULL_S)
         except Exception as error:  # noqa: BLE001  (whatever a file holds, the twin runs)
             _log.error("a group of uploads failed", group=self._group, exc_info=error)
             self._give_up(self._group, type(error).__name__)

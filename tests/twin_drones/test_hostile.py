@@ -9,9 +9,10 @@ import pytest
 
 from tests.twin_drones.conftest import Drones, until
 from twin import uploads_intake as twin_uploads
-from twin import uploads_work as work
+from twin import uploads_work as twin_work
 from twin.uploads_disk import DroneFolders
 from twin.uploads_kinds import kind_of_upload, plain_name, suffix_of
+from twin.writer import StoreUnavailableError
 from wire.errors import InputError
 
 
@@ -47,7 +48,7 @@ def test_a_damaged_log_gives_what_is_whole_and_says_that_it_is_damaged(twin: Dro
 def test_a_file_that_kills_its_reader_is_set_aside_and_the_rest_of_its_group_is_read(
     twin: Drones, logs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, runs = work.run_child, []
+    real, runs = twin_work.run_child, []
 
     def dies(module: str, arguments: Any, folder: Path, wall_s: float, look: Any = None) -> int | None:
         runs.append(folder)
@@ -56,7 +57,7 @@ def test_a_file_that_kills_its_reader_is_set_aside_and_the_rest_of_its_group_is_
             return -11
         return real(module, arguments, folder, wall_s, look)
 
-    monkeypatch.setattr(work, "run_child", dies)
+    monkeypatch.setattr(twin_work, "run_child", dies)
     bad = twin.send(logs / "dji_srt" / "air2s.srt", group="pair")
     good = twin.send(logs / "ulog" / "sample_log_small.ulg", group="pair")
     twin.commit("pair")
@@ -65,6 +66,24 @@ def test_a_file_that_kills_its_reader_is_set_aside_and_the_rest_of_its_group_is_
     assert "SIGSEGV" in failed["problem"]["problem"]
     assert twin.ended(good["id"])["state"] == "done"
     assert len(runs) == 2
+
+
+def test_a_disk_that_is_full_for_a_while_costs_no_upload(
+    twin: Drones, logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, tries = twin.twin.drones.flights.put, []
+
+    def full(*given: Any, **more: Any) -> dict[str, str]:
+        tries.append(1)
+        if len(tries) <= 4:
+            raise StoreUnavailableError("no space left")
+        return real(*given, **more)
+
+    monkeypatch.setattr(twin_work, "_FULL_S", 0.05)
+    monkeypatch.setattr(twin.twin.drones.flights, "put", full)
+    assert twin.ended(twin.send(logs / "dji_srt" / "p4_rtk.SRT")["id"])["state"] == "done"
+    assert len(tries) == 5
+    assert twin.get("/flights")["total"] == 1
 
 
 def test_what_cannot_be_is_refused_before_a_byte_is_kept(twin: Drones, monkeypatch: pytest.MonkeyPatch) -> None:

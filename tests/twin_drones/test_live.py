@@ -1,6 +1,7 @@
 """A drone that is heard live is where it is, and was where it was; its flight runs from arming to disarming."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pyarrow as pa
 import pytest
 from websockets.sync.client import connect
 
+from tests.drone_photos.conftest import photo_file
 from tests.twin_api.conftest import TS, Feed
 from tests.twin_drones.conftest import Drones, until
 from wire.catalogue import Point
@@ -119,6 +121,22 @@ def test_without_arming_it_flies_while_it_moves_and_not_on_its_bench(twin: Drone
     assert twin.get("/flights")["total"] == 1
     assert flight["duration_s"] == pytest.approx(100, abs=3)
     assert flight["height_max_m"] == ALT + 30
+
+
+def test_a_photo_that_comes_alone_joins_the_flight_on_which_it_was_taken(
+    twin: Drones, vehicle: Vehicle, tmp_path: Path
+) -> None:
+    start_us = twin.twin.clock.wall_us() - 600_000_000
+    vehicle.happens(start_us, "armed")
+    vehicle.poses(seconds(start_us, 60), np.arange(60) * 3.0)
+    vehicle.happens(start_us + 59_000_000, "disarmed")
+    flight = until(lambda: (twin.get("/flights")["items"] or [None])[0])
+    taken = np.datetime_as_string(np.datetime64(start_us + 30_000_000, "us"), unit="ms") + "Z"
+    xmp = {"GpsLatitude": str(LAT), "GpsLongitude": str(LON), "UTCAtExposure": taken}
+    done = twin.ended(twin.send(photo_file(tmp_path / "alone.jpg", xmp))["id"])
+    assert (done["state"], done["flight"]) == ("done", flight["id"])
+    assert [one["name"] for one in twin.get(f"/flights/{flight['id']}")["photos"]] == ["alone.jpg"]
+    assert twin.get("/flights")["total"] == 1
 
 
 def test_a_page_that_asks_for_poses_gets_each_move_and_nothing_else_does(twin: Drones, vehicle: Vehicle) -> None:

@@ -44,6 +44,7 @@ def test_photos_of_a_group_are_shown_with_the_flight_on_which_they_were_taken(tw
     names = ("DJI_0018.JPG", "DJI_0019.JPG", "DJI_0020.JPG")
     sent = [twin.send(logs / "photos" / name, group="photos-1") for name in names]
     assert {one["state"] for one in sent} == {"receiving"}
+    assert twin.send(logs / "photos" / names[0], group="photos-1")["id"] == sent[0]["id"]  # sent again: nothing twice
     assert twin.get("/flights")["total"] == 0
     twin.commit("photos-1")
     ended = [twin.ended(one["id"]) for one in sent]
