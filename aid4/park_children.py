@@ -123,7 +123,10 @@ class ParkChildren:
         access = {"url": f"mqtt://127.0.0.1:{broker.port}", "user": NODE, "password": user.password}
         tables = [{**source, **access} if source["kind"] == "mqtt" else source for source in sources]
         secret = self._secret(self._layout.edge / "broker.password", NODE)
-        text = agent_toml(self._site, broker_port=broker.port, password_file=secret, sources=tables)
+        root = self._layout.twin / "models" / "metadata" / "1.root.json"  # one machine, so the first root is at hand
+        text = agent_toml(
+            self._site, broker_port=broker.port, password_file=secret, sources=tables, root_file=root.resolve()
+        )
         self._layout.agent.touch(mode=0o600)
         self._layout.agent.write_text(text, encoding="utf-8")
         self._start("agent", _aid4("edge", "run", str(self._layout.agent)))

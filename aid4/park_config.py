@@ -132,8 +132,15 @@ def replay_sources(site: Path, files: Sequence[Path], speed: float | None) -> tu
     return sources, warnings
 
 
-def agent_toml(site: str, *, broker_port: int, password_file: Path, sources: Sequence[Mapping[str, Any]]) -> str:
-    """The agent's configuration file."""
+def agent_toml(
+    site: str,
+    *,
+    broker_port: int,
+    password_file: Path,
+    sources: Sequence[Mapping[str, Any]],
+    root_file: Path | None = None,
+) -> str:
+    """The agent's configuration file; `root_file` says whom to trust for models."""
     lines = [
         "# written by `aid4 run` at each start",
         f'site = "{site}"',
@@ -145,6 +152,8 @@ def agent_toml(site: str, *, broker_port: int, password_file: Path, sources: Seq
         "[spool]",
         'dir = "spool"',
     ]
+    if root_file is not None:
+        lines += ["[models]", f"root_file = {_text(str(root_file))}"]
     for source in sources:
         lines.append("[[source]]")
         lines += [f"{_key(name)} = {_value(value)}" for name, value in source.items() if value is not None]

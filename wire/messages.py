@@ -112,7 +112,7 @@ class ModelFigures(msgspec.Struct, frozen=True):
 
     version: Text
     mode: Text
-    state: Literal["waiting", "loading", "running", "refused", "failed"] = "waiting"
+    state: Literal["waiting", "idle", "loading", "running", "refused", "failed"] = "waiting"  # idle: nothing scores
     problem: Text = ""
     rows: int = 0
     tick_ms_p99: float | None = None

@@ -19,7 +19,7 @@ class ScorerFacts(NamedTuple):
     problems: tuple[str, ...] = ()
 
 
-State = Literal["waiting", "loading", "running", "refused", "failed"]
+State = Literal["waiting", "idle", "loading", "running", "refused", "failed"]
 
 
 class _Base(NamedTuple):
@@ -37,14 +37,14 @@ class FiguresKeeper:
         self._tick_ms = 0.0
 
     def take(self, running: Running, facts: ScorerFacts | None, row_s: float = 60.0) -> dict[str, ModelFigures]:
-        """By `id/version`; without a scorer every model waits."""
+        """By `id/version`; without a scorer every model is idle."""
         found: dict[str, ModelFigures] = {}
         if facts is not None:
             self._tick_ms = max(facts.tick_s * 1e3, 0.98 * self._tick_ms)
         for one in running.models:
             key = f"{one.id}/{one.version}"
             found[key] = (
-                ModelFigures(one.version, one.mode, "waiting", "this node does not score")
+                ModelFigures(one.version, one.mode, "idle", "this node does not score")
                 if facts is None
                 else self._of(key, one.version, one.mode, facts, row_s)
             )

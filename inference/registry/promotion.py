@@ -41,7 +41,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """What a node tells of one model since this stage began there; unknown is 0 or None."""
 
-    state: Literal["waiting", "loading", "running", "refused", "failed"] = "waiting"
+    state: Literal["waiting", "idle", "loading", "running", "refused", "failed"] = "waiting"
     problem: str = ""
     rows: int = 0
     tick_ms_p99: float | None = None
@@ -67,7 +67,8 @@ def judge(
     *,
     trained_median: float | None,
 ) -> Verdict:
-    """`figures` by node, of those that should run it."""
+    """`figures` by node, of those that should run it; where nothing scores (`idle`) nobody is waited for."""
+    figures = {node: one for node, one in figures.items() if one.state != "idle"}
     for node, one in sorted(figures.items()):
         if why := _bad(one, rule, trained_median):
             return Verdict(do="rollback", stage=stage, why=f"{node}: {why}")

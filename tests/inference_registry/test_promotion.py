@@ -25,6 +25,8 @@ def test_what_holds_long_enough_on_every_node_goes_on() -> None:
     assert verdict(msgspec.structs.replace(GOOD, state="refused", problem="no trust")) == "wait"
     assert verdict(GOOD, rule=msgspec.structs.replace(RULE, by_hand=True)) == "wait"
     assert judge("shadow", 1e9, {}, RULE, trained_median=None).do == "wait"
+    idle = {"a": GOOD, "gw": Figures(state="idle")}
+    assert judge("shadow", 1e9, idle, RULE, trained_median=0.3).do == "promote", "nobody waits where nothing scores"
 
 
 @pytest.mark.parametrize("stage", ["shadow", "canary", "live"])
