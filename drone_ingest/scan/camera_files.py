@@ -195,7 +195,11 @@ def _all(node: Node, tag: str) -> list[Node]:
 def _pix4d(path: Path) -> Iterable[Camera]:
     """Blocks of ten lines: name and size, K (3), radial (1), tangential (1), position (1), rotation (3)."""
     lines = [line.split() for line in _text(path).splitlines() if line.strip()]
-    starts = [at for at, words in enumerate(lines) if len(words) == 3 and words[1].isdigit() and words[2].isdigit()]
+    starts = [
+        at
+        for at, words in enumerate(lines)
+        if len(words) == 3 and not _numeric(words[:1]) and words[1].isdigit() and words[2].isdigit()
+    ]
     for at in starts:
         name, width, height = lines[at]
         numbers = np.array([[float(one) for one in words] for words in lines[at + 1 : at + 4]])
