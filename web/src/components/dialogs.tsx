@@ -60,7 +60,7 @@ const SHORTCUTS: [string[], Key][] = [
   [["[", "]"], "help.marks"],
   [["l"], "help.live"],
   [["−"], "help.zoomOut"],
-  [["1", "4"], "help.colours"],
+  [["1", "6"], "help.colours"],
   [["f"], "help.fly"],
   [["?"], "help.help"],
 ];
