@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -14,9 +14,12 @@ from wire.catalogue import Point
 from wire.limits import NAME_CHARS_MAX, TEXT_BYTES_MAX
 from wire.names import slug
 from wire.quality import STALE, SUBSTITUTED, flag_values
-from wire.schemas import READINGS, STATES, schema
+from wire.schemas import EVENTS, POSES, READINGS, STATES, schema
 
-__all__ = ["LastValues", "PointList", "PointSpec", "check_value", "counted", "readings", "states"]
+__all__ = [
+    "Happening", "LastValues", "PointList", "PointSpec", "check_value", "counted", "events", "poses", "readings",
+    "states",
+]  # fmt: skip
 
 TEXT_SUFFIX = "_text"  # the point of kind "state" beside a numeric one that sometimes says a word
 
@@ -156,6 +159,42 @@ def states(
     if column.nbytes > TEXT_BYTES_MAX:
         column, quality = _cut(column, quality)
     return _batch(STATES, ids, ts_us, column, quality)
+
+
+class Happening(NamedTuple):
+    """One event of a device; severity 0 info, 1 notice, 2 warning, 3 critical."""
+
+    ts_us: int
+    device: str
+    kind: str
+    severity: int
+    message: str
+    detail: dict[str, Any]
+
+
+def events(rows: Sequence[Happening]) -> Batch:
+    """A batch of events@1; they belong to devices, not to points, and are not counted as readings."""
+    columns: dict[str, Any] = {
+        "ts": pa.array([one.ts_us for one in rows], pa.int64()).view(schema(EVENTS).field("ts").type),
+        "point": pa.nulls(len(rows), pa.uint32()),
+        "detail": [msgspec.json.encode(one.detail).decode() for one in rows],
+    }
+    columns |= {name: [getattr(one, name) for one in rows] for name in ("device", "kind", "severity", "message")}
+    return Batch(EVENTS, pa.RecordBatch.from_pydict(columns, schema=schema(EVENTS)))
+
+
+def poses(
+    ids: NDArray[np.uint32], ts_us: NDArray[np.int64], place: Sequence[NDArray[Any]], datum: int,
+    turned: Sequence[NDArray[Any]], quality: NDArray[np.uint8],
+) -> pa.RecordBatch:  # fmt: skip
+    """A body of poses@1 from columns (n,): `place` is latitude, longitude, height, `turned` roll, pitch, yaw in degrees
+    (NaN: not known), `datum` the code of what the heights are above."""
+    body = schema(POSES)
+    columns = [pa.array(ids, pa.uint32()), pa.array(ts_us, pa.int64()).view(body.field("ts").type)]
+    columns += [pa.array(one, pa.float64(), from_pandas=False) for one in place]
+    columns.append(pa.array(np.full(len(ids), datum, np.uint8)))
+    columns += [pa.array(one.astype(np.float32), from_pandas=False) for one in turned]
+    return pa.RecordBatch.from_arrays([*columns, pa.array(quality, pa.uint8())], schema=body)
 
 
 def _cut(column: pa.Array, quality: NDArray[np.uint8]) -> tuple[pa.Array, NDArray[np.uint8]]:

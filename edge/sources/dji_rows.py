@@ -9,18 +9,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeGuard
 
-import msgspec
 import numpy as np
-import pyarrow as pa
 
 from edge.sources import Batch, SourceHealth
-from edge.sources.columns import LastValues, PointList, counted
+from edge.sources.columns import Happening, LastValues, PointList, counted, events, poses
 from edge.sources.dji_fields import AIRCRAFT, DOCK, EVENTS, MODES, STATES, Happened, Kind, kind_of, on_its_way, value_at
 from edge.sources.modbus_poll import Poll
 from edge.sources.pose_check import PoseCheck
 from wire.catalogue import Point
-from wire.schemas import EVENTS as EVENTS_SCHEMA
-from wire.schemas import POSES, schema
+from wire.schemas import POSES
 
 __all__ = ["DjiRows", "RefusedError"]
 
@@ -55,7 +52,7 @@ class DjiRows:
         self._name_of, self._commands, self._health = name_of, commands, health
         self._devices: dict[str, _Device] = {}
         self._owner: dict[int, str] = {}  # serial number of a point's device
-        self._events: list[tuple[int, str, Happened, dict[str, Any]]] = []
+        self._events: list[Happening] = []
         self._poses: list[tuple[int, int, tuple[float, ...], int]] = []
         self._poll = Poll(self.points)
 
@@ -140,13 +137,15 @@ class DjiRows:
         found = self._poll.batches(self._last, self._health)
         self._poll = Poll(self.points)
         if self._poses:
-            batch = counted(POSES, _pose_rows(self._poses), self._health)
+            ids, times, places, flags = (np.array(column) for column in zip(*self._poses, strict=True))
+            rows = poses(ids, times, list(places.T[:3]), _ELLIPSOID, list(places.T[3:]), flags)
+            batch = counted(POSES, rows, self._health)
             self._health.received += batch.rows.num_rows
             found.append(batch)
             self._poses = []
-        lost = [event[1] for event in self._events if event[2].kind == "link_lost"]
+        lost = [event.device for event in self._events if event.kind == "link_lost"]
         if self._events:
-            found.append(_event_batch(self._events))
+            found.append(events(self._events))
             self._events = []
         if lost:
             names = {one.sn for one in self._devices.values() if one.name in lost and one.lost}
@@ -172,14 +171,14 @@ class DjiRows:
     def _heard(self, device: _Device, at_us: int) -> None:
         if not device.heard_us or device.lost:
             word = "connected" if not device.heard_us else "link_back"
-            self._events.append((at_us, device.name, Happened(word, 0, f"{device.name} is on the link"), {}))
+            self._tell(device, Happened(word, 0, f"{device.name} is on the link"), at_us)
         device.heard_us, device.lost = max(device.heard_us, at_us), False
 
     def _lose(self, device: _Device, at_us: int, why: str) -> None:
         device.lost = True
         self._health.error("link", f"{device.name}: {why}")
         flying = device.said.get("armed") == "armed"
-        self._events.append((at_us, device.name, Happened("link_lost", 3 if flying else 2, why), {}))
+        self._tell(device, Happened("link_lost", 3 if flying else 2, why), at_us)
 
     def _point(self, device: _Device, metric: str, **about: Any) -> int:
         at = device.ids.get(metric)
@@ -268,39 +267,16 @@ class DjiRows:
     def _happen_once(self, device: _Device, what: str, word: str, one: Happened, at_us: int) -> None:
         if device.said.get(what) != word:
             device.said[what] = word
-            self._events.append((at_us, device.name, one, {}))
+            self._tell(device, one, at_us)
 
     def _happen(self, device: _Device, one: Happened, at_us: int, *, repeat: bool) -> None:
         if repeat or device.said.get(one.kind) != one.text:
             device.said[one.kind] = one.text
-            self._events.append((at_us, device.name, one, {"sn": device.sn}))
+            self._tell(device, one, at_us)
+
+    def _tell(self, device: _Device, one: Happened, at_us: int) -> None:
+        self._events.append(Happening(at_us, device.name, one.kind, one.severity, one.text, {"sn": device.sn}))
 
 
 def _is_number(value: Any) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _pose_rows(rows: list[tuple[int, int, tuple[float, ...], int]]) -> pa.RecordBatch:
-    kind = schema(POSES)
-    ids, times, places, flags = zip(*rows, strict=True)
-    lat, lon, alt, roll, pitch, yaw = (np.array(column) for column in zip(*places, strict=True))
-    columns = [
-        pa.array(ids, pa.uint32()), pa.array(times, pa.int64()).view(kind.field("ts").type), pa.array(lat),
-        pa.array(lon), pa.array(alt), pa.array(np.full(len(ids), _ELLIPSOID, np.uint8)),
-        *(pa.array(one.astype(np.float32)) for one in (roll, pitch, yaw)), pa.array(flags, pa.uint8()),
-    ]  # fmt: skip
-    return pa.RecordBatch.from_arrays(columns, schema=kind)
-
-
-def _event_batch(events: list[tuple[int, str, Happened, dict[str, Any]]]) -> Batch:
-    kind = schema(EVENTS_SCHEMA)
-    columns = {
-        "ts": pa.array([at_us for at_us, *_ in events], pa.int64()).view(kind.field("ts").type),
-        "device": [name for _, name, _, _ in events],
-        "kind": [one.kind for _, _, one, _ in events],
-        "severity": [one.severity for _, _, one, _ in events],
-        "point": [None for _ in events],
-        "message": [one.text for _, _, one, _ in events],
-        "detail": [msgspec.json.encode(detail).decode() for *_, detail in events],
-    }
-    return Batch(EVENTS_SCHEMA, pa.RecordBatch.from_pydict(columns, schema=kind))

@@ -7,19 +7,19 @@ is known; a value that was known and is not any more is told once as NaN.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from drone_ingest.mavlink.modes import mode_name
-from drone_ingest.mavlink.telemetry import METRICS, Metric, Poses, poses, readings
+from drone_ingest.mavlink.telemetry import METRICS, Metric, poses, readings
 from drone_ingest.mavlink.vehicle_events import VehicleEvent
 from edge.sources import Batch, SourceHealth
-from edge.sources.columns import LastValues, PointList, counted, states
+from edge.sources.columns import Happening, LastValues, PointList, counted, events, states
+from edge.sources.columns import poses as pose_rows
 from edge.sources.columns import readings as reading_rows
 from edge.sources.pose_check import PoseCheck
-from wire.schemas import EVENTS, POSES, READINGS, STATES, schema
+from wire.schemas import POSES, READINGS, STATES
 
 __all__ = ["COMMANDS", "VehicleRows", "event_batch"]
 
@@ -207,23 +207,25 @@ class VehicleRows:
             flags = check.flags(found.t_us, found.lat_deg, found.lon_deg, found.alt_m)
             if check.news:
                 health.error("position", f"{self._name_of(found.system)}: {check.news}")
-            rows = _pose_rows(found, at, self._rising(at, found.t_us), flags)
+            place, turned = (
+                (found.lat_deg, found.lon_deg, found.alt_m),
+                (found.roll_deg, found.pitch_deg, found.yaw_deg),
+            )
+            ids, times = np.full(len(flags), at, np.uint32), self._rising(at, found.t_us)
+            rows = pose_rows(ids, times, place, found.datum, turned, flags)
             health.last_us = max(health.last_us, self._newest_us[at])
             yield counted(POSES, rows, health)
 
 
-def event_batch(events: Sequence[VehicleEvent], name_of: Callable[[int], str]) -> Batch:
-    """Events of vehicles as one batch."""
-    columns = {
-        "ts": pa.array([one.t_us for one in events], pa.int64()).view(schema(EVENTS).field("ts").type),
-        "device": [name_of(one.system) for one in events],
-        "kind": [one.kind for one in events],
-        "severity": [_SEVERITIES[one.severity & 7] for one in events],
-        "point": [None for _ in events],
-        "message": [one.text or one.kind.replace("_", " ") for one in events],
-        "detail": [msgspec.json.encode({"system": one.system, "syslog": one.severity}).decode() for one in events],
-    }
-    return Batch(EVENTS, pa.RecordBatch.from_pydict(columns, schema=schema(EVENTS)))
+def event_batch(happened: Sequence[VehicleEvent], name_of: Callable[[int], str]) -> Batch:
+    """Events of vehicles as one batch; syslog's severity stays in the detail."""
+    return events([
+        Happening(
+            one.t_us, name_of(one.system), one.kind, _SEVERITIES[one.severity & 7],
+            one.text or one.kind.replace("_", " "), {"system": one.system, "syslog": one.severity},
+        )
+        for one in happened
+    ])  # fmt: skip
 
 
 def _texts(batches: Mapping[str, pa.RecordBatch]) -> Iterator[tuple[int, str, int, str]]:
@@ -238,17 +240,6 @@ def _texts(batches: Mapping[str, pa.RecordBatch]) -> Iterator[tuple[int, str, in
         for row in landed.to_pylist():
             if word := _LANDED.get(row["landed_state"]):
                 yield row["_system"], "flight_state", row["_t_us"], word
-
-
-def _pose_rows(found: Poses, point: int, times: NDArray[np.int64], flags: NDArray[np.uint8]) -> pa.RecordBatch:
-    count, kind = len(times), schema(POSES)
-    columns = [
-        pa.array(np.full(count, point, np.uint32)), pa.array(times).view(kind.field("ts").type),
-        pa.array(found.lat_deg), pa.array(found.lon_deg), pa.array(found.alt_m),
-        pa.array(np.full(count, found.datum, np.uint8)), pa.array(found.roll_deg), pa.array(found.pitch_deg),
-        pa.array(found.yaw_deg), pa.array(flags),
-    ]  # fmt: skip
-    return pa.RecordBatch.from_arrays(columns, schema=kind)
 
 
 assert {metric.key for metric in METRICS} >= _CLASSES.keys()

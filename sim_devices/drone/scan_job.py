@@ -31,7 +31,8 @@ RECENT_DAYS: Final = (45, 120, 400, 100_000)  # what is late was planned to be f
 LOOK_POINTS: Final = 30_000
 SEEN_MIN: Final = 25  # points of that first look; what is hardly seen cannot be found missing
 CHOICE: Final = 24  # the late ones are drawn from so many that are seen best
-SHAPES: Final = ("Wall", "Window", "Slab", "Roof", "Column", "Beam", "CurtainWall", "Member", "Plate", "Door")
+SHAPES: Final = ("Wall", "Slab", "Roof", "Column", "Beam")
+FOOT_M: Final = 1.5  # what is late belongs to a building, not to the paving
 
 
 class ScanTask(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -67,7 +68,7 @@ def _scan(task: ScanTask, cloud: Path) -> dict[str, Any]:
 
     sensor = Sensor(points=task.points, sigma_m=SIGMA_M, range_m=70.0)
     disturbance = Disturbance(
-        outlier_share=0.005, clutter=0.3, glass=0.9, tolerance_m=0.003, shift_m=(0.12, -0.08, 0.03), yaw_deg=0.05
+        outlier_share=0.005, clutter=0.3, tolerance_m=0.003, shift_m=(0.12, -0.08, 0.03), yaw_deg=0.05
     )
     with open_model(Path(task.ifc), _tiles(task)) as model:
         stands = standing_at(model, None, None, task.at, 0.0, 0.0, task.seed)
@@ -103,6 +104,7 @@ def _late(task: ScanTask, model: Any, built: list[str], stations: Any) -> set[st
     shapes = tuple(f"Ifc{shape}" for shape in SHAPES)
     kinds = dict(zip(model.meshes.global_ids, model.meshes.types, strict=True))
     seen = [one for one in built if counts.get(one, 0) >= SEEN_MIN and kinds[one].startswith(shapes)]
+    seen = [one for one in seen if model.meshes.of(one).vertices[:, 2].mean() > FOOT_M]
     plan, moment = element_plan(model, None), moment_of(task.at)
     chosen: list[str] = []
     for days in RECENT_DAYS:
