@@ -30,7 +30,7 @@ import pyarrow as pa
 from drone_ingest.mavlink.dialect import LIVE
 from drone_ingest.mavlink.encode import encode
 from drone_ingest.mavlink.signing import KEY_BYTES, SignatureCheck, Signer
-from drone_ingest.mavlink.stream import MavlinkStream
+from drone_ingest.mavlink.stream import LinkCounts, MavlinkStream
 from drone_ingest.mavlink.vehicle_events import VehicleEvent, VehicleEvents
 from edge.cancelling import cancel
 from edge.sources import Batch, SourceConfig, SourceContext, SourceError, SourceHealth, SourceKind
@@ -108,7 +108,7 @@ class Mavlink:
         self._pending_bytes = self._last_us = 0
         self._transport: Transport | None = None
         self._runner: asyncio.Task[None] | None = None
-        self._wake = asyncio.Event()
+        self._past = [0, 0, 0]  # counts of senders that were forgotten
         self._broken = ""
         self._seq = 0
         self._beat_s = self._counts_s = -1e9
@@ -164,7 +164,8 @@ class Mavlink:
                 finally:
                     self._transport = None
                     transport.close()
-                    self._ears.clear()
+                    for peer in list(self._ears):
+                        self._forget(peer)
             except OSError as error:
                 if self.health.state == "running":
                     self.health.error("connect", str(error))
@@ -256,10 +257,14 @@ class Mavlink:
                 oldest = min(self._ears, key=lambda one: self._ears[one].heard_s)
                 if now_s - self._ears[oldest].heard_s < self._config.link_loss_s:
                     return None
-                del self._ears[oldest]
+                self._forget(oldest)
             ear = self._ears[peer] = _Ear(MavlinkStream(dialect=LIVE, signatures=self._check), now_s)
         ear.heard_s = now_s
         return ear
+
+    def _forget(self, peer: Peer) -> None:
+        counts = self._ears.pop(peer).stream.counts
+        self._past = [past + now for past, now in zip(self._past, _figures(counts), strict=True)]
 
     def _owned(self, peer: Peer, batches: dict[str, pa.RecordBatch]) -> dict[str, pa.RecordBatch]:
         """The messages of systems that this peer speaks for. A heartbeat claims a system that nobody has now."""
@@ -315,11 +320,12 @@ class Mavlink:
         if not self._owners or self._time.monotonic_s() - self._counts_s < COUNTS_S:
             return []
         self._counts_s = self._time.monotonic_s()
-        counts = [ear.stream.counts for ear in self._ears.values()]
+        told = [self._past, *(_figures(ear.stream.counts) for ear in self._ears.values())]
+        received, lost, damaged = (sum(column) for column in zip(*told, strict=True))
         figures = {
-            "messages_received": sum(one.received for one in counts),
-            "messages_lost": sum(one.lost for one in counts),
-            "messages_damaged": sum(one.wrong_checksum for one in counts),
+            "messages_received": received,
+            "messages_lost": lost,
+            "messages_damaged": damaged,
             "messages_refused": sum(getattr(self._check, stage, 0) for stage in _REFUSED),
         }
         return self._rows.count_link(self._config.device or self._config.name, figures, now_us, self.health)
@@ -333,6 +339,10 @@ class Mavlink:
 
     def _name_of(self, system: int) -> str:
         return self._names.get(system) or f"{self._config.device or self._config.name}-{system}"
+
+
+def _figures(counts: LinkCounts) -> list[int]:
+    return [counts.received, counts.lost, counts.wrong_checksum]
 
 
 def _names(config: MavlinkConfig) -> dict[int, str]:
