@@ -78,6 +78,7 @@ class DroneDesk:
         """Work on what was uploaded, and follow the flights of live vehicles, until cancelled."""
         self._loop = asyncio.get_running_loop()
         await asyncio.to_thread(self._tidy)
+        self.intake.ready.set()
         async with asyncio.TaskGroup() as both:
             both.create_task(self.work.run(), name="drones.uploads")
             both.create_task(self.live.run(), name="drones.flights")
@@ -123,9 +124,12 @@ class DroneDesk:
         return forget_old(self._store, self.folders, self._policies(), self._store.clock.wall_us())
 
     def _tidy(self) -> None:
-        self.folders.prepare()
-        self.now.load()
-        self.folders.remove_strays(self.uploads.files_kept(), self.scans.ids())
+        try:
+            self.folders.prepare()
+            self.now.load()
+            self.folders.remove_strays(self.uploads.files_kept(), self.scans.ids())
+        except (Aid4Error, duckdb.Error, OSError) as error:  # the disk is full: the twin runs all the same
+            _log.warning("the folder of drones was not put in order", problem=str(error)[:300])
 
     def _ground(self, at_us: int) -> ScanGround | None:
         """What a cloud of this moment is judged against; None while it is being made."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from twin.live_frames import columns_json, split_states, stream_bytes, values_frame
@@ -18,6 +19,8 @@ from twin.state import LiveState, StateTable
 from wire.limits import LIVE_CREDIT_FIRST, LIVE_CREDIT_MAX, LIVE_RATE_HZ_MAX
 
 __all__ = ["LiveClient", "LiveHub", "View"]
+
+_log = structlog.get_logger("twin.live")
 
 _PERIOD_S = 1.0 / LIVE_RATE_HZ_MAX
 _PERIOD_S_MAX = 1.0  # an overloaded twin sends coarser, never later and later
@@ -139,7 +142,11 @@ class LiveHub:
             if not wanted:
                 last, told = None, set()
                 continue
-            moved = await self._poses(last is None)
+            try:
+                moved = await self._poses(last is None)
+            except Exception as error:  # noqa: BLE001  (the database may be being opened anew; the next tick asks again)
+                _log.warning("where drones are is not told", problem=str(error)[:300])
+                continue
             last = moved or last
             for client in wanted if moved is not None else wanted - told:
                 if last is not None:

@@ -52,6 +52,7 @@ class Intake:
     def __init__(self, store: Store, uploads: Uploads, folders: DroneFolders, flights: Flights, scans: Scans) -> None:
         self._store, self._uploads, self._folders = store, uploads, folders
         self._flights, self._scans = flights, scans
+        self.ready = asyncio.Event()  # the folder is in order
         self._streaming: set[str] = set()
         self._begun_s: deque[float] = deque()
 
@@ -75,9 +76,13 @@ class Intake:
         size = self.size(row)
         if offset != size:
             raise ConflictError(f"{size} bytes of it are here", field="offset", fix=f"send offset={size}")
-        await self._check(None)
-        await asyncio.to_thread(part.touch)
-        return await self._stream(row, chunks, offset, wishes)
+        self._streaming.add(row.id)  # at once: nobody else may go on with it meanwhile
+        try:
+            await self._check(None)
+            await asyncio.to_thread(part.touch)
+            return await self._stream(row, chunks, offset, wishes)
+        finally:
+            self._streaming.discard(row.id)
 
     def size(self, row: Row) -> int:
         """How many bytes of it are here."""
@@ -107,6 +112,7 @@ class Intake:
         return [one.id for one in rows]
 
     async def _check(self, length: int | None) -> None:
+        await self.ready.wait()
         now_s = self._store.clock.monotonic_s()
         while self._begun_s and now_s - self._begun_s[0] > 60.0:
             self._begun_s.popleft()

@@ -113,7 +113,7 @@ class UploadWork:
 
     def _begin(self) -> None:
         now_us = self._store.clock.wall_us()
-        with contextlib.suppress(Aid4Error):
+        with contextlib.suppress(Aid4Error, duckdb.Error, OSError):
             self._folders.prepare()
             for row in self._uploads.begin_again():
                 if now_us - row.received_us > _PARTS_KEPT_US:
