@@ -15,7 +15,7 @@ import click
 from sim_devices.campus import Campus
 from sim_devices.damage import KINDS
 from sim_devices.drone.telemetry import POINTS
-from sim_devices.faults import DEVICE_FAULTS, LINK_FAULTS, SENSOR_FAULTS, Faults, Scenario, load_scenario
+from sim_devices.faults import CLOCK_FAULTS, DEVICE_FAULTS, LINK_FAULTS, SENSOR_FAULTS, Faults, Scenario, load_scenario
 from sim_devices.park import SPEED_MAX, Broker, Park, read_ports, write_ports
 from sim_devices.site import load_site
 from wire.errors import InputError, UserError
@@ -125,7 +125,7 @@ def scenario_list(as_json: bool) -> None:
 @_JSON
 def scenario_kinds(as_json: bool) -> None:
     """Every kind of fault that a scenario may name."""
-    told = {"sensor": SENSOR_FAULTS, "device": DEVICE_FAULTS, "link": LINK_FAULTS}
+    told = {"sensor": SENSOR_FAULTS, "device": DEVICE_FAULTS, "link": LINK_FAULTS, "clock": CLOCK_FAULTS}
     rows = [{"what": what, "of": of, "devices": [], "cause": ""} for of, kinds in told.items() for what in kinds]
     rows += [
         {"what": what, "of": "park", "devices": list(kind.devices), "cause": kind.cause} for what, kind in KINDS.items()

@@ -14,9 +14,10 @@ to_s = 1200
 Sensors: `stuck`, `gap`, `drift` (`rate_h`, units an hour), `bias` (`amount`), `noise` (`amount`, one deviation),
 `scale` (`factor`: the wrong unit), `spike` (`amount`, `every_s`, `width_s`), `counter-reset`. Devices: `frozen` (says
 the same again and again), `replay` (says what it said in the `window_s` before the fault began, over and over). Links:
-`link-cut`, `flapping` (away for `width_s` of every `every_s`). These change what is shown, never what happens. Drones:
-`gps-drift` (`rate_h`, metres an hour to the east, which leads it astray), `motor-loss` (it comes down). The park
-itself: the kinds of `sim_devices/damage.py`, at `level` (0 … 1), growing over `ramp_s`; everything downstream feels it.
+`link-cut`, `flapping` (away for `width_s` of every `every_s`). Clocks: `clock-skew` (`amount` seconds ahead; OPC UA
+devices stamp their own readings). These change what is shown, never what happens. Drones: `gps-drift` (`rate_h`, metres
+an hour to the east, which leads it astray), `motor-loss` (it comes down). The park itself: the kinds of
+`sim_devices/damage.py`, at `level` (0 … 1), growing over `ramp_s`; everything downstream feels it.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from sim_devices.site import Site
 from wire.errors import ConfigError
 
 __all__ = [
+    "CLOCK_FAULTS",
     "DEVICE_FAULTS",
     "DRONE_FAULTS",
     "LINK_FAULTS",
@@ -53,6 +55,7 @@ __all__ = [
 SENSOR_FAULTS = ("stuck", "gap", "drift", "bias", "noise", "scale", "spike", "counter-reset")
 DEVICE_FAULTS = ("frozen", "replay")
 LINK_FAULTS = ("link-cut", "flapping")
+CLOCK_FAULTS = ("clock-skew",)
 DRONE_FAULTS = ("gps-drift", "motor-loss")
 REPLAY_SAMPLES_MAX = 20_000  # of each device that is replayed
 
@@ -144,6 +147,11 @@ class Faults:
         off_m = sum(fault.rate_h * (since_s - fault.from_s) / 3600.0 for fault in active if fault.what == "gps-drift")
         return Faulty(off_m, any(fault.what == "motor-loss" for fault in active))
 
+    def ahead_s(self, now_us: int) -> dict[str, float]:
+        """The devices whose clock is off now, and by how much; seen where a device stamps its own readings."""
+        since_s = (now_us - self._start_us) / 1e6
+        return {f.device: f.amount for f in self._scenario.faults if f.what in CLOCK_FAULTS and f.active(since_s)}
+
     def labels(self) -> list[dict[str, Any]]:
         """What a detector should find: one row a fault, with times in UTC, its cause and where it shows first."""
         return [
@@ -223,7 +231,13 @@ def load_scenario(path: Path, site: Site) -> Scenario:
 def _problem(fault: Fault, points: set[str], kinds: Mapping[str, str]) -> tuple[str, str, str] | None:
     """Field, problem and fix of what does not fit the site."""
     damage = KINDS.get(fault.what)
-    if damage is None and fault.what not in (*SENSOR_FAULTS, *DEVICE_FAULTS, *LINK_FAULTS, *DRONE_FAULTS):
+    if damage is None and fault.what not in (
+        *SENSOR_FAULTS,
+        *DEVICE_FAULTS,
+        *LINK_FAULTS,
+        *CLOCK_FAULTS,
+        *DRONE_FAULTS,
+    ):
         return "what", f"{fault.what!r} is no kind of fault", "see aid4 sim scenario kinds"
     if fault.to_s <= fault.from_s:
         return "to_s", "a fault ends after it begins", "raise it"

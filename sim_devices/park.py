@@ -195,7 +195,10 @@ class Park:
     async def _publish(self) -> None:
         shown = self.shown()
         await self._follow_cuts()
+        ahead_s = self.faults.ahead_s(self.campus.now_us)
         for server in self.servers:
+            if isinstance(server, OpcUaServer):
+                server.ahead_s = ahead_s.get(server.device.name, 0.0)
             prefix = server.device.name + "/"
             metrics = self.site.metrics(server.device) if server.device.kind in self.site.kinds else ()
             await server.publish({metric.name: shown[prefix + metric.name] for metric in metrics})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from asyncua import Server, ua
@@ -59,6 +59,7 @@ class OpcUaServer:
         self._variants = {metric.name: VARIANTS[metric.declared] for metric in metrics}
         self._nodes: dict[str, ua.NodeId] = {}
         self._shown: dict[str, Value | None] = {}
+        self.ahead_s = 0.0  # of the device's own clock
 
     @property
     def port(self) -> int:
@@ -99,7 +100,7 @@ class OpcUaServer:
         """Write what changed; a missing value becomes BadSensorFailure."""
         if self._server is None:
             return
-        now = datetime.now(UTC)
+        now = datetime.now(UTC) + timedelta(seconds=self.ahead_s)
         for name, node in self._nodes.items():
             value = values[name]
             if name in self._shown and self._shown[name] == value:

@@ -1,10 +1,12 @@
 """A real OPC UA client browses and follows the machine tool."""
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 
 from asyncua import Client, ua
 
+from sim_devices.faults import Fault, Scenario
 from sim_devices.park import Park
 from sim_devices.servers.opcua import NAMESPACE, NODES, OpcUaServer
 
@@ -29,6 +31,20 @@ async def test_the_machine_is_found_by_browsing(site_dir: Path, start_us: int) -
         path = [f"{index}:{name}" for name in ("Machines", "mill-1", "Monitoring", "Spindle", "ActualSpeed")]
         node = await client.nodes.objects.get_child(path)
         assert (await node.read_data_type_as_variant_type()) is ua.VariantType.Double
+
+
+async def test_a_device_whose_clock_is_skewed_stamps_its_readings_ahead(site_dir: Path, start_us: int) -> None:
+    scenario = Scenario("", (Fault(what="clock-skew", device="mill-1", from_s=0.0, to_s=600.0, amount=900.0),))
+    async with (
+        Park(site_dir, seed=7, speed=1e-6, start_us=start_us, scenario=scenario) as park,
+        Client(_machine(park).url) as client,
+    ):
+        index = await client.get_namespace_index(NAMESPACE)
+        node = client.get_node(ua.NodeId(f"mill-1.{NODES['vibration']}", index))
+        stamped = (await node.read_data_value()).SourceTimestamp
+        assert stamped is not None
+        ahead_s = (stamped.replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds()
+        assert 600 < ahead_s <= 900
 
 
 class _Log:
