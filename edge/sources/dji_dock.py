@@ -65,7 +65,7 @@ class DjiDock:
         self._link = Link(link_config(config, context.folder))
         self._rows = DjiRows(lambda sn: config.devices.get(sn) or slug(sn), config.commands, self.health)
         self._pending: list[tuple[int, Message]] = []
-        self._pending_bytes = 0
+        self._pending_bytes = self._arrived_us = 0
         self._waiting: dict[str, asyncio.Future[int]] = {}
         self._broken = ""
         self._running = AsyncExitStack()
@@ -122,7 +122,6 @@ class DjiDock:
     # -- the link
 
     def _take(self, messages: list[Message]) -> None:
-        now_us = self._time.now_us()
         for message in messages:
             if self._pending_bytes + len(message.payload) > PENDING_BYTES_MAX:
                 self.health.discarded += 1
@@ -130,7 +129,8 @@ class DjiDock:
                 self.health.error("overflow", f"over {PENDING_BYTES_MAX >> 20} MiB wait to be read")
                 continue
             self._pending_bytes += len(message.payload)
-            self._pending.append((now_us, message))
+            self._arrived_us = max(self._time.now_us(), self._arrived_us + 1)  # no two at one µs
+            self._pending.append((self._arrived_us, message))
 
     def _disconnected(self, reason: str) -> None:
         self.health.error("connect", f"its broker is gone: {reason}")
@@ -145,6 +145,7 @@ class DjiDock:
     def _poll(self) -> list[Batch]:
         if step_us := self._time.step_us():
             self._rows.clock_stepped(step_us)
+            self._arrived_us += step_us
             self._pending = [(at_us + step_us, message) for at_us, message in self._pending]
         pending, self._pending, self._pending_bytes = self._pending, [], 0
         for at_us, message in pending:

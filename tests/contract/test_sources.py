@@ -136,6 +136,37 @@ class MqttPeer:
         return {"kind": "mqtt", "url": f"mqtt://127.0.0.1:{self.port}", "topic": [rule], "keepalive_s": 1.0}
 
 
+class DjiPeer(MqttPeer):
+    """An aircraft that says how high it is above its take-off, ten times a second."""
+
+    task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        await super().start()
+        self.task = asyncio.create_task(self._fly())
+
+    async def stop(self) -> None:
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.wait([self.task])
+        await super().stop()
+
+    async def change(self, value: int) -> None:
+        if self.task is None:
+            await super().change(value)  # the broker is up once it has taken a message
+        self.value = value
+
+    async def _fly(self) -> None:
+        async with Link(LinkConfig("127.0.0.1", self.port, client_id="dock")) as dock:
+            await dock.up()
+            while True:
+                dock.publish("thing/product/SN1/osd", b'{"data": {"gear": 1, "elevation": %d}}' % self.value)
+                await asyncio.sleep(0.1)
+
+    def table(self) -> dict[str, Any]:
+        return {"kind": "dji-dock", "url": f"mqtt://127.0.0.1:{self.port}", "keepalive_s": 1.0, "commands": []}
+
+
 class MavlinkPeer:
     """A vehicle that says which mission item it is at; UDP, so a stop is mere silence."""
 
@@ -186,7 +217,8 @@ class ReplayPeer:
         return {"kind": "replay", "file": "value.csv", "speed": 10.0, "device": "source"}
 
 
-PEERS = {"modbus": ModbusPeer, "opcua": OpcUaPeer, "mqtt": MqttPeer, "mavlink": MavlinkPeer, "replay": ReplayPeer}
+PEERS = {"modbus": ModbusPeer, "opcua": OpcUaPeer, "mqtt": MqttPeer, "dji-dock": DjiPeer, "mavlink": MavlinkPeer,
+         "replay": ReplayPeer}  # fmt: skip
 LIVE = [kind for kind in PEERS if kind != "replay"]
 
 
