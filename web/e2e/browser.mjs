@@ -12,6 +12,7 @@ const ARGS = [
   "--disable-component-update",
   "--disable-sync",
 ];
+const LINKED = ".connection[data-phase=open], .connection[data-phase=degraded]";
 const PATIENCE_MS = 60_000; // a promise is about what happens, not about how fast a loaded machine is
 export const WIDE = { width: 1440, height: 900 };
 export const PHONE = { width: 390, height: 844 };
@@ -23,7 +24,7 @@ export async function launch(base, more = []) {
   const faults = [];
 
   /** A page in a context of its own. `allowed` matches console errors that the check provokes. */
-  async function open(path = "/", { size = WIDE, theme = "light", language = "en", allowed = null, motion = "reduce", still = false } = {}) {
+  async function open(path = "/", { size = WIDE, theme = "light", language = "en", allowed = null, motion = "reduce", still = false, ready = LINKED } = {}) {
     const phone = size.width < 500;
     const context = await browser.newContext({
       viewport: size,
@@ -51,7 +52,7 @@ export async function launch(base, more = []) {
       if (!socket.url().startsWith(base.replace("http", "ws"))) faults.push(`foreign socket: ${socket.url()}`);
     });
     await page.goto(base + path);
-    await page.waitForSelector(".connection[data-phase=open], .connection[data-phase=degraded]");
+    await page.waitForSelector(ready);
     return page;
   }
 

@@ -10,7 +10,8 @@ import type { Table } from "../api/explore";
 import { t } from "../i18n";
 
 interface EditorProps {
-  text: string;
+  /** the text to begin with; another object puts its text into the editor, which else keeps its own */
+  given: { sql: string };
   tables: readonly Table[];
   changed: (text: string) => void;
   run: () => void;
@@ -34,7 +35,7 @@ const COLOURS = HighlightStyle.define([
 ]);
 
 /** The SQL editor. It lives in a shadow root, where CodeMirror's styles need no inline style that the page's policy forbids. */
-export function Editor({ text, tables, changed, run }: EditorProps) {
+export function Editor({ given, tables, changed, run }: EditorProps) {
   const host = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView | null>(null);
   const schema = useRef(new Compartment());
@@ -46,7 +47,7 @@ export function Editor({ text, tables, changed, run }: EditorProps) {
       root,
       parent: root,
       state: EditorState.create({
-        doc: text,
+        doc: given.sql,
         extensions: [
           keymap.of([{ key: "Mod-Enter", run: () => (latest.current.run(), true) }, ...completionKeymap, ...defaultKeymap, ...historyKeymap]),
           lineNumbers(),
@@ -75,7 +76,7 @@ export function Editor({ text, tables, changed, run }: EditorProps) {
   }, [tables]);
   useEffect(() => {
     const editor = view.current;
-    if (editor && editor.state.doc.toString() !== text) editor.dispatch({ changes: { from: 0, to: editor.state.doc.length, insert: text } });
-  }, [text]);
+    if (editor && editor.state.doc.toString() !== given.sql) editor.dispatch({ changes: { from: 0, to: editor.state.doc.length, insert: given.sql } });
+  }, [given]);
   return <div class="sql-editor" ref={host} />;
 }

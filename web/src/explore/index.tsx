@@ -25,7 +25,12 @@ const FORMS = ["csv", "parquet", "arrow"] as const;
 
 /** What was typed and answered stays while other views are open. */
 const text = signal(FIRST);
+const given = signal({ sql: FIRST });
 const result = signal<explore.Result | null>(null);
+const choose = (sql: string) => {
+  text.value = sql;
+  given.value = { sql };
+};
 type Shown = "table" | "chart" | "python";
 
 export default function ExploreView() {
@@ -51,7 +56,7 @@ function Desk() {
   const [busySince, setBusySince] = useState<number | null>(null);
   const [tookMs, setTookMs] = useState(0);
   const abort = useRef<AbortController | null>(null);
-  useEffect(() => () => abort.current?.abort(), []);
+  useEffect(() => () => (abort.current?.abort(), void (given.value = { sql: text.peek() })), []);
   const run = () => {
     abort.current?.abort();
     const mine = (abort.current = new AbortController());
@@ -70,7 +75,7 @@ function Desk() {
   return (
     <div class="explore-desk">
       <section class="explore-main">
-        <Editor text={text.value} tables={known} changed={(next) => (text.value = next)} run={run} />
+        <Editor given={given.value} tables={known} changed={(next) => (text.value = next)} run={run} />
         <div class="explore-tools">
           <button type="button" class="button primary" title="Ctrl ↵" disabled={busySince !== null} onClick={run}>
             <Icon name="play" size={14} />
@@ -103,7 +108,7 @@ function Desk() {
         </div>
         {shown === "python" ? <Python /> : result.value && (shown === "table" ? <Grid result={result.value} /> : <Chart result={result.value} />)}
       </section>
-      <SavedQueries text={text.value} choose={(sql) => (text.value = sql)} tables={known} />
+      <SavedQueries text={text.value} choose={choose} tables={known} />
     </div>
   );
 }
