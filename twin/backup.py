@@ -1,8 +1,8 @@
 """Backup while everything goes on, and restore with verification.
 
-A backup is a folder: the database as of one transaction, the cold files that this database lists and the files of
-drones (hard links where the disk allows it), and `backup.json` with sizes and SHA-256, written last. Without it a
-folder is no backup.
+A backup is a folder: the database as of one transaction, the cold files that this database lists, the files of drones
+and the repository of models with its own key (hard links where the disk allows it), and `backup.json` with sizes and
+SHA-256, written last. Without it a folder is no backup.
 """
 
 import contextlib
@@ -27,6 +27,7 @@ __all__ = ["Summary", "backup", "restore", "verify"]
 
 LIST = "backup.json"
 FORMAT = 1
+_KEY = "online.pem"
 
 
 class _Entry(msgspec.Struct, frozen=True):
@@ -56,7 +57,8 @@ def backup(store: "Store", target: Path) -> Summary:
     for file in files:
         _link(store.data_dir / file.file, target / file.file)
         entries.append(_Entry(file.file, file.bytes, file.sha256))
-    for path in DroneFolders(store.data_dir).kept():  # they never change; one that is deleted meanwhile is left out
+    # they never change; one that is deleted meanwhile is left out
+    for path in [*DroneFolders(store.data_dir).kept(), *_of_models(store.data_dir)]:
         with contextlib.suppress(FileNotFoundError):
             _link(store.data_dir / path, target / path)
             entries.append(_entry(target, str(path)))
@@ -101,6 +103,8 @@ def restore(source: Path, data_dir: Path) -> Summary:
     for entry in summary.files:
         (half / entry.file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / entry.file, half / entry.file)
+        if entry.file.endswith(_KEY):
+            (half / entry.file).chmod(0o600)
         _sync(half / entry.file)
     if data_dir.exists():
         data_dir.rmdir()
@@ -128,6 +132,13 @@ def _copy_database(store: "Store", target: Path) -> list[ColdFile]:
         finally:
             cursor.execute("DETACH copy")
     return files
+
+
+def _of_models(data_dir: Path) -> list[Path]:
+    """The repository of models: what is published, and the key that keeps it fresh. Files there are replaced whole."""
+    folder = data_dir / "models"
+    found = [folder / _KEY, *(folder / "metadata").glob("*.json"), *(folder / "targets").rglob("*.aid4model")]
+    return [path.relative_to(data_dir) for path in found if path.is_file()]
 
 
 def _link(source: Path, target: Path) -> None:

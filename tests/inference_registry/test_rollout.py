@@ -18,6 +18,7 @@ from edge.config import load
 from inference.cli import model
 from inference.registry.client import read_running
 from inference.registry.figures import ScorerFacts
+from twin.backup import backup, restore
 from twin.core import Twin
 from twin.server import Served, TwinConfig, serve
 from twin.siteconfig import site_from_dict
@@ -200,3 +201,16 @@ async def test_what_is_not_published_cannot_be_rolled_out(alone: tuple[Twin, Pat
     twin, _ = alone
     change = await twin.changes.propose("rollout", {"model": "ahu", "version": "9"}, note="", by="test")
     assert "not published" in change.problems[0]
+
+
+async def test_a_backup_holds_the_models_and_the_key_that_keeps_them_fresh(alone: tuple[Twin, Path]) -> None:
+    twin, folder = alone
+    await asyncio.to_thread(backup, twin.store, folder / "backup")
+    await asyncio.to_thread(restore, folder / "backup", folder / "restored")
+    async with running_twin(folder / "restored", None) as served:
+        again = served.twin.rollouts
+        assert again.versions() == twin.rollouts.versions()
+        assert again.repository.online_pem == twin.rollouts.repository.online_pem
+        assert again.repository.renew(force=True)
+        await again.look()
+        assert {(file.version, file.mode) for file in again.local()} == {("1", "live"), ("2", "shadow")}
