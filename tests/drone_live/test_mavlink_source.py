@@ -156,6 +156,28 @@ async def test_several_systems_are_several_devices_and_one_id_twice_is_one_devic
         await heard.until(lambda h: h.values("drone-1/battery_charge") == [51, 50])
 
 
+async def test_ground_stations_and_cameras_on_the_link_are_no_devices(tools: Any, tmp_path: Path) -> None:
+    source, port = listening(tools, tmp_path, request=False)
+    station = ("HEARTBEAT", {"type": 6, "autopilot": 8, "system_status": 4})
+    async with source:
+        await opened(source)
+        first, second, drone, heard = Sender(port), Sender(port), Sender(port), tools.Heard(source)
+        first.say(frames(station, ("SYS_STATUS", {"battery_remaining": 5}), system=255))
+        second.say(frames(station, ("COMMAND_LONG", {"target_system": 1, "command": 400}), system=250))
+        drone.say(frames(BEAT, ("COMMAND_ACK", {"command": 20, "result": 0, "target_system": 255})))
+        await heard.until(lambda h: h.values("drone-1/mode"))
+        assert {one["device"] for one in heard.events} == {"drone-1"}
+        assert {point.device for point in source.points()} <= {"drone-1", "air"}
+        command = next(point for point in source.points() if point.key == "drone-1/command")
+        asked = asyncio.create_task(source.write(command, "return_home"))
+        await heard.until(lambda h: source._commander._waiting)
+        drone.say(frames(("COMMAND_ACK", {"command": 20, "result": 0, "target_system": 255}), seq=2))
+        drone.say(frames(("COMMAND_ACK", {"command": 20, "result": 4, "target_system": 254}), seq=3))
+        await heard.until(lambda h: asked.done())
+        with pytest.raises(SourceError, match="it failed"):
+            asked.result()
+
+
 async def test_what_mavlink_calls_unknown_is_unknown_and_gaps_are_counted(tools: Any, tmp_path: Path) -> None:
     source, port = listening(tools, tmp_path, request=False)
     known = {"battery_remaining": 80, "voltage_battery": 22_000, "current_battery": 100}
