@@ -6,7 +6,7 @@ import { Needs } from "../components/needs";
 import { Empty } from "../components/notice";
 import { t } from "../i18n";
 import * as format from "../i18n/format";
-import { zone } from "../state/catalogue";
+import { site, zone } from "../state/catalogue";
 import { flights, loadFlights, scans } from "../state/flights";
 import { go, route } from "../state/route";
 import "../styles/drones.css";
@@ -43,7 +43,7 @@ export default function FlightsView() {
         </nav>
       </header>
       <Needs right="fly">
-        <DropZone />
+        {site.value && <DropZone />}
       </Needs>
       <div class="flights-body">
         {scan ? <ScanList chosen={id} /> : <FlightList chosen={id} />}
