@@ -40,6 +40,11 @@ def test_every_route_is_in_the_table() -> None:
     assert not missing, f"state the right of these in twin/api/permissions.py: {missing}"
 
 
+def test_the_table_has_no_row_of_a_route_that_is_gone() -> None:
+    routes = {(one.method, one.path) for _, one in ROUTES}
+    assert [row for row in PERMISSIONS if row not in routes] == []
+
+
 def test_a_route_that_is_not_in_the_table_is_for_admins_only() -> None:
     rule = rule_of("GET", "/made-tomorrow")
     assert rule.needs == "administer"
