@@ -2,7 +2,7 @@
 
 `new_root` and `with_target` run where the offline keys are; `Repository` is the twin's side: it takes in what was
 signed elsewhere after checking it against the root, and signs snapshot and timestamp again before they expire.
-Versions of these two follow the clock, so a twin restored from a backup never offers older ones than it did.
+Versions follow the clock, so what is signed after a twin was restored from a backup is above all that it had offered.
 """
 
 import time
@@ -253,7 +253,7 @@ def _refusal(name: str, error: Exception) -> InputError:
 
 
 def _next(made: Any, key: "Ed25519PrivateKey") -> bytes:
-    made.signed.version += 1
+    made.signed.version = max(made.signed.version + 1, int(time.time()))  # above what a lost twin may have offered
     made.signed.expires = _ends(_TARGETS_LIFE)
     return _signed(made, key)
 

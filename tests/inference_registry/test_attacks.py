@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from inference.bundle import Bundle
-from inference.registry.client import ModelFolder, RunningModel, read_running
+from inference.registry.client import RunningModel, read_running
 from inference.registry.package import pack
 from inference.registry.repository import Repository, empty_targets, new_root, with_target, without_target
 from wire.errors import InputError
@@ -205,17 +205,22 @@ def _next(targets: bytes, key: Ed25519PrivateKey) -> bytes:
     return next_version(Metadata[Targets].from_bytes(targets), key)
 
 
-def test_a_twin_restored_from_a_backup_never_offers_older_metadata(world: World, tmp_path: Path) -> None:
-    package = world.publish("1")
+def test_a_twin_restored_from_a_backup_is_believed_again_once_something_is_published(
+    world: World, tmp_path: Path
+) -> None:
+    world.publish("1")
     shutil.copytree(world.folder / "twin", tmp_path / "backup")
-    world.gateway.take(world.wanted(package), world.fetch)
-    time.sleep(1.1)  # versions follow the clock in seconds
-    restored = Repository(tmp_path / "backup")
-    restored.renew(force=True)
-    world.repository = restored
-    again = ModelFolder(world.folder / "gateway", world.root)
+    second = world.publish("2")
+    world.gateway.take(world.wanted(second), world.fetch)
+    world.repository = Repository(tmp_path / "backup")
+    world.repository.renew(force=True)
     shutil.rmtree(world.folder / "gateway" / "ahu")
-    assert again.take(world.wanted(package), world.fetch)
+    with pytest.raises(InputError, match="checks"):
+        world.gateway.take(world.wanted(second), world.fetch)
+    later = time.time() + 60
+    with mock.patch("time.time", return_value=later):
+        third = world.publish("3")
+    assert world.gateway.take(world.wanted(third), world.fetch)
 
 
 def test_names_that_lead_out_of_the_repository_give_nothing(world: World) -> None:
