@@ -21,7 +21,7 @@ from twin.uploads_groups import Row, Uploads, Wishes
 from twin.uploads_kinds import UploadKind, kind_of_upload, plain_name
 from wire.errors import InputError
 
-__all__ = ["BusyError", "Intake", "Sent"]
+__all__ = ["BusyError", "Intake", "Sent", "TooLargeFileError"]
 
 AT_ONCE_MAX = 8  # streams; each holds a chunk in memory
 A_MINUTE_MAX = 1_200  # a flight of a thousand photos sent one by one
@@ -31,6 +31,10 @@ _ROOM_STEP_BYTES = 64 << 20  # between two looks at the free space
 
 class BusyError(InputError):
     """Too many at once; come back in a while."""
+
+
+class TooLargeFileError(InputError):
+    """More bytes than any file may have."""
 
 
 class Sent(NamedTuple):
@@ -166,5 +170,5 @@ class Intake:
         )
 
 
-def _too_large() -> InputError:
-    return InputError(f"a file has at most {FILE_BYTES_MAX >> 30} GiB", field="body", fix="split it")
+def _too_large() -> TooLargeFileError:
+    return TooLargeFileError(f"a file has at most {FILE_BYTES_MAX >> 30} GiB", field="body", fix="split it")

@@ -102,7 +102,7 @@ def test_what_cannot_be_is_refused_before_a_byte_is_kept(twin: Drones, monkeypat
         assert answer.json()["fix"]
     assert twin.client.post("/uploads", params={"name": "x.ulg"}, content=b"").json()["field"] == "body"
     monkeypatch.setattr(twin_uploads, "FILE_BYTES_MAX", 1_000)
-    assert twin.client.post("/uploads", params={"name": "x.ulg"}, content=b"a" * 1_001).status_code == 400
+    assert twin.client.post("/uploads", params={"name": "x.ulg"}, content=b"a" * 1_001).status_code == 413
     monkeypatch.setattr(twin_uploads, "A_MINUTE_MAX", 0)
     busy = twin.client.post("/uploads", params={"name": "x.ulg"}, content=b"abc")
     assert busy.status_code == 429

@@ -17,7 +17,7 @@ from twin.api.changes import MODEL_SUFFIXES, keep_model_file
 from twin.api.errors import ProblemError
 from twin.api.operation import Call, Limit, NoQuery, Offset, Operation, Time, json_response, micros
 from twin.uploads_groups import Row, Upload, UploadState, Wishes
-from twin.uploads_intake import BusyError, Sent
+from twin.uploads_intake import BusyError, Sent, TooLargeFileError
 from twin.uploads_kinds import UploadKind, suffix_of
 from wire.limits import PAGE_ITEMS_DEFAULT
 
@@ -108,6 +108,8 @@ async def upload(call: Call[UploadQuery, None]) -> Response:
             row = await drones.intake.take(sent, chunks)
     except BusyError as busy:
         raise ProblemError(busy.problem, field=busy.field, fix=busy.fix, status=429) from busy
+    except TooLargeFileError as large:
+        raise ProblemError(large.problem, field=large.field, fix=large.fix, status=413) from large
     drones.work.wake()
     return json_response(_shown(call, row), 202)
 
