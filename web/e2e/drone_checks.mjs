@@ -117,7 +117,7 @@ export async function a_cloud_that_does_not_fit_is_refused_with_what_to_do({ ope
 }
 
 export async function two_dates_of_the_plan_are_seen_side_by_side({ open }) {
-  const page = await open("/model?colour=plan", { size: { width: 640, height: 420 }, still: true });
+  const page = await open("/model?colour=plan", { size: SMALL, still: true });
   await page.waitForSelector(".stage[data-phase=open]");
   await page.click("[aria-label='Compare side by side']");
   await page.fill(".swipe-side input", "2025-09-10"); // before anything stood
