@@ -93,7 +93,7 @@ def test_the_list_counts_every_point_of_the_table() -> None:
     assert sum(len(device["points"]) for device in devices) == sum(
         len(table["kind"][device["kind"]]["metrics"]) for device in live
     )
-    assert {device["protocol"] for device in devices} == {"modbus", "sunspec", "opcua", "mqtt"}
+    assert {device["protocol"] for device in devices} == {"modbus", "sunspec", "opcua", "mtconnect", "mqtt"}
 
 
 def test_a_recording_has_the_faults_in_it_and_the_same_seed_writes_the_same_bytes(tmp_path: Path) -> None:
