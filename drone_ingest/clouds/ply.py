@@ -32,7 +32,9 @@ _TYPES = {
 }  # fmt: skip
 NAMES = {
     "x": "x", "y": "y", "z": "z", "nx": "nx", "ny": "ny", "nz": "nz", "normal_x": "nx", "normal_y": "ny",
-    "normal_z": "nz", "red": "red", "green": "green", "blue": "blue", "r": "red", "g": "green", "b": "blue",
+    "normal_z": "nz", "point_source_id": "point_source_id", "station": "point_source_id",
+    "station_id": "point_source_id",
+    "red": "red", "green": "green", "blue": "blue", "r": "red", "g": "green", "b": "blue",
     "diffuse_red": "red", "diffuse_green": "green", "diffuse_blue": "blue", "intensity": "intensity",
     "gpstime": "gps_time_s", "gps_time": "gps_time_s", "pointsourceid": "point_source_id",
     "classification": "classification",

@@ -39,7 +39,7 @@ class Limits:
 
     overlap_min: float = 0.25
     consistency_min: float = 0.55
-    consistency_sharp_min: float = 0.35
+    consistency_sharp_min: float = 0.35  # where the residual is what noise alone would leave
     information_min: float = 0.006  # share of the points that look along an axis
     least_m: float = 0.04  # nobody needs better than this to tell a wall from none
     most_m: float = 0.06

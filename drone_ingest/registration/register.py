@@ -4,7 +4,7 @@
 prior is judged all the same.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from drone_ingest.registration.judge import Judgement, Limits, Reason, judge
 from drone_ingest.registration.noise import noise_m
 from drone_ingest.registration.refine import Controls, refine
 from drone_ingest.registration.rigid import Matrix, apply
-from drone_ingest.registration.search import best_valley
+from drone_ingest.registration.search import agreement, best_valley, standing_of
 from drone_ingest.scan.elements import Elements, Floats
 
 __all__ = ["Registration", "register"]
@@ -27,6 +27,8 @@ _BLOCK_M = 1.0  # points are held out by blocks, so that no neighbour of theirs 
 _HELD_SHARE = 0.25
 _REACHES = (0.25, 0.12, 0.1, 0.1)
 _POINTS_MIN = 500
+_INSIDE_M, _EXPLAINED_MIN = 0.2, 0.5
+_STANDING_ROUNDS, _STANDING_RAYS, _STANDING_ELEMENTS_MIN = 1, 40_000, 3
 _SEED = 23
 
 
@@ -55,9 +57,13 @@ def register(
     sigma_m: float | None = None,
     controls: Controls | None = None,
     fit: bool = True,
+    all_stand: bool = True,
     limits: Limits | None = None,
 ) -> Registration:
-    """Lay cloud points (n, 3), seen from `origins` (n, 3; None where nothing is known), on the planned `elements`."""
+    """Lay cloud points (n, 3), seen from `origins` (n, 3; None where nothing is known), on the planned `elements`.
+
+    Without a plan `all_stand` is false: what seems to stand is found first, and must then fit sharply.
+    """
     rng = np.random.default_rng(_SEED)
     start = motion_of(controls, prior) if controls is not None and fit else prior
     rows = _cropped(elements, points, start, rng)
@@ -74,11 +80,52 @@ def register(
     motion, rival = start, None
     if fit:
         motion = coarse_fit(elements, free, start, _SEED)
+    if not all_stand:
+        limits = replace(limits or Limits(), consistency_min=1.0)
+        elements, motion = _standing_part(elements, free, free_eyes, motion, sigma, controls, fit=fit)
+    if fit:
         motion, rival = best_valley(elements, free, free_eyes, motion, sigma, controls)
         motion = refine(elements, free, free_eyes, motion, _REACHES, sigma, controls).motion
     found = judge(elements, kept, kept_eyes, motion, sigma, controls, fitted=fit, limits=limits)
-    reasons = [*found.reasons, *_ambiguous(rival, motion)]
+    unexplained = [] if all_stand else _unexplained(elements, kept, kept_eyes, motion, sigma)
+    reasons = [*found.reasons, *_ambiguous(rival, motion), *unexplained]
     return Registration(motion, reasons, found, sigma, fit)
+
+
+def _standing_part(
+    elements: Elements,
+    points: Floats,
+    origins: Floats | None,
+    motion: Matrix,
+    sigma_m: float,
+    controls: Controls | None,
+    *,
+    fit: bool,
+) -> tuple[Elements, Matrix]:
+    """The elements that seem to stand, and a motion that was found with them; all of them when too few do."""
+    for _ in range(_STANDING_ROUNDS):
+        if fit:
+            motion, _ = best_valley(elements, points, origins, motion, sigma_m, controls, all_stand=False)
+        seen = points[:_STANDING_RAYS], None if origins is None else origins[:_STANDING_RAYS]
+        stands = standing_of(elements, *seen, motion, sigma_m)
+        if stands.all() or stands.sum() < _STANDING_ELEMENTS_MIN:
+            break
+        elements = elements.part(stands)
+    return elements, motion
+
+
+def _unexplained(
+    elements: Elements, points: Floats, origins: Floats | None, motion: Matrix, sigma_m: float
+) -> list[Reason]:
+    """What was found to stand must explain most of the points within it, or any few walls would fit some others."""
+    here = apply(motion, points)
+    inside = (here > elements.low_m - _INSIDE_M).all(axis=1) & (here < elements.high_m + _INSIDE_M).all(axis=1)
+    found = agreement(elements, points[inside], None if origins is None else origins[inside], motion, sigma_m)
+    share = found.touched / max(int(inside.sum()), 1)
+    if share >= _EXPLAINED_MIN:
+        return []
+    text = f"without a plan only {share:.0%} of the points inside the building are explained by its elements"
+    return [Reason("unexplained", text, "give --links and --at, or control points")]
 
 
 def _cropped(elements: Elements, points: Floats, start: Matrix, rng: np.random.Generator) -> NDArray[np.int64]:

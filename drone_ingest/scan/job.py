@@ -164,7 +164,8 @@ def _lay(job: ScanJob, meshes: Meshes, planned: dict[str, int], tell: Tell) -> _
     origins, told = origins_of(
         points, *(None if one is None else Path(one) for one in (job.stations, job.trajectory, job.cameras))
     )
-    should = elements.planned == FINISHED if (elements.planned != UNPLANNED).any() else np.ones(len(elements), np.bool_)
+    by_plan = bool((elements.planned != UNPLANNED).any())
+    should = elements.planned == FINISHED if by_plan else np.ones(len(elements), np.bool_)
     site = None if job.site_frame is None else np.array(job.site_frame, np.float64)
     start, controls, more = start_of(job.prior, points.xyz, elements.low_m, elements.high_m, site)
     if job.controls is not None:
@@ -172,7 +173,14 @@ def _lay(job: ScanJob, meshes: Meshes, planned: dict[str, int], tell: Tell) -> _
     read_s = time.process_time()
     tell("registering", 0.1)
     fit = register(
-        elements.part(should), points.xyz, origins, start, sigma_m=job.sigma_m, controls=controls, fit=job.register
+        elements.part(should),
+        points.xyz,
+        origins,
+        start,
+        sigma_m=job.sigma_m,
+        controls=controls,
+        fit=job.register,
+        all_stand=by_plan,
     )
     used = {"reading": read_s - began_s, "registering": time.process_time() - read_s}
     return _Laid(points, origins, elements, fit, [*points.warnings, *told, *more], used)

@@ -106,6 +106,25 @@ def test_a_cloud_of_another_building_is_refused(hall: tuple[Floats, Floats]) -> 
     assert not laid(HALL, apply(about_z(90, np.zeros(3), np.zeros(3)), hall[0]), None, fit=False).accepted
 
 
+def test_a_half_finished_building_is_laid_on_its_whole_model_without_a_plan(hall: tuple[Floats, Floats]) -> None:
+    """Of what the model has, storeys and a wing do not stand yet; rays pass through all of them."""
+    later = [
+        box("upper", (0, 0, 4.6), (12, 8, 0.3)), box("e", (0, -4, 6.2), (12, 0.3, 3)), box("f", (6, 0, 2), (0.3, 8, 4)),
+        box("g", (0, 4, 2), (12, 0.3, 4)), box("h", (-3, -4.4, 1.5), (5, 0.1, 3)),
+    ]  # fmt: skip
+    truth = about_z(0.4, np.array([0.5, -0.4, 0.15]), np.zeros(3))
+    back = np.linalg.inv(truth)
+    found = laid([*HALL, *later], apply(back, hall[0]), apply(back, hall[1]), all_stand=False)
+    assert found.accepted, found.reasons
+    assert moved_m(found.motion, truth, CORNERS) < 0.01
+    other = [
+        box("p", (1, 2, 2.5), (9, 0.3, 5)),
+        box("q", (-2, -1, 1.2), (0.4, 4, 2.4)),
+        box("r", (0, 0, 3), (8, 6, 0.3)),
+    ]
+    assert not laid([*HALL, *later], *measured(other, seed=4), all_stand=False).accepted
+
+
 WALLS_ALONG_X = [box("floor", (0, 0, -0.1), (60, 9, 0.2)), box("long", (0, 2, 1.5), (60, 0.3, 3))]
 
 
