@@ -1,7 +1,8 @@
 """From streams in alarm to what a person hears: one episode an asset, and one for assets that share a cause.
 
 An episode opens with the first stream of an asset, lasts until all of it has been calm for `merge_s`, and takes in
-assets that follow soon with the same kind of quantity or along a link of the plant.
+assets of the same make that follow one another with the same quantity (rain on every soil node), each within `cause_s`
+of the one before, and those that follow at once along a link of the plant.
 """
 
 from collections.abc import Callable, Collection
@@ -55,6 +56,7 @@ class Episode(msgspec.Struct):
     lead: int  # slot
     score: float
     also: list[str] = []
+    joined_us: int = 0  # when an asset joined last
     told: int = 0  # how often it was told again
 
 
@@ -106,9 +108,10 @@ class Episodes:
                 episode.score, episode.lead = score, slot
             return []
         for other in self.open.values():
-            if now_us - other.since_us <= self._cause_us and len(other.also) < _ALSO_MAX and related(slot, other):
+            since_us = max(other.joined_us, other.since_us)
+            if now_us - since_us <= self._cause_us and len(other.also) < _ALSO_MAX and related(slot, other):
                 other.also.append(asset)
-                other.active_us = now_us
+                other.active_us = other.joined_us = now_us
                 self._part_of[asset] = other.asset
                 return [self._explain(other, "updated")]
         episode = self.open[asset] = Episode(asset, now_us, now_us, slot, score)

@@ -1,6 +1,6 @@
 """Streams of one row length, scored from their first reading without training: one row of all of them at a time.
 
-Two steps: each feature against its own past, on both sides; what they say together (the two readings of `novelty`)
+Two steps: each feature against its own past, on both sides; what they say (the rarest of them, and their agreement)
 against its own past again, so that a stream's budget holds whatever its features have in common. A stream never claims
 to be rarer than what it has seen lets it say, log10(blocks) + 1.5 decades: how long it learns before it may alarm
 follows from the budget. The features are those of `detectors.adaptive` (its numpy form, equal to the graph within 1e-9)
@@ -35,6 +35,7 @@ _COLUMNS = 2 * _SIDES + 2
 _RARE = [FEATURES.index(name) for name in ("value", "step", "mean4", "away16", "away64", "calendar", "holt")]
 _NEW = [index for index, name in enumerate(FEATURES) if name not in ("step", "holt")]
 _AGREEMENT = 2.0
+_TWO_READINGS = float(np.log10(2.0))  # the better of two costs so much
 _BEYOND = 1.5  # decades that a tail may be believed beyond what was seen
 _HELD_BLOCKS, _YOUNG_BLOCKS = 12, 30  # blocks wait so long to be learned from, once so many are
 _FUSED_FROM = 6  # blocks, before what is fused means nothing
@@ -126,9 +127,9 @@ class OnlineGroup:
         log_p[:, _LEVELS] = np.where(climbs[:, None], 0.0, log_p[:, _LEVELS])
         long = np.where(full & ~climbs, judged[:, -2:].max(axis=1), 0.0)
         rare, new = log_p[:, _RARE].max(axis=1), log_p[:, _NEW].mean(axis=1)
-        fused = np.maximum((rare + _AGREEMENT * new) / (1.0 + _AGREEMENT), long)
+        fused = np.stack([(rare + _AGREEMENT * new) / (1.0 + _AGREEMENT), np.maximum(rare, long)], axis=1)
         most = np.log10(np.minimum(self._fusion.count, BLOCKS) + 1.0) + _BEYOND
-        score = np.minimum(self._fusion.judge(fused[:, None])[:, 0], most)
+        score = np.clip(self._fusion.judge(fused).max(axis=1) - _TWO_READINGS, 0.0, most)
         self._first = np.where((self._first < 0) & known, row, self._first)
         self._rows += known
         learned = (self._first >= 0) & ((row - self._first) * self.row_s >= self.settings.learn_h * 3600.0)
@@ -196,14 +197,14 @@ class OnlineGroup:
     def _make(self, streams: int) -> None:
         self._state = Adaptive.start(streams)
         self._reference = BlockReference(streams, _COLUMNS)
-        self._fusion = BlockReference(streams, 1, tail_shape=0.0)
+        self._fusion = BlockReference(streams, 2, tail_shape=0.0)
         self._extremes = _Extremes(streams)
         self.alarms = Alarms(self.policy, streams, 0)
         self._rows, self._active_rows = np.zeros(streams, np.int64), np.zeros(streams, np.int64)
         self._first = np.full(streams, -1, np.int64)
         self._peaks = np.full((streams, _COLUMNS), -np.inf, np.float32)
-        self._fused = np.full(streams, -np.inf, np.float32)
-        self._held = np.full((streams, _HELD_BLOCKS, _COLUMNS + 1), -np.inf, np.float32)
+        self._fused = np.full((streams, 2), -np.inf, np.float32)
+        self._held = np.full((streams, _HELD_BLOCKS, _COLUMNS + 2), -np.inf, np.float32)
         self._blocks = np.zeros(streams, np.int64)
         self._before = np.full(streams, np.nan)
         self._falls = np.zeros(streams, np.int64)
@@ -245,16 +246,16 @@ class OnlineGroup:
         if not len(due):
             return
         young = self._reference.count[due] < _YOUNG_BLOCKS
-        block = np.concatenate([self._peaks[due], self._fused[due, None]], axis=1)
+        block = np.concatenate([self._peaks[due], self._fused[due]], axis=1)
         at = self._blocks[due] % _HELD_BLOCKS
         ripe = np.where(young[:, None], block, self._held[due, at])
         self._held[due, at] = np.where(young[:, None], -np.inf, block)
         self._blocks[due] += 1
         self._peaks[due], self._fused[due] = -np.inf, -np.inf
         good = np.isfinite(ripe[:, 0])
-        self._reference.learn(due[good], ripe[good, :-1].astype(np.float64))
+        self._reference.learn(due[good], ripe[good, :-2].astype(np.float64))
         good = np.isfinite(ripe[:, -1])
-        self._fusion.learn(due[good], ripe[good, -1:].astype(np.float64))
+        self._fusion.learn(due[good], ripe[good, -2:].astype(np.float64))
 
     def _keep_window(self, row: int, end_us: int) -> None:
         """Once an hour of each stream's own, keep its last rows as a window of normal, unless it is not."""

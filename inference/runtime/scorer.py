@@ -29,7 +29,8 @@ __all__ = ["FACT_SCORE", "STREAMS_MAX", "Scorer"]
 
 STREAMS_MAX = 50_000
 FACT_SCORE = 6.0  # decades that a plain fact counts as: above any budget
-_VERSION = 1
+_VERSION = 2
+_LINK_US = 900_000_000  # along a link a cause is felt at once
 
 
 class Scorer:
@@ -43,6 +44,7 @@ class Scorer:
         self._lane_of = np.zeros(0, np.float64)
         self._local = np.zeros(0, np.intp)
         self._assets: dict[str, int] = {}
+        self._makes: dict[str, set[str]] = {}  # of an asset: what it measures tells its make
         self._intake = Intake()
         self._facts = _facts_of([], self._assets, self.settings)
         self._episodes = Episodes(self.settings, self._explain)
@@ -80,6 +82,7 @@ class Scorer:
             self._keys[stream.key] = slot
             self._intake.place(stream.id, slot)
             self._assets.setdefault(stream.asset, len(self._assets))
+            self._makes.setdefault(stream.asset, set()).add(stream.key.rpartition("/")[2])
             by_row.setdefault(row_s_of(stream, self.settings), []).append(slot)
         self._grow(before)
         for row_s, slots in by_row.items():
@@ -313,10 +316,13 @@ class Scorer:
         return Part(slots[told], said.ts_us, shown[told], (said.active | fact)[told])
 
     def _related(self, slot: int, episode: Episode) -> bool:
+        """Fed by or feeding what has just opened; or of the same make, with the same quantity."""
         stream, lead = self._streams[slot], self._streams[episode.lead]
         if lead.asset in self._links.get(stream.asset, ()):
-            return True
-        return bool(stream.point_class) and stream.point_class == lead.point_class
+            return self._intake.cut_us - episode.since_us <= _LINK_US
+        if not stream.point_class or stream.point_class != lead.point_class:
+            return False
+        return self._makes[stream.asset] == self._makes[lead.asset]
 
     def _explain(self, episode: Episode, kind: Literal["opened", "updated"]) -> Event:
         """Which channels of the asset it is, by the squares of their scores, and when it looked like this before."""

@@ -19,7 +19,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     learn_h: _Hours = 24.0  # of its own time that an untrained stream is watched before it may alarm
     guard_learn_h: _Hours = 1.0  # likewise for plain facts: stuck, spikes, a clock that is off
     merge_s: Annotated[float, Meta(ge=0, le=86_400)] = 3_600.0  # what opens again within is the same episode
-    cause_s: Annotated[float, Meta(ge=0, le=86_400)] = 900.0  # assets that open within may share a cause
+    cause_s: Annotated[float, Meta(ge=0, le=86_400)] = 10_800.0  # assets of one make that follow within share a cause
     late_s: Annotated[float, Meta(ge=0, le=3_600)] = 2.0  # how long a row waits for readings on their way
 
 
