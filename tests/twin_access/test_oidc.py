@@ -141,6 +141,10 @@ async def test_sign_in_leads_nowhere_but_to_the_page(park: Any, then: str) -> No
     assert (answer.status_code, answer.json()["field"]) == (400, "then")
 
 
+async def test_a_provider_that_no_file_names_is_not_found(park: Any) -> None:
+    assert (await park.client.get("/api/v1/session/oidc/other/start")).status_code == 404
+
+
 async def test_an_account_that_an_admin_disabled_stays_out(park: Any) -> None:
     async with httpx.AsyncClient(trust_env=False) as browser:
         await go(park, browser)

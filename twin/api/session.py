@@ -250,8 +250,11 @@ async def oidc_start(call: Call[StartQuery, None]) -> Response:
     then = call.query.then
     if not then.startswith("/") or then.startswith("//") or "\\" in then or urlsplit(then).netloc:
         raise ProblemError("this is no path of the page", field="then", fix="give /…")
+    ident = call.path["id"]
+    if all(one.id != ident for one in call.twin.access.settings().oidc):
+        raise NotFoundError(f"no provider {ident[:40]!r}", field="id", fix="GET /api/v1/session lists them")
     try:
-        flow = await call.twin.oidc.start(call.path["id"], _base(call.request), then)
+        flow = await call.twin.oidc.start(ident, _base(call.request), then)
     except SignInFailedError as error:
         raise ProblemError(str(error), field="id", fix=error.fix, status=502) from error
     answer = RedirectResponse(flow.url, 303)
