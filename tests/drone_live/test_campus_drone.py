@@ -198,7 +198,6 @@ class Twin:
 async def test_after_a_landing_a_child_scans_the_site_with_late_elements_and_sends_it(
     campus_ifc: Path, tmp_path: Path
 ) -> None:
-    pytest.importorskip("open3d", reason="the scan simulator casts rays with it")
     pilot = the_drone()
     pilot.spec = msgspec.structs.replace(pilot.spec, scan_points=20_000, scan_stations=6, late=2)
     twin, tracks = Twin(), list[list[Place3]]()
