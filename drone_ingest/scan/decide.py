@@ -19,21 +19,21 @@ __all__ = ["BUILT", "NOT_BUILT", "UNKNOWN", "VERDICTS", "Decision", "decide"]
 UNKNOWN, BUILT, NOT_BUILT = 1, 2, 3
 VERDICTS = {UNKNOWN: "unknown", BUILT: "built", NOT_BUILT: "not built"}
 _ROUNDS = 60  # of Richardson-Lucy; the depths stand still after 40
-_BUILT_FROM, _NOT_BUILT_BELOW = 0.75, 0.20
+_BUILT_FROM, _NOT_BUILT_BELOW = 0.70, 0.20
 _EARLY_FROM, _EARLY_SUPPORT_MIN, _EARLY_WIDTH, _EARLY_SIGMAS = 0.90, 20.0, 1.15, 9.0  # of what is not due yet
-_SUPPORT_MIN = 5.0  # rays that ended on it
+_SUPPORT_MIN = 4.0  # rays that ended on it
 _WITNESSES_MIN = 8.0  # rays that passed through it
 _STRAY_SHARE = 0.015  # of rays that end before an element, so many may seem to pass it
 _MODEL_WIDTH = 1.3  # times as wide as the others lie may the points of one element lie
 _MODEL_SHIFT = 3.0  # and so many times as far from its surface
 _MEASURED_MIN = 40  # points of an element that make its mean and width worth comparing
 _CELLS_MIN = 3  # places that were met
-_CONTESTED_MAX = 0.5  # of the support, where another element has the same surface
+_CONTESTED_MAX = 0.6  # of the support, where another element has the same surface
 _WITNESSES_GLASS = 30  # a ray may pass glass that is there …
 _GLASS_SIGMAS = 2.0  # of counting, from which an excess tells more than nothing
 _GLASS_ECHO = 0.02  # … but some come back from it or its frame
 _CLOSE = 2.0  # times the reach: so far a built element may be displaced
-_SOFT = 2.0  # rays of doubt on each side of a probability
+_SOFT = 1.5  # rays of doubt on each side of a probability
 
 
 @dataclass(frozen=True, slots=True)
