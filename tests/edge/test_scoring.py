@@ -145,4 +145,6 @@ def test_the_table_is_checked_to_the_field(tmp_path: Path) -> None:
     assert scoring is not None
     assert scoring.budget_per_day == 0.1
     file.write_text('site = "s"\nnode = "gw"\n[scoring]\nbudget_per_dy = 0.1\n')
-    assert [(one.field, one.fix) for one in problems(file)] == [("scoring.budget_per_dy", "did you mean 'budget_per_day'?")]
+    assert [(one.field, one.fix) for one in problems(file)] == [
+        ("scoring.budget_per_dy", "did you mean 'budget_per_day'?")
+    ]
