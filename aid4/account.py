@@ -96,7 +96,7 @@ def ledger_of(twin: Path) -> Ledger:
 
 
 def _counted(connection: "duckdb.DuckDBPyConnection", table: str, twin: Path) -> list[tuple[str, int]]:
-    """(point key, rows) over the warm table and the Parquet files that the manifest lists, without the twin's scores."""
+    """(point key, rows) over the warm table and the files of the manifest, without the scores that the twin made."""
     files = connection.execute("SELECT file FROM cold_files WHERE kind = ?", [table]).fetchall()
     warm = connection.sql(f"SELECT point FROM {table}_warm")  # noqa: S608 - a name of ours
     counts = warm.aggregate("point, count(*) AS n").fetchall()
