@@ -31,6 +31,7 @@ TRACK = pa.schema(
         ("yaw_deg", pa.float32()), ("battery", pa.float32()), ("quality", pa.uint8()),
     ]
 )  # fmt: skip
+_SEVERITIES = (3, 3, 3, 2, 2, 1, 0, 0)  # syslog 0 … 7 → 0 info, 1 notice, 2 warning, 3 critical
 EVENTS = pa.schema([("ts", _TS), ("kind", pa.string()), ("message", pa.string()), ("severity", pa.uint8())])
 _UNKNOWN = DATUMS.index("unknown")
 _NO_FLIGHT = "fence"  # places that nothing flew
@@ -152,7 +153,9 @@ def _events(logs: list[Any]) -> pa.Table:
     if not tables:
         return EVENTS.empty_table()
     table = pa.concat_tables(tables).slice(0, EVENTS_MAX)
-    columns = [table["ts"], table["kind"], table["text"], table["severity"].fill_null(6)]
+    syslog = table["severity"].fill_null(6).to_numpy().clip(0, 7).astype(np.intp)
+    severity = pa.array(np.array(_SEVERITIES, np.uint8)[syslog])
+    columns = [table["ts"], table["kind"], table["text"], severity]
     columns[1:3] = [column.fill_null("") for column in columns[1:3]]
     return pa.table(columns, names=EVENTS.names).cast(EVENTS)
 

@@ -5,10 +5,11 @@ A sentence is a key and values, so that a page can say it in its own words; `tex
 
 import functools
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-__all__ = ["Evidence", "LANGUAGES", "Texts", "action_of", "load_texts", "sentence", "title_of"]
+__all__ = ["Evidence", "LANGUAGES", "Texts", "action_of", "load_texts", "retell", "sentence", "title_of"]
 
 LANGUAGES = ("en", "sk", "zh-TW")
 _FOLDER = Path(__file__).with_name("texts")
@@ -63,3 +64,21 @@ def sentence(code: str, values: dict[str, str | float | int], language: str = "e
         numbers = {key: f"{float(values[key]):.4g}" for key in ("value", "expected")}
         told += texts.evidence["numbers"].format(**numbers)
     return Evidence(code, values, told)
+
+
+def retell(causes: list[dict[str, Any]], language: str) -> list[dict[str, Any]]:
+    """Causes as they were kept (`Cause` as plain values) with title, action and evidence in another language; one that
+    a later version kept and this one does not know stays as it is."""
+    known = load_texts(language).cause
+    return [_retold(cause, language) if cause.get("cause") in known else cause for cause in causes]
+
+
+def _retold(cause: dict[str, Any], language: str) -> dict[str, Any]:
+    told = [
+        msgspec.to_builtins(sentence(one["code"], one["values"], language))
+        if one["code"] in load_texts(language).evidence
+        else one
+        for one in cause["evidence"]
+    ]
+    name = cause["cause"]
+    return cause | {"title": title_of(name, language), "action": action_of(name, language), "evidence": told}

@@ -2,11 +2,12 @@
 
 import string
 
+import msgspec
 import pytest
 
 from inference.diagnosis import Edge, Graph, Node, Symptom, diagnose
 from inference.diagnosis.rules import load_rules
-from inference.diagnosis.texts import LANGUAGES, load_texts
+from inference.diagnosis.texts import LANGUAGES, load_texts, retell
 
 # kind of machine (Brick class), findings as metric: (class, direction), the cause that must lead
 AHU = "Air_Handling_Unit"
@@ -157,3 +158,12 @@ def test_every_cause_has_words_in_every_language(language: str) -> None:
     for code, text in texts.evidence.items():
         fields = {name for _, name, _, _ in string.Formatter().parse(text) if name}
         assert fields == {name for _, name, _, _ in string.Formatter().parse(english.evidence[code]) if name}, code
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_causes_that_were_kept_are_said_again_in_another_language(language: str) -> None:
+    symptoms = [Symptom(point=f"gw/pump/m{n}", direction="gap", share=0.5) for n in range(2)]
+    kept = msgspec.to_builtins(diagnose(symptoms))
+    assert retell(kept, language) == msgspec.to_builtins(diagnose(symptoms, language=language))
+    later = [{"cause": "of a later version", "title": "as it was told", "evidence": []}]
+    assert retell(later, language) == later

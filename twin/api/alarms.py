@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from inference.diagnosis.texts import retell
 from twin.alarms.class_words import Spoken
 from twin.alarms.rules import meanings
 from twin.alarms.states import PRIORITIES, STATES, Alarm, State, Step, Verb
@@ -171,8 +172,11 @@ async def list_alarms(call: Call[AlarmsQuery, None]) -> AlarmsPage:
 
 async def show_alarm(call: Call[AlarmQuery, None]) -> AlarmView:
     """One alarm."""
-    said = meanings(call.twin.alarms.rules, call.query.language)
-    return alarm_view(call.twin, call.twin.alarms.book.get(_id(call)), None, said)
+    language = call.query.language
+    view = alarm_view(call.twin, call.twin.alarms.book.get(_id(call)), None, meanings(call.twin.alarms.rules, language))
+    if language != "en" and view.detail and isinstance(view.detail.get("cause"), list):
+        view.detail = {**view.detail, "cause": retell(view.detail["cause"], language)}
+    return view
 
 
 async def journal(call: Call[JournalQuery, None]) -> JournalPage:

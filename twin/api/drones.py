@@ -49,7 +49,7 @@ class Battery(msgspec.Struct):
 
 
 class FlightEvent(msgspec.Struct):
-    """What happened on the way; severity as syslog counts."""
+    """What happened on the way; severity 0 info, 1 notice, 2 warning, 3 critical."""
 
     ts: str | None
     kind: str

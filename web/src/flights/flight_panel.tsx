@@ -20,7 +20,7 @@ const EVENTS_SHOWN = 200;
 /** Some quiet before and after, so that the ends of the line can be seen. */
 const MARGIN = 0.04;
 const PLAY_SPEED = 10;
-const GRAVE = 3;
+const GRAVE = 2; // a warning
 
 /** One flight: where it went, what happened, its photos; the one time control walks along it. */
 export function FlightPanel({ id }: { id: string }) {
@@ -143,7 +143,7 @@ function Events({ events }: { events: readonly FlightEvent[] }) {
       <h3>{t("flights.events")}</h3>
       <ol class="flight-events">
         {events.slice(0, EVENTS_SHOWN).map((event, i) => (
-          <li key={i} data-grave={event.severity <= GRAVE || undefined}>
+          <li key={i} data-grave={event.severity >= GRAVE || undefined}>
             {event.ts ? (
               <button type="button" class="event-time num" onClick={() => seek(Date.parse(event.ts!))}>
                 {format.clock(Date.parse(event.ts), zone.value)}
@@ -152,7 +152,7 @@ function Events({ events }: { events: readonly FlightEvent[] }) {
               <span class="muted">–</span>
             )}
             <span>
-              {event.severity <= GRAVE && <Icon name="high" size={12} />} {event.message || event.kind}
+              {event.severity >= GRAVE && <Icon name="high" size={12} />} {event.message || event.kind}
             </span>
           </li>
         ))}
