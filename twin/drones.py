@@ -66,7 +66,7 @@ class DroneDesk:
         self.marks = PhotoMarks(store)
         self.flights, self.scans, self.uploads = Flights(store), Scans(store), Uploads(store)
         self.book = ScanBook(store, self.scans, model=model, plan=plan, alarms=alarms)
-        judge = ScanJudge(store, self.uploads, self.scans, self.folders, self._ground, self._judged)
+        judge = ScanJudge(store, self.uploads, self.scans, self.folders, self._ground, self.flights.flown, self._judged)
         look = PhotoLook(store, frame=frame, ground=self._photo_ground)
         self.work = UploadWork(store, self.uploads, self.folders, self.flights, judge, look)
         self.now = Drones(store, self.flights, self.places)

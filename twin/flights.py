@@ -24,6 +24,7 @@ from twin.uploads_jobs import FlightFound, PhotoFound
 
 __all__ = ["Flights", "insert_flight"]
 
+FLOWN_US_MAX = 6 * 3_600_000_000  # no flight lasts longer
 NEAR_US = 60_000_000  # a photo so shortly before or after a flight belongs to it
 _AT = "make_timestamptz({}::BIGINT)"
 _FLIGHT = (
@@ -155,16 +156,27 @@ class Flights:
         """How many elements each photo sees."""
         return self._counted("SELECT photo, count(*) FROM photo_elements WHERE true", "photo", photos)
 
-    def scan_ids(self, groups: list[str]) -> dict[str, str]:
-        """The newest scan of each group."""
+    def scan_ids(self, rows: list[FlightRow]) -> dict[str, str]:
+        """The newest scan of each flight: brought together with it, or flown by it."""
         with self._store.cursor() as cursor:
-            return dict(
-                cursor.execute(
-                    'SELECT "group", arg_max(id, known_from) FROM scans WHERE known_to IS NULL'
-                    ' AND "group" IN (SELECT unnest(?)) GROUP BY 1',
-                    [groups],
-                ).fetchall()
-            )
+            found = cursor.execute(
+                'SELECT "group", flight, id FROM scans WHERE known_to IS NULL'
+                ' AND ("group" IN (SELECT unnest(?)) OR flight IN (SELECT unnest(?))) ORDER BY known_from',
+                [[row.group for row in rows if row.group], [row.id for row in rows]],
+            ).fetchall()
+        of_group, of_flight = {row[0]: row[2] for row in found}, {row[1]: row[2] for row in found}
+        newest = {row.id: of_flight.get(row.id) or (of_group.get(row.group) if row.group else None) for row in rows}
+        return {flight: scan for flight, scan in newest.items() if scan is not None}
+
+    def flown(self, device: str, at_us: int) -> str | None:
+        """The live flight on which a device took what it brings of that moment: the last one begun before it."""
+        with self._store.cursor() as cursor:
+            row = cursor.execute(
+                f"SELECT id FROM flights WHERE device = ? AND source = 'live' AND start <= {_AT.format('?')}"  # noqa: S608
+                f" AND start > {_AT.format('?')} ORDER BY start DESC LIMIT 1",
+                [device, at_us + NEAR_US, at_us - FLOWN_US_MAX],
+            ).fetchone()
+        return None if row is None else row[0]
 
     # -- changing
 

@@ -54,8 +54,8 @@ class ScanGround(NamedTuple):
 
 
 class ScanJudge:
-    """Called by the worker. `ground` gives what to judge against, None while tiles are built; `judged` hears of each
-    scan that was kept, in the worker's thread."""
+    """Called by the worker. `ground` gives what to judge against, None while tiles are built; `flown` the live flight
+    of a device at a moment; `judged` hears of each scan that was kept, in the worker's thread."""
 
     def __init__(
         self,
@@ -64,10 +64,11 @@ class ScanJudge:
         scans: Scans,
         folders: DroneFolders,
         ground: Callable[[int], ScanGround | None],
+        flown: Callable[[str, int], str | None],
         judged: Callable[[], None],
     ) -> None:
         self._store, self._uploads, self._scans, self._folders = store, uploads, scans, folders
-        self._ground, self._heard = ground, judged
+        self._ground, self._flown, self._heard = ground, flown, judged
 
     def __call__(
         self, group: list[Row], cloud: Row, read: ReadResult, flight: str | None, work: Path,
@@ -87,6 +88,8 @@ class ScanJudge:
             raise _refusal(code, work, group, cloud)
         result = _result(out, cloud)
         self._levels(job, result, ground, work, tell)
+        if flight is None and cloud.device:
+            flight = self._flown(cloud.device, at_us)
         self._keep(cloud, flight, ground, at_us, out, result)
 
     def _run(self, what: str, job: Path, work: Path, tell: Callable[[str, float], None]) -> int | None:

@@ -71,6 +71,8 @@ def test_the_drone_flies_is_seen_moving_its_scan_is_judged_and_late_elements_rin
     assert scan["accepted"] is True, scan["reasons"]
     assert scan["late"] >= 1
     assert scan["early"] == 0
+    flown = [one for one in run.get("flights")["items"] if one["scan"] == scan["id"]]
+    assert [one["source"] for one in flown] == ["live"], "the scan belongs to the flight that brought it"
     rung = run.until(
         "late elements ring", lambda: [one for one in run.get("alarms")["items"] if "scan_late" in str(one)]
     )

@@ -209,8 +209,8 @@ def _photo(twin: Twin, row: PhotoRow, elements: int) -> PhotoView:
 def _views(twin: Twin, rows: list[FlightRow]) -> list[FlightView]:
     flights = twin.drones.flights
     photos = flights.photo_counts([row.id for row in rows])
-    scans = flights.scan_ids([row.group for row in rows if row.group])
-    return [_view(twin, row, photos.get(row.id, 0), scans.get(row.group)) for row in rows]
+    scans = flights.scan_ids(rows)
+    return [_view(twin, row, photos.get(row.id, 0), scans.get(row.id)) for row in rows]
 
 
 def _view(twin: Twin, row: FlightRow, photos: int, scan: str | None) -> FlightView:
