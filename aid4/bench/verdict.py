@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from aid4.bench.journal import ROWS, expected
 from aid4.bench.journal_keeper import Ledger
+from inference.runtime.worth import SCORE_CLASS
 from twin.store import Store
 from wire.ranges import Ranges
 
@@ -79,9 +80,9 @@ def _stored(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """Metric number, time and value of every stored reading of a node."""
     found = cursor.execute(
-        "SELECT CAST(substr(p.metric, 2) AS BIGINT) AS metric, epoch_us(r.ts) AS ts_us, r.value FROM readings r"
-        " JOIN points p ON p.id = r.point WHERE p.site = ? AND p.node = ?",
-        [site, node],
+        "SELECT TRY_CAST(substr(p.metric, 2) AS BIGINT) AS metric, epoch_us(r.ts) AS ts_us, r.value FROM readings r"
+        " JOIN points p ON p.id = r.point WHERE p.site = ? AND p.node = ? AND p.point_class <> ?",
+        [site, node, SCORE_CLASS],  # which the twin makes itself
     ).fetchnumpy()
     return (
         np.asarray(found["metric"], np.int64),
