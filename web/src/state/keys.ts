@@ -1,6 +1,7 @@
 import { at, goLive, seek, step, togglePlay, zoomOut } from "./time";
 import { go, route, scene, trendPoints } from "./route";
 import { markGroups } from "./marks";
+import { milestones } from "./schedule";
 
 /** What the keyboard can do that needs a component. */
 export interface KeyActions {
@@ -54,10 +55,11 @@ export function followKeys(actions: KeyActions): void {
   });
 }
 
-/** The next mark of the time line, or the one before. */
+/** The next mark of the time line, or the one before; beyond what is shown, the milestones of the whole plan. */
 function toMark(direction: 1 | -1): void {
   const shown = at.peek();
-  const times = markGroups.peek().flatMap((group) => group.marks.map((mark) => mark.at));
+  const marks = markGroups.peek().flatMap((group) => group.marks.map((mark) => mark.at));
+  const times = [...marks, ...milestones.peek().map((one) => one.at)];
   const ahead = times.filter((one) => (direction > 0 ? one > shown + 1_000 : one < shown - 1_000)).sort((a, b) => a - b);
   const next = direction > 0 ? ahead[0] : ahead.at(-1);
   if (next !== undefined) seek(next);
