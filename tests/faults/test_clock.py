@@ -191,9 +191,11 @@ def _metrics(port: int) -> dict[str, float]:
     return {name: float(value) for name, value in rows}
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("clock")
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "clock"
+    made.mkdir()
+    return made
 
 
 @pytest.fixture
