@@ -23,7 +23,6 @@ facility = "Building A"               # GlobalId or name of a building; `*` by d
 ```
 """
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -31,6 +30,7 @@ import msgspec
 from msgspec import Meta
 
 from twin.access.roles import EVERYWHERE, Grant, Role
+from twin.site_file import read_site_file
 from wire.errors import ConfigError
 
 __all__ = ["AccessSettings", "ClaimGrant", "Provider", "SessionTimes", "read_settings_file"]
@@ -84,15 +84,9 @@ class AccessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def read_settings_file(folder: Path | None) -> AccessSettings:
     """The settings of a site's folder, ours where there is no file; ConfigError names what is wrong."""
-    file = folder / FILE if folder else None
-    if file is None or not file.is_file():
-        return AccessSettings()
-    try:
-        settings = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), AccessSettings)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"cannot be read: {error}", file=str(file), fix="mend the syntax at that place") from error
-    except msgspec.ValidationError as error:
-        raise ConfigError(str(error), file=str(file), fix="see docs/access.md") from error
+    settings, file = read_site_file(folder, FILE, AccessSettings, docs="docs/access.md")
+    if file is None:
+        return settings
     _check(settings, file)
     return settings
 

@@ -23,7 +23,6 @@ valid = "2025"
 ```
 """
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -31,6 +30,7 @@ import msgspec
 from msgspec import Meta
 
 from twin.reports.words import Language
+from twin.site_file import read_site_file
 from wire.errors import ConfigError
 
 __all__ = ["Factor", "Kind", "Meter", "Planned", "ReportSettings", "read_reports_file"]
@@ -93,15 +93,9 @@ class ReportSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def read_reports_file(folder: Path | None) -> ReportSettings:
     """The settings of a site's folder, none where there is no file; ConfigError names what is wrong."""
-    file = folder / FILE if folder else None
-    if file is None or not file.is_file():
-        return ReportSettings()
-    try:
-        settings = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), ReportSettings)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"cannot be read: {error}", file=str(file), fix="mend the syntax at that place") from error
-    except msgspec.ValidationError as error:
-        raise ConfigError(str(error), file=str(file), fix="see docs/reports.md") from error
+    settings, file = read_site_file(folder, FILE, ReportSettings, docs="docs/reports.md")
+    if file is None:
+        return settings
     known = {factor.name for factor in settings.factor}
     for meter in settings.meter:
         if meter.factor and meter.factor not in known:
