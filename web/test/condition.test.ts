@@ -65,3 +65,12 @@ test("findings come worst first, newest first, and leave the normal out", () => 
     [1, "unbound"],
   ]);
 });
+
+test("misses neither poses nor commands that nobody gave, but a setpoint and a sensor", () => {
+  const plain = { low: null, high: null, period_s: null };
+  expect(conditionOf({ ...plain, kind: "pose", writable: false }, null, 0)).toBe("ok");
+  expect(conditionOf({ ...plain, kind: "state", writable: true }, null, 0)).toBe("ok");
+  expect(conditionOf({ ...plain, kind: "value", writable: true }, null, 0)).toBe("silent");
+  expect(conditionOf({ ...plain, kind: "state", writable: false }, null, 0)).toBe("silent");
+  expect(conditionOf({ ...plain, kind: "state", writable: true, period_s: 2 }, null, 0)).toBe("silent");
+});
