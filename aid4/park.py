@@ -1,4 +1,4 @@
-"""The all-in-one park: broker, simulated devices, one agent and the twin, each a process, wired together."""
+"""The all-in-one park: broker, simulated devices, one agent a gateway and the twin, each a process, wired together."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ from typing import Any
 from aid4.account import Ledger, ledger_of
 from aid4.broker import Broker
 from aid4.park_children import ParkChildren, broker_users
-from aid4.park_config import NODE, Layout, ParkOptions, replay_sources, site_name
+from aid4.park_config import NODE, Layout, ParkOptions, gateways, replay_sources, site_name
 from aid4.settle import Report, settle
 from aid4.twin_client import TwinClient, TwinSilentError
 from wire.errors import Aid4Error, UserError
@@ -34,6 +34,7 @@ class Park:
         self.options, self._say, self._show = options, say, show
         self.layout = Layout(options.data_dir)
         self.site = site_name(options.site)
+        self.nodes = gateways(options.site) if options.sim else (NODE,)
         self.report = Report()
         self._started_s = time.monotonic()
         self._stop = asyncio.Event()
@@ -46,18 +47,18 @@ class Park:
 
     async def run(self) -> Report:
         """Bring the park up, keep it, take it down; raises the UserError or ChildError that prevents it."""
-        self.layout.create()
+        self.layout.create(self.nodes)
         with _locked(self.layout.lock), _free(self.options.port) as port:
             self._claim()
             counted = self.options.seconds is not None
             before = await asyncio.to_thread(ledger_of, self.layout.twin) if counted else Ledger()
-            users = broker_users(self.site)
+            users = broker_users(self.site, self.nodes)
             try:
                 with Broker(self.layout.broker, users, kind=self.options.broker) as broker:
                     self._say(f"broker    {broker.kind} on 127.0.0.1:{broker.port}, for this machine only")
                     async with asyncio.TaskGroup() as group:
                         keeper = group.create_task(broker.keep(self._warn), name="broker")
-                        children = ParkChildren(self.options, self.site, broker, group, self._warn)
+                        children = ParkChildren(self.options, self.site, self.nodes, broker, group, self._warn)
                         await self._live(children, TwinClient(port, children.service_token), before)
                         keeper.cancel()
             except ExceptionGroup as several:
@@ -78,7 +79,8 @@ class Park:
             if await self._unless_stopped(self._bring_up(children, twin)):
                 await self._unless_stopped(self._watch(children, twin))
             if self.options.seconds is not None and not self._stop.is_set():
-                await self._unless_stopped(settle(self.report, self.layout, children, twin, before, self._warn))
+                counting = settle(self.report, self.layout, self.nodes, children, twin, before, self._warn)
+                await self._unless_stopped(counting)
         finally:
             await children.stop(within_s=_STOP_S)
 
@@ -109,7 +111,8 @@ class Park:
             if devices:
                 speed = f"{self.options.sim_speed:g}x"
                 self._say(f"devices   {devices} sources simulated, seed {self.options.seed}, {speed}")
-            self._say(f"agent     {NODE} with {children.start_agent(self._recordings)} sources")
+            for node in self.nodes:
+                self._say(f"agent     {node} with {children.start_agent(node, self._recordings)} sources")
 
         async with asyncio.TaskGroup() as both:
             both.create_task(start_twin(), name="start twin")

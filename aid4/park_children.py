@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import json
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from secrets import token_urlsafe
@@ -26,10 +26,10 @@ _AUTHORS = Path(bim.campus.__file__).parent  # of another version may come anoth
 _TABLES = ("layout.toml", "devices.toml", "plan.toml")  # of which a model is authored
 
 
-def broker_users(site: str) -> list[BrokerUser]:
+def broker_users(site: str, nodes: Sequence[str] = (NODE,)) -> list[BrokerUser]:
     """Everybody at the park's broker, each with a password of this run."""
     devices = BrokerUser("devices", publish=(_FIELD,), subscribe=(_FIELD,))
-    return [twin_user(site), node_user(site, NODE, also=(_FIELD,)), devices]
+    return [twin_user(site), *(node_user(site, node, also=(_FIELD,)) for node in nodes), devices]
 
 
 class ParkChildren:
@@ -39,6 +39,7 @@ class ParkChildren:
         self,
         options: ParkOptions,
         site: str,
+        nodes: Sequence[str],
         broker: Broker,
         group: asyncio.TaskGroup,
         warn: Callable[[str], None],
@@ -46,6 +47,7 @@ class ParkChildren:
         self._options, self._site, self._broker, self._group, self._warn = options, site, broker, group, warn
         self._layout = Layout(options.data_dir)
         self._users = {user.name: user for user in broker.users}
+        self._nodes = nodes
         self._children: dict[str, Child] = {}
         self.service_token = token_urlsafe(32)  # with which the park asks its own twin
 
@@ -87,7 +89,7 @@ class ParkChildren:
         command += ["--dock-file", str(layout.dock)]
         self._start("devices", [*command, "--user", "devices", "--password-file", str(secret)])
         await self.until("devices", lambda: asyncio.to_thread(layout.ports.exists))
-        return len(self._simulated())
+        return sum(len(self._simulated(node)) for node in self._nodes)
 
     def start_twin(self, port: int, model: Path | None) -> None:
         """Start the twin with its page on `port`."""
@@ -116,20 +118,27 @@ class ParkChildren:
         fresh.write_text(json.dumps(wish))
         fresh.replace(self._layout.dock)
 
-    def start_agent(self, recordings: list[dict[str, Any]], *, drain: bool = False) -> int:
-        """Start the agent, returns how many sources it has; with `drain` none, so that it only empties its spool."""
-        sources = [] if drain else [*recordings, *self._simulated()]
-        broker, user = self._broker, self._users[NODE]
-        access = {"url": f"mqtt://127.0.0.1:{broker.port}", "user": NODE, "password": user.password}
+    def start_agent(self, node: str, recordings: list[dict[str, Any]], *, drain: bool = False) -> int:
+        """Start a gateway's agent, returns how many sources it has; with `drain` none, so that it only empties its
+        spool. Recordings are read by the first gateway."""
+        played = recordings if node == self._nodes[0] else []
+        sources = [] if drain else [*played, *self._simulated(node)]
+        broker, user, layout = self._broker, self._users[node], self._layout.agent(node)
+        access = {"url": f"mqtt://127.0.0.1:{broker.port}", "user": node, "password": user.password}
         tables = [{**source, **access} if source["kind"] == "mqtt" else source for source in sources]
-        secret = self._secret(self._layout.edge / "broker.password", NODE)
+        secret = self._secret(layout.password, node)
         root = self._layout.twin / "models" / "metadata" / "1.root.json"  # one machine, so the first root is at hand
         text = agent_toml(
-            self._site, broker_port=broker.port, password_file=secret, sources=tables, root_file=root.resolve()
+            self._site,
+            node=node,
+            broker_port=broker.port,
+            password_file=secret,
+            sources=tables,
+            root_file=root.resolve(),
         )
-        self._layout.agent.touch(mode=0o600)
-        self._layout.agent.write_text(text, encoding="utf-8")
-        self._start("agent", _aid4("edge", "run", str(self._layout.agent)))
+        layout.config.touch(mode=0o600)
+        layout.config.write_text(text, encoding="utf-8")
+        self._start(f"agent-{node}", _aid4("edge", "run", str(layout.config)))
         return len(sources)
 
     def model_problem(self) -> str:
@@ -163,11 +172,12 @@ class ParkChildren:
         self._children[name] = child
         self._group.create_task(child.keep(), name=name)
 
-    def _simulated(self) -> list[Mapping[str, Any]]:
-        """The agent's tables that read the simulated devices."""
+    def _simulated(self, node: str) -> list[Mapping[str, Any]]:
+        """The tables with which a gateway's agent reads the simulated devices."""
         if not self._layout.ports.exists():
             return []
-        sources: list[Mapping[str, Any]] = json.loads(self._layout.ports.read_text())["source"]
+        gateways: Mapping[str, Any] = json.loads(self._layout.ports.read_text())["gateways"]
+        sources: list[Mapping[str, Any]] = gateways.get(node, {}).get("source", [])
         return sources
 
     def _secret(self, path: Path, user: str) -> Path:

@@ -15,16 +15,18 @@ from wire.names import slug
 
 __all__ = [
     "NODE",
+    "AgentLayout",
     "Layout",
     "ParkOptions",
     "agent_toml",
     "default_data_dir",
+    "gateways",
     "has_model",
     "replay_sources",
     "site_name",
 ]
 
-NODE = "gw-1"
+NODE = "gw-1"  # the first gateway: recordings, and whatever no other one reads
 SIM_SPEED_MAX = 600.0
 SIM_SPEED_OF_MAX = 60.0  # "max" is for recordings; the simulated park then runs a minute a second
 _ARCHIVES = (".gz", ".txt", ".csv", ".parquet", ".shdr")
@@ -52,20 +54,31 @@ class ParkOptions:
         return SIM_SPEED_OF_MAX if self.speed is None else min(self.speed, SIM_SPEED_MAX)
 
 
+class AgentLayout:
+    """The folder of one gateway's agent: its configuration, its password and its spool."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.config, self.password = folder, folder / "edge.toml", folder / "broker.password"
+        self.spool, self.status = folder / "spool", folder / "spool" / "status.json"
+
+
 class Layout:
     """The folders of one park below its data directory; nothing of a park lies elsewhere."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.broker, self.edge, self.twin = root / "broker", root / "edge", root / "twin"
+        self.broker, self.twin = root / "broker", root / "twin"
         self.model, self.log, self.lock = root / "model", root / "log", root / "lock"
-        self.ports, self.agent = root / "devices.json", root / "edge" / "edge.toml"
-        self.dock = root / "dock.json"
-        self.spool, self.status = root / "edge" / "spool", root / "edge" / "spool" / "status.json"
+        self.ports, self.dock = root / "devices.json", root / "dock.json"
 
-    def create(self) -> None:
+    def agent(self, node: str) -> AgentLayout:
+        """Where a gateway's agent lives; the first one where it lived when a park had only one."""
+        return AgentLayout(self.root / ("edge" if node == NODE else f"edge-{node}"))
+
+    def create(self, nodes: Sequence[str] = (NODE,)) -> None:
         """Make the folders; InputError when one cannot be made or written."""
-        for folder in (self.root, self.broker, self.edge, self.twin, self.model, self.log):
+        agents = [self.agent(node).folder for node in nodes]
+        for folder in (self.root, self.broker, *agents, self.twin, self.model, self.log):
             try:
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             except OSError as error:
@@ -91,13 +104,29 @@ def site_name(site: Path) -> str:
     return name
 
 
+def gateways(site: Path) -> tuple[str, ...]:
+    """The nodes of a site, one agent each, by the `[[gateway]]` tables of its devices.toml; NODE where it has none."""
+    file = site / "devices.toml"
+    if not file.is_file():
+        return (NODE,)
+    found = [str(one.get("name", "")) for one in _table(file).get("gateway", []) if isinstance(one, dict)]
+    for place, name in enumerate(found):
+        if not name or slug(name) != name or name in found[:place]:
+            fix = 'write name = "gw-2", each once'
+            raise ConfigError("is missing or no legal name", file=str(file), field=f"gateway[{place}].name", fix=fix)
+    return tuple(found) or (NODE,)
+
+
 def has_model(site: Path) -> bool:
     """Whether the site names a building model of its own."""
     return "model" in _site_table(site)
 
 
 def _site_table(site: Path) -> dict[str, Any]:
-    file = site / "site.toml"
+    return _table(site / "site.toml")
+
+
+def _table(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -139,15 +168,16 @@ def agent_toml(
     password_file: Path,
     sources: Sequence[Mapping[str, Any]],
     root_file: Path | None = None,
+    node: str = NODE,
 ) -> str:
     """The agent's configuration file; `root_file` says whom to trust for models."""
     lines = [
         "# written by `aid4 run` at each start",
         f'site = "{site}"',
-        f'node = "{NODE}"',
+        f'node = "{node}"',
         "[broker]",
         f'url = "mqtt://127.0.0.1:{broker_port}"',
-        f'user = "{NODE}"',
+        f'user = "{node}"',
         f"password_file = {_text(str(password_file))}",
         "[spool]",
         'dir = "spool"',

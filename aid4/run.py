@@ -65,7 +65,7 @@ def run(
     broker: str,
     as_json: bool,
 ) -> None:
-    """Bring a whole park up: broker, simulated devices, one agent, the twin and its page. Ctrl-C stops it.
+    """Bring a whole park up: broker, simulated devices, an agent a gateway, the twin and its page. Ctrl-C stops it.
 
     With --for it stops by itself, waits until everything accepted has arrived, and compares the agent's spool
     with the twin's database reading by reading; exit status 1 when one is lost or doubled.
@@ -129,5 +129,9 @@ async def _run(options: ParkOptions, *, quiet: bool) -> Report:
 def _summary(report: Report) -> str:
     lines = [f"accepted  {report.accepted:,} readings, stored {report.stored:,}"]
     lines.append(f"          {report.lost} lost, {report.duplicated} duplicated")
+    lines += [
+        f"agent     {node} {int(one['accepted']):,} readings, {one.get('rss_mib', 0.0):g} MiB"
+        for node, one in report.agents.items()
+    ]
     lines.append(f"points    {report.points}, {report.bound_points} bound to {report.elements} elements")
     return "\n".join([*lines, *(f"warning   {text}" for text in report.warnings)])

@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from aid4.account import Ledger, compare, ledger_of, spooled
+from aid4.account import Key, Ledger, compare, ledger_of, spooled
 from aid4.park_children import ParkChildren
-from aid4.park_config import NODE, Layout
+from aid4.park_config import AgentLayout, Layout
 from aid4.twin_client import TwinClient, TwinSilentError
 from edge.epochs import epoch_folders
 from edge.health import read_status
@@ -34,6 +35,7 @@ class Report:
     bound_points: int = 0
     elements: int = 0
     first_value_s: float | None = None
+    agents: dict[str, dict[str, float]] = field(default_factory=dict)  # by gateway: its readings and its memory
     warnings: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
@@ -44,22 +46,28 @@ class Report:
 async def settle(
     report: Report,
     layout: Layout,
+    nodes: Sequence[str],
     children: ParkChildren,
     twin: TwinClient,
     before: Ledger,
     warn: Callable[[str], None],
 ) -> None:
     """Fill the report of a run whose time is up; `before` is what the database held when it began."""
-    await children.stop("agent", within_s=_STOP_S)
+    await children.stop(*(f"agent-{node}" for node in nodes), within_s=_STOP_S)
     await children.stop("devices", within_s=_STOP_S)
-    health = read_status(layout.status)
-    report.warnings += _agent_warnings(health)
-    if health is None or health.spool.pending_records:
-        layout.status.unlink(missing_ok=True)
-        children.start_agent([], drain=True)
-        if not await _is_drained(layout, twin):
-            warn(f"the spool was not empty {_DRAIN_S:g} s after its last progress")
-    accepted = await asyncio.to_thread(spooled, layout.spool, NODE, before.committed)
+    healths = {node: read_status(layout.agent(node).status) for node in nodes}
+    report.warnings += [text for node in nodes for text in _agent_warnings(node, healths[node])]
+    left = [node for node in nodes if (health := healths[node]) is None or health.spool.pending_records]
+    for node in left:
+        layout.agent(node).status.unlink(missing_ok=True)
+        children.start_agent(node, [], drain=True)
+    if not all(await asyncio.gather(*(_is_drained(layout.agent(node), twin) for node in left))):
+        warn(f"the spool was not empty {_DRAIN_S:g} s after its last progress")
+    accepted: Counter[Key] = Counter()
+    for node in nodes:
+        rows = await asyncio.to_thread(spooled, layout.agent(node).spool, node, before.committed)
+        report.agents[node] = {"accepted": rows.total(), **_host_figures(healths[node])}
+        accepted += rows
     await _look_around(report, twin, warn)
     await children.stop(within_s=_STOP_S)
     after = await asyncio.to_thread(ledger_of, layout.twin)
@@ -69,7 +77,7 @@ async def settle(
     report.warnings += _twin_warnings(report, before, after)
 
 
-async def _is_drained(layout: Layout, twin: TwinClient) -> bool:
+async def _is_drained(layout: AgentLayout, twin: TwinClient) -> bool:
     """Wait until an agent without sources has emptied every epoch of the spool; False when it makes no progress."""
     epochs, first_us = len(epoch_folders(layout.spool)), 0
     seen, progress_s = (-1, -1), time.monotonic()
@@ -109,10 +117,16 @@ def _twin_warnings(report: Report, before: Ledger, after: Ledger) -> list[str]:
     return [f"{name}: {count}" for name, count in figures.items() if count > 0]
 
 
-def _agent_warnings(health: Health | None) -> list[str]:
+def _host_figures(health: Health | None) -> dict[str, float]:
+    """The memory that an agent said it had when it stopped, in MiB."""
+    rss = health.host.get("rss_bytes") if health is not None else None
+    return {"rss_mib": round(rss / 2**20, 1)} if isinstance(rss, int) else {}
+
+
+def _agent_warnings(node: str, health: Health | None) -> list[str]:
     """What an operator should know of the figures that an agent writes when it stops."""
     if health is None:
-        return ["the agent left no figures"]
+        return [f"{node} left no figures"]
     found = []
     for name, source in health.sources.items():
         errors = ", ".join(f"{count} x {stage}" for stage, count in source.errors.items())

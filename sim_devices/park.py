@@ -110,12 +110,13 @@ class Park:
             self._pace.cancel()
         await self._close()
 
-    def edge_config(self) -> dict[str, Any]:
-        """The agent's `[[source]]` tables, with the real ports and the register maps inline.
+    def edge_config(self, gateway: str | None = None) -> dict[str, Any]:
+        """The `[[source]]` tables of one gateway's agent, or of all in one, with real ports and register maps inline.
 
-        The MQTT devices share one table, since one connection to their broker hears them all.
+        The MQTT devices of a gateway share one table, since one connection to their broker hears them all.
         """
-        tables = [server.source() for server in self.servers]
+        mine = [one for one in self.servers if gateway in (None, self.site.gateway_of(one.device))]
+        tables = [server.source() for server in mine]
         heard = [table for table in tables if table["kind"] == "mqtt"]
         if heard:
             rules = [rule for table in heard for rule in table["topic"]]
@@ -225,6 +226,7 @@ def write_ports(park: Park, path: Path) -> None:
     """Tell another process where the devices are: whole or not at all."""
     ports = {server.device.name: server.port for server in park.servers}
     document = {"pid": os.getpid(), "start_us": park.start_us, "ports": ports, **park.edge_config()}
+    document["gateways"] = {one.name: park.edge_config(one.name) for one in park.site.gateways}
     fresh = path.with_name(path.name + ".new")
     fresh.touch(mode=0o600)  # a table may hold the broker's password
     fresh.write_text(json.dumps(document, indent=1) + "\n")

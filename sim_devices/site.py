@@ -15,11 +15,12 @@ from sim_devices.physics.weather import ANNUAL_MEAN_C, ANNUAL_SWING_C
 from wire.errors import ConfigError
 from wire.names import check_name
 
-__all__ = ["Device", "Kind", "Metric", "Place", "Site", "Space", "load_site"]
+__all__ = ["FIRST_GATEWAY", "Device", "Gateway", "Kind", "Metric", "Place", "Site", "Space", "load_site"]
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 _Metre = Annotated[float, Meta(ge=-20_000, le=20_000)]
+FIRST_GATEWAY = "gw-1"  # of a site that names none
 _AREA_M2_MIN = 0.25  # a room that somebody or something stands in
 
 Protocol = Literal["modbus", "sunspec", "opcua", "mqtt", "mtconnect", "mavlink"]
@@ -47,6 +48,15 @@ class Kind(msgspec.Struct, frozen=True):
     period_s: float = 1.0
 
 
+class Gateway(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One agent of the site, and which kinds of device and which protocols hang on it."""
+
+    name: str
+    label: str = ""
+    kinds: tuple[str, ...] = ()
+    protocols: tuple[str, ...] = ()
+
+
 class Device(msgspec.Struct, frozen=True):
     """One device, where it stands and what it speaks."""
 
@@ -58,6 +68,7 @@ class Device(msgspec.Struct, frozen=True):
     planned: bool = False  # stands in the plan only
     feeds: str = ""  # of a meter: the building (its code) whose loads hang below it; else those of its space
     links: dict[str, str] = {}  # other devices by the names that models of its kind have for them
+    gateway: str = ""  # that reads it; else by its kind, its protocol, else the first one
 
 
 class Space(msgspec.Struct, frozen=True):
@@ -118,6 +129,7 @@ class _Devices(msgspec.Struct, frozen=True):
     devices: tuple[Device, ...] = msgspec.field(name="device")
     kinds: dict[str, Kind] = msgspec.field(name="kind")
     drones: tuple[DroneSpec, ...] = msgspec.field(name="drone", default=())
+    gateways: tuple[Gateway, ...] = msgspec.field(name="gateway", default=())
 
 
 class _SiteFile(msgspec.Struct, frozen=True):
@@ -135,6 +147,15 @@ class Site(msgspec.Struct, frozen=True):
     kinds: dict[str, Kind]
     time_zone: str = "UTC"
     drones: tuple[DroneSpec, ...] = ()
+    gateways: tuple[Gateway, ...] = (Gateway(FIRST_GATEWAY),)
+
+    def gateway_of(self, device: Device) -> str:
+        """The gateway that reads the device: its own word, else that of its kind, of its protocol, else the first."""
+        if device.gateway:
+            return device.gateway
+        by_kind = (one.name for one in self.gateways if device.kind in one.kinds)
+        by_protocol = (one.name for one in self.gateways if device.protocol in one.protocols)
+        return next(by_kind, None) or next(by_protocol, self.gateways[0].name)
 
     def space(self, name: str) -> Space:
         """The space of that name; raises KeyError."""
@@ -172,6 +193,7 @@ def load_site(folder: Path) -> Site:
         devices=tuple(device for device in table.devices if not device.planned),
         kinds=table.kinds,
         drones=table.drones,
+        gateways=table.gateways or (Gateway(FIRST_GATEWAY),),
         time_zone=_decode(folder / "site.toml", _SiteFile).time_zone,
     )
     _check(site, str(folder / "devices.toml"))
@@ -207,10 +229,27 @@ def _check(site: Site, file: str) -> None:
                 f"no space is named {device.space}", file=file, field=f"{at}.space", fix="add the room to layout.toml"
             )
         seen.add(device.name)
+    _check_gateways(site, file)
     _check_drones(site, file, seen)
     for kind in site.kinds.values():
         for metric in kind.metrics:
             check_name("metric", metric.name)
+
+
+def _check_gateways(site: Site, file: str) -> None:
+    names = [one.name for one in site.gateways]
+    for place, one in enumerate(site.gateways):
+        check_name("node", one.name)
+        if one.name in names[:place]:
+            fix = "rename one"
+            raise ConfigError(f"two gateways are named {one.name}", file=file, field=f"gateway[{place}].name", fix=fix)
+        if lacking := [kind for kind in one.kinds if kind not in site.kinds and kind != "drone"]:
+            field, fix = f"gateway[{place}].kinds", "name a kind of the table"
+            raise ConfigError(f"there is no [kind.{lacking[0]}]", file=file, field=field, fix=fix)
+    for place, device in enumerate(site.devices):
+        if device.gateway and device.gateway not in names:
+            field, fix = f"device[{place}].gateway", f"name one of {', '.join(names)}"
+            raise ConfigError(f"there is no gateway {device.gateway}", file=file, field=field, fix=fix)
 
 
 def _check_drones(site: Site, file: str, seen: set[str]) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aid4.configs_path import site_path
-from aid4.park_config import Layout, _value, agent_toml, default_data_dir, replay_sources, site_name
+from aid4.park_config import Layout, _value, agent_toml, default_data_dir, gateways, replay_sources, site_name
 from edge.config import load
 from wire.errors import ConfigError, InputError, UserError
 
@@ -90,3 +90,20 @@ def test_the_data_directory_is_the_users_state_folder_and_private(tmp_path: Path
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="cannot be made"):
         Layout(tmp_path / "file").create()
+
+
+def test_a_site_has_the_gateways_of_its_table_each_with_a_folder_of_its_own(tmp_path: Path) -> None:
+    nodes = gateways(site_path("campus"))
+    assert nodes == ("gw-1", "gw-2", "gw-3")
+    assert gateways(site_path("office_a")) == gateways(site_path("farm")) == ("gw-1",)
+    layout = Layout(tmp_path / "new")
+    layout.create(nodes)
+    assert sorted(path.name for path in layout.root.glob("edge*")) == ["edge", "edge-gw-2", "edge-gw-3"]
+    assert len({layout.agent(node).spool for node in nodes}) == 3
+
+
+@pytest.mark.parametrize("names", [("gw-1", "gw-1"), ("GW 1",), ("",)])
+def test_a_gateway_without_a_legal_name_of_its_own_is_named(tmp_path: Path, names: tuple[str, ...]) -> None:
+    (tmp_path / "devices.toml").write_text("".join(f'[[gateway]]\nname = "{name}"\n' for name in names))
+    with pytest.raises(ConfigError, match=r"gateway\[\d\]\.name"):
+        gateways(tmp_path)

@@ -200,6 +200,11 @@ def test_killed_children_come_back_and_nothing_is_lost(park: Any) -> None:
     assert found["stored"] == found["accepted"]
     assert (found["lost"], found["duplicated"]) == (0, 0)
     assert sum("SIGKILL" in text for text in found["warnings"]) >= 2
+    assert list(found["agents"]) == ["gw-1", "gw-2", "gw-3"]
+    assert sum(one["accepted"] for one in found["agents"].values()) == found["accepted"]
+    assert all(one["accepted"] > 100 for one in found["agents"].values())
+    ended = [text.split()[0] for text in found["warnings"] if text.startswith("agent-")]
+    assert len(ended) == 1, "the end of one gateway's agent is none of the others' business"
 
 
 def test_what_is_still_in_the_spool_when_the_time_is_up_arrives_all_the_same(park: Any, tmp_path: Path) -> None:
