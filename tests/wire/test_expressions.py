@@ -71,7 +71,7 @@ def test_what_is_no_formula_is_refused_with_its_field(text: str) -> None:
 def test_random_texts_are_understood_or_refused_and_cost_little() -> None:
     dice = random.Random(20)
     words = ["a", "b", "1", "2.5", "0", "+", "-", "*", "/", "**", "(", ")", ",", "<", ">", "and", "or", "not", "if",
-             "else", "max", "clip", "known", "sqrt", "'x/y'", ".", "[", "]", ":", "=", "lambda", "9e99", "%"]  # fmt: skip
+             "else", "max", "clip", "known", "sqrt", "'x/y'", ".", "[", "]", ":", "=", "lambda", "%"]  # fmt: skip
     understood = 0
     values = {"a": np.linspace(-2, 2, 100), "b": np.full(100, NAN), "x/y": np.arange(100.0)}
     for _ in range(4_000):
