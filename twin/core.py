@@ -20,6 +20,7 @@ from twin.access.oidc import Oidc
 from twin.access.people import People
 from twin.access.settings import read_settings_file
 from twin.alarms.desk import AlarmDesk, AlarmsChange
+from twin.basemap import open_basemap
 from twin.bindings import Binding, Bindings, Fixed, find_bindings
 from twin.change_kinds import BindingsChange, LimitsChange, SiteChange, read_settings
 from twin.changes import Change, Changes
@@ -82,6 +83,7 @@ class Twin:
         self.version = _version()
         self._site_file = self.site = site
         folder = Path(site.folder) if site.folder else None
+        self.basemap = open_basemap(site.folder, site.basemap)
         access = read_settings_file(folder)
         self.access = AccessDesk(store, store.clock, lambda: access)
         self.people = People(self.access, site.name)

@@ -26,6 +26,9 @@ file = "campus.ifc"                   # beside this file; files = ["architecture
 file = "plan.xml"
 links = "links.csv"                   # GlobalId, task_id
 
+[basemap]                             # see twin/basemap.py
+file = "region.pmtiles"
+
 [retention]                           # days; see docs/retention.md. Without it everything stays
 event_days = 3650
 default = { raw_days = 400, minute_days = 3650 }
@@ -53,6 +56,7 @@ from bim.federation.merge import PARTS_MAX
 from bim.federation.open import PartFile
 from bim.federation.parts import PartPlace
 from bim.geo.settings import CalibrationSettings, GeoreferenceSettings, Origin
+from twin.basemap import BasemapFile
 from twin.plan_lifecycle import LifecycleRules
 from twin.retention import Policies
 from wire.errors import ConfigError, UserError
@@ -117,6 +121,7 @@ class SiteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     calibration: CalibrationSettings | None = None
     model: ModelFile | None = None
     schedule: SchedulePlan | None = None
+    basemap: BasemapFile | None = None
     retention: Policies = msgspec.field(default_factory=Policies)
     bind: Annotated[list[dict[str, Any]], Meta(max_length=5_000)] = []
     brick: _Text | None = None  # a Brick file (Turtle) beside site.toml whose ref:ifcGlobalID place points

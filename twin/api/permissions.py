@@ -71,6 +71,7 @@ PERMISSIONS: Final[dict[tuple[str, str], Rule]] = {
     ("GET", "/elements"): _VIEW,
     ("GET", "/elements/{element}"): _VIEW,
     ("GET", "/tree"): _VIEW,
+    ("GET", "/basemap/{file}"): _VIEW,
     ("GET", "/tiles"): _VIEW,
     ("GET", "/tiles/{sha256}/{file}"): _VIEW,
     ("GET", "/schedule"): _VIEW,

@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from bim.geo.frame import FrameFacts
 from twin.api.operation import Call, NoQuery, Operation, Time, micros
+from twin.basemap import BasemapFacts
 from twin.core import Twin
 from twin.node_views import NodeStatus
 from twin.place import NoFrame
@@ -66,6 +67,7 @@ class SiteView(msgspec.Struct):
     bounds: tuple[float, float, float, float] | None
     frame: FrameFacts | None
     frame_missing: NoFrame | None
+    basemap: BasemapFacts | None
     time_zone: str
     languages: list[str]
     counts: Counts
@@ -123,6 +125,7 @@ async def show_site(call: Call[NoQuery, None]) -> SiteView:
         bounds=twin.site.bounds or located.bounds,
         frame=located.facts,
         frame_missing=located.missing,
+        basemap=twin.basemap.facts if twin.basemap else None,
         time_zone=twin.site.time_zone,
         languages=twin.site.languages,
         counts=Counts(

@@ -11,7 +11,8 @@ export interface Site {
   title: string;
   crs: string | null;
   bounds: [number, number, number, number] | null;
-  frame?: { true_north_deg?: number | null; crs?: string | null; vertical_datum?: string | null } | null;
+  frame?: { true_north_deg?: number | null; crs?: string | null; vertical_datum?: string | null; origin?: { latitude_deg: number; longitude_deg: number } | null } | null;
+  basemap?: BasemapFacts | null;
   time_zone: string;
   languages: string[];
   counts: Record<"points" | "bound_points" | "elements" | "spaces" | "storeys" | "devices" | "nodes" | "readings", number>;
@@ -19,6 +20,16 @@ export interface Site {
   schedule?: { revision: number | null; problem: string | null } | null;
   time: { first: string | null; last: string | null; now: string };
   version: string;
+}
+
+/** Map tiles that the site ships, as one PMTiles archive; `bounds` is west, south, east, north. */
+export interface BasemapFacts {
+  url: string;
+  kind: "vector" | "raster";
+  zoom_min: number;
+  zoom_max: number;
+  bounds: [number, number, number, number];
+  attribution: string;
 }
 
 export interface Binding {

@@ -23,10 +23,12 @@ export function decimals(value: number): number {
   return size >= 0.01 ? 3 : 6;
 }
 
-/** A value for a tile or a row. Whole numbers stay whole; null is a dash; text is shown as it is. */
+const SWITCH: Record<string, "answer.on" | "answer.off"> = { true: "answer.on", false: "answer.off" };
+
+/** A value for a tile or a row. Whole numbers stay whole; null is a dash; a switch is on or off; other text is shown as it is. */
 export function value(v: Value): string {
   if (v === null || v === undefined) return "–";
-  if (typeof v === "string") return v;
+  if (typeof v === "string") return SWITCH[v] ? t(SWITCH[v]) : v;
   if (!Number.isFinite(v)) return "–";
   const digits = Number.isInteger(v) ? 0 : decimals(v);
   return number(v, digits, digits > 3 ? 0 : digits);

@@ -12,6 +12,7 @@ import { go, route, scene, setScene } from "../state/route";
 import { askTiles, followTiles, siteSheets, tiles } from "../state/tiles";
 import "../styles/model.css";
 import "../styles/plan.css";
+import { Basemap } from "./basemap";
 import { MapFlights } from "./flights";
 import { followGestures, sheetKeys } from "./gestures";
 import { Labels } from "./labels";
@@ -73,6 +74,7 @@ function Drawn({ set, base, site }: { set: TileSet; base: string; site: TileSet[
           data-site={site ? true : undefined}
           onKeyDown={(event) => sheet && sheetKeys(sheet, event, toStorey)}
         />
+        {sheet && site && <Basemap key={`tiles ${plan.file}`} sheet={sheet} set={set} />}
         {sheet && site && <SiteMarks key={plan.file} sheet={sheet} set={set} />}
         {sheet && site && <MapFlights key={`flights ${plan.file}`} sheet={sheet} set={set} />}
         {sheet && <Labels key={plan.file} sheet={sheet} of={shade === "value" ? of : null} flags={flags} />}

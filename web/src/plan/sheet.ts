@@ -92,6 +92,11 @@ export class Sheet {
     return { x: x_m, y: -y_m };
   }
 
+  /** What lies in the middle of the view, metres from the tile set's origin. */
+  get middle_m(): Spot {
+    return { x: this.view.x + this.view.w / 2, y: -(this.view.y + this.view.h / 2) };
+  }
+
   /** Pixels a metre. */
   get scale(): number {
     return this.host.clientWidth / this.view.w;
