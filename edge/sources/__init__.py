@@ -49,6 +49,7 @@ BUILT_IN = {
     "mtconnect": "edge.sources.mtconnect:SOURCE",
     "mavlink": "edge.sources.mavlink:SOURCE",
     "replay": "edge.sources.replay:SOURCE",
+    "sparkplug": "edge.sources.sparkplug:SOURCE",
 }
 
 State = Literal["starting", "running", "waiting", "failed", "ended"]
