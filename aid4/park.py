@@ -14,6 +14,8 @@ from aid4.account import Ledger, ledger_of
 from aid4.broker import Broker
 from aid4.park_children import ParkChildren, broker_users
 from aid4.park_config import NODE, Layout, ParkOptions, gateways, replay_sources, site_name
+from aid4.park_past import ParkPast
+from aid4.processes import ChildError
 from aid4.settle import Report, settle
 from aid4.twin_client import TwinClient, TwinSilentError
 from wire.errors import Aid4Error, UserError
@@ -50,6 +52,7 @@ class Park:
         self.layout.create(self.nodes)
         with _locked(self.layout.lock), _free(self.options.port) as port:
             self._claim()
+            self._past = ParkPast(self.options, self.layout, self.nodes)
             counted = self.options.seconds is not None
             before = await asyncio.to_thread(ledger_of, self.layout.twin) if counted else Ledger()
             users = broker_users(self.site, self.nodes)
@@ -130,7 +133,19 @@ class Park:
                 await self._value_shown(twin)
                 self.report.first_value_s = round(time.monotonic() - self._started_s, 2)
                 self._say(f"          first value after {self.report.first_value_s:.1f} s; Ctrl-C stops the park")
+                group.create_task(self._make_past(), name="past")
                 await self._narrate(twin)
+
+    async def _make_past(self) -> None:
+        """Give a new twin the days before, from the same simulated devices."""
+        if not self._past.wanted:
+            return
+        try:
+            days = await self._past.make()
+        except ChildError as error:
+            self._warn(f"the park has no past: {error}")
+        else:
+            self._say(f"past      {days:g} simulated days before this start are on their way to the twin")
 
     async def _model_refused(self, children: ParkChildren) -> None:
         while True:

@@ -47,6 +47,7 @@ class ParkOptions:
     seed: int = 7
     scenario: str = ""  # of faults: a file, or the name of one of ours
     broker: Literal["nats", "mosquitto"] = "nats"
+    past_days: float = 0.0  # of simulated devices, made for a twin that has nothing yet
 
     @property
     def sim_speed(self) -> float:

@@ -11,6 +11,8 @@ import click
 from aid4.configs_path import site_path
 from aid4.park import Park
 from aid4.park_config import ParkOptions, default_data_dir, site_name
+from aid4.park_past import PAST_DAYS
+from aid4.past_order import DAYS_MAX, DAYS_MIN
 from aid4.settle import Report
 from wire.errors import InputError
 
@@ -18,6 +20,10 @@ __all__ = ["run"]
 
 _PORT = 8480
 _CLEAR = "\r\x1b[K"
+_PAST_HELP = (
+    f"Days before the start that a new twin gets of simulated devices; 0: none. Default: {PAST_DAYS:g},"
+    " none with --for or at another --speed."
+)
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -47,6 +53,7 @@ class _Speed(click.ParamType[float | None]):
 @click.option("--speed", type=_Speed(), default="1", show_default=True, help="Times real time, or max.")
 @click.option("--no-sim", is_flag=True, help="Without simulated devices.")
 @click.option("--for", "seconds", type=click.FloatRange(0, min_open=True), help="Stop by itself and count.")
+@click.option("--past", "past_days", type=click.FloatRange(0, DAYS_MAX), help=_PAST_HELP)
 @click.option("--seed", default=7, show_default=True, help="One seed, one simulated park.")
 @click.option("--scenario", default="", help="Faults to plant: a file, or a name of `aid4 sim scenario list`.")
 @click.option("--broker", type=click.Choice(["nats", "mosquitto"]), default="nats", show_default=True)
@@ -60,6 +67,7 @@ def run(
     speed: float | None,
     no_sim: bool,
     seconds: float | None,
+    past_days: float | None,
     seed: int,
     scenario: str,
     broker: str,
@@ -89,6 +97,7 @@ def run(
         seed=seed,
         scenario=scenario,
         broker="mosquitto" if broker == "mosquitto" else "nats",
+        past_days=_past_days(past_days, usual=seconds is None and speed == 1.0),
     )
     report = asyncio.run(_run(options, quiet=as_json))
     if as_json:
@@ -97,6 +106,12 @@ def run(
         click.echo(_summary(report))
     if report.lost or report.duplicated:
         sys.exit(1)
+
+
+def _past_days(asked: float | None, *, usual: bool) -> float:
+    if asked is not None and 0 < asked < DAYS_MIN:
+        raise InputError(f"{asked:g} days are too few", field="--past", fix=f"at least {DAYS_MIN:g}, or 0 for none")
+    return (PAST_DAYS if usual else 0.0) if asked is None else asked
 
 
 def _check_model(file: Path) -> None:

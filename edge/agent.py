@@ -7,6 +7,7 @@ import sys
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -40,6 +41,7 @@ log = logging.getLogger("aid4.edge")
 RESTART_S_MIN: Final = 0.5
 RESTART_S_MAX: Final = 30.0
 SETTLED_S: Final = 60.0  # a source that ran so long starts its backoff anew
+ADOPT_PERIOD_S: Final = 2.0  # an epoch that somebody puts into the spool is found so soon
 CLOSE_S_MAX: Final = 1.0  # a device that does not answer must not hold up the stop
 LEAD_BYTES_MAX: Final = WINDOW_BYTES  # pending: on its way, and what waits is still in the spool's cache
 LEAD_PAUSE_S: Final = 0.005
@@ -226,18 +228,22 @@ class Agent:
     # -- housekeeping
 
     async def take_over(self) -> None:
-        """Read the epochs of earlier starts back, newest first, and drain them; then rest."""
-        found = []
-        for folder in epoch_folders(self.spool.folder):
-            if folder.name == self.spool.epoch.hex():
-                continue
-            try:
-                found.append(await asyncio.to_thread(recover, folder, self.disk))
-            except (OSError, RecordError) as error:
-                self._report.note(f"epoch {folder.name} was left alone: {error}")
-        for recovered in sorted(found, key=lambda each: each.began_us):
-            self.uplink.adopt(recovered)
-            self.spool.adopt(recovered)
+        """Read the epochs of earlier starts back, newest first, and drain them; then those that are put beside them."""
+        known = {self.spool.epoch.hex()}
+        while True:
+            found, folders = [], list[Path]()
+            with suppress(FileNotFoundError):  # retention has just deleted one
+                folders = [one for one in epoch_folders(self.spool.folder) if one.name not in known]
+            for folder in folders:
+                known.add(folder.name)
+                try:
+                    found.append(await asyncio.to_thread(recover, folder, self.disk))
+                except (OSError, RecordError) as error:
+                    self._report.note(f"epoch {folder.name} was left alone: {error}")
+            for recovered in sorted(found, key=lambda each: each.began_us):
+                self.uplink.adopt(recovered)
+                self.spool.adopt(recovered)
+            await asyncio.sleep(ADOPT_PERIOD_S)
 
     async def maintain(self) -> None:
         """Retention and thinning, once a second."""

@@ -6,6 +6,7 @@ times real time gives the values of a live one.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -24,7 +25,7 @@ from sim_devices.readouts import READOUTS, Value, unknown
 from sim_devices.site import Device, Site, Space
 from wire.errors import ConfigError, InputError
 
-__all__ = ["TICK_S", "Campus"]
+__all__ = ["TICK_S", "WARM_UP_S", "Campus"]
 
 TICK_S = 0.1  # of the machines
 TICKS_PER_STEP = 10  # of all the rest
@@ -35,9 +36,13 @@ GENERAL_KW = 1.6  # corridors, lift, network: what no device reports
 
 
 class Campus:
-    """All devices of `site` from `start_us` on. `values()` maps `device/metric` to what the physics says now."""
+    """All devices of `site` from `start_us` on. `values()` maps `device/metric` to what the physics says now.
 
-    def __init__(self, site: Site, seed: int, start_us: int) -> None:
+    `seen(time, values)` hears of every step of the hours before the start."""
+
+    def __init__(
+        self, site: Site, seed: int, start_us: int, *, seen: Callable[[int, Mapping[str, Value]], None] | None = None
+    ) -> None:
         if lacking := unknown(site):
             raise ConfigError(f"the park has no physics for {lacking[0]}", file="devices.toml", field="kind")
         self.site = site
@@ -47,7 +52,7 @@ class Campus:
         self._devices = {kind: site.of_kind(kind) for kind in READOUTS}
         self._values: dict[str, Value] = {}
         self._build(seed)
-        self._warm_up()
+        self._warm_up(seen)
 
     @property
     def now_us(self) -> int:
@@ -157,13 +162,16 @@ class Campus:
             rows.append([*(float(place == (meter.feeds or meter.space)) for place in below), 0.0, 0.0])
         return np.array(rows).reshape(len(rows), len(spaces) + 2)
 
-    def _warm_up(self) -> None:
+    def _warm_up(self, seen: Callable[[int, Mapping[str, Value]], None] | None) -> None:
         """Live the hours before the start in coarse steps."""
         start_s = self._t_s
         for passed in np.arange(WARM_UP_S, 0.0, -WARM_UP_STEP_S):
             self._t_s = start_s - float(passed)
             self._run_machines(WARM_UP_STEP_S)
             self._run_park(WARM_UP_STEP_S)
+            if seen is not None:
+                self._read_all()
+                seen(self.now_us, self._values)
         self._t_s = start_s
         self._run_machines(TICK_S)
         self._run_park(1.0)

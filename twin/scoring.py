@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from itertools import product
+from pathlib import Path
 from typing import Any, Final
 
 import duckdb
@@ -24,6 +25,7 @@ from twin.directory import Directory
 from twin.rows import TS
 from twin.scoring_alarms import CLASS, ScoreAlarms, blamed
 from twin.scoring_history import ScoringHistory
+from twin.scoring_past import PastCame
 from twin.scoring_rules import Detectors, streams_of
 from twin.scoring_store import ScoreBook
 from twin.state import Rows
@@ -61,6 +63,7 @@ class ScoringDesk:
         self._keys: set[str] = set()
         self._made_of: Directory | None = None
         self._model_files: list[ModelFile] = []
+        self._came = PastCame(store.clock)
         self.failures = 0
 
     @property
@@ -108,6 +111,7 @@ class ScoringDesk:
         if host is None or rows.text is not None or not len(rows.point):
             return
         mine = self._watched.take(rows.point, mode="clip") & (rows.point < len(self._watched))
+        mine &= ~self._came.take(rows)
         if mine.any():
             host.leave(_batch(rows, mine), rows.recv_us)
 
@@ -125,27 +129,36 @@ class ScoringDesk:
             with contextlib.suppress(Aid4Error):  # somebody else was quicker
                 self._alarms.acknowledge([alarm_id], by, note)
 
+    @property
+    def _state(self) -> Path:
+        return self._store.data_dir / "scoring" / _STATE
+
     async def run(self) -> None:
-        """Score until cancelled; a site that changes its detectors gets a new child, which keeps what it learned."""
+        """Score until cancelled; a site that changes its detectors gets a new child, which keeps what it learned. One
+        learns anew when a past has come in."""
         while True:
             detectors = self.detectors
             keeper = (
                 asyncio.create_task(self._keep(detectors), name="twin.scoring.child") if detectors.enabled else None
             )
             try:
-                while self.detectors == detectors and (keeper is None or not keeper.done()):  # noqa: ASYNC110 - two things end it
+                while self.detectors == detectors and (keeper is None or not keeper.done()):
                     await asyncio.sleep(_LOOK_S)
+                    if self._came.settled():
+                        break
             finally:
                 self._host = None
                 if keeper is not None:
                     keeper.cancel()
                     await asyncio.wait([keeper])
+            if self._came.settled():
+                self._came.forget()
+                self._state.unlink(missing_ok=True)
             if keeper is not None and not keeper.cancelled() and keeper.exception() is not None:
                 raise keeper.exception() or AssertionError
 
     async def _keep(self, detectors: Detectors) -> None:
         clock = self._store.clock
-        state = self._store.data_dir / "scoring" / _STATE
         self._keys, self._made_of, self._model_files = set(), None, []
         self._episodes = ScoreAlarms(
             self._alarms.book,
@@ -155,7 +168,7 @@ class ScoringDesk:
         )
         self._host = Host(
             self._module,
-            lambda: Open(settings=detectors.settings(), state=str(state.resolve())),
+            lambda: Open(settings=detectors.settings(), state=str(self._state.resolve())),
             clock=clock,
             watched=self._watch,
             heard=self._heard,
