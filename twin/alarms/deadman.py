@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from twin.alarms.message_text import back_texts, dead_texts
 from twin.alarms.routes import Route
 from twin.alarms.send import Message, SendError, send
 
@@ -46,16 +47,15 @@ class DeadMan:
             self.silent_since_s = None
             for route in self.routes:
                 if self._told.get(route.name) == "dead":
-                    self._tell(route, "back", f"{self.site}: the twin answers again", f"{self.url} answers again.")
+                    self._tell(route, "back", *back_texts(self.site, route.language, url=self.url))
             return True
         if self.silent_since_s is None:
             self.silent_since_s = now_s
         if now_s - self.silent_since_s >= self.after_s:
             for route in self.routes:
                 if self._told.get(route.name) != "dead":
-                    self._tell(
-                        route, "dead", f"{self.site}: THE TWIN IS SILENT, no alarm will ring", self._text(problem)
-                    )
+                    texts = dead_texts(self.site, route.language, url=self.url, after_s=self.after_s, problem=problem)
+                    self._tell(route, "dead", *texts)
         return False
 
     def watch(self, every_s: float) -> None:
@@ -63,13 +63,6 @@ class DeadMan:
         while True:
             self.look(time.monotonic())
             time.sleep(every_s)
-
-    def _text(self, problem: str) -> str:
-        return (
-            f"{self.url} has not answered for {self.after_s:g} s: {problem}.\n"
-            "Nobody watches the park's alarms until it runs again. What the gateways measure waits on their disks.\n\n"
-            "What to do: look at the machine of the twin: its power, its disk, and the last lines of its log."
-        )
 
     def _tell(self, route: Route, what: str, title: str, text: str) -> None:
         """A route that fails is tried again at the next look."""

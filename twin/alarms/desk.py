@@ -12,7 +12,7 @@ from msgspec import Meta
 from twin.alarms.book import AlarmBook, Report
 from twin.alarms.dispatch import Dispatch
 from twin.alarms.figures import figures
-from twin.alarms.rules import Rules, alarms_of, read_rules, rules_from_toml
+from twin.alarms.rules import Rules, alarms_of, meanings, read_rules, rules_from_toml
 from twin.alarms.service import AlarmService
 from twin.alarms.states import Step
 from twin.change_kinds import SettingChange, read_settings
@@ -55,6 +55,7 @@ class AlarmDesk:
             self.book,
             site=lambda: (site().title or site().name, site().time_zone),
             key_of=lambda point: view.key if (view := directory().by_id.get(point)) else "",
+            meanings=lambda language: meanings(self.rules, language),
         )
         self.book.on_steps.append(self.dispatch.heard)
 

@@ -6,7 +6,7 @@ its message went out is left out of it.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -14,9 +14,11 @@ import duckdb
 import msgspec
 
 from twin.alarms.book import AlarmBook
+from twin.alarms.class_words import Spoken
+from twin.alarms.message_text import Reader, alarm_texts, by_urgency
 from twin.alarms.routes import OnCall, Route, is_on_call, read_hours
 from twin.alarms.send import Message, SendError, send
-from twin.alarms.states import PRIORITIES, Alarm, Step
+from twin.alarms.states import Alarm, Step
 from twin.lookup import number
 from twin.store import Store
 from twin.times import iso
@@ -28,7 +30,6 @@ GATHER_S: Final = 2.0
 RETRY_S_MIN, RETRY_S_MAX = 5.0, 600.0
 GIVE_UP_US: Final = 86_400_000_000
 _PERIOD_S = 0.5
-_SHOWN_MAX = 50  # alarms of one message
 
 
 @dataclass(slots=True)
@@ -57,9 +58,10 @@ class Dispatch:
 
     def __init__(
         self, store: Store, clock: Clock, book: AlarmBook, *, site: Callable[[], tuple[str, str]],
-        key_of: Callable[[int], str],
+        key_of: Callable[[int], str], meanings: Callable[[Spoken], Mapping[str, str]] = lambda _language: {},
     ) -> None:  # fmt: skip
         self._store, self._clock, self._book, self._site, self._key_of = store, clock, book, site, key_of
+        self._meanings = meanings
         self._lines: dict[str, _Line] = {}
         self._heard: list[Step] = []
         self._waiting: list[_Outgoing] = []
@@ -121,7 +123,7 @@ class Dispatch:
             self._end(message, "given up: the route is gone" if line is None else "given up: nobody needs it any more")
             return
         try:
-            send(line.route, self._compose(alarms))
+            send(line.route, self._compose(line.route, alarms))
         except SendError as error:
             message.attempts += 1
             message.problem = str(error)
@@ -168,13 +170,11 @@ class Dispatch:
         alarm = self._book.get(alarm_id)
         return alarm.occurrences == occurrence and alarm.rings
 
-    def _compose(self, alarms: list[Alarm]) -> Message:
-        alarms = sorted(alarms, key=lambda one: (PRIORITIES.index(one.definition.priority), one.raised_us or 0))
-        site = self._site()[0]
-        lines = [self._line_of(alarm) for alarm in alarms[:_SHOWN_MAX]]
-        if len(alarms) > _SHOWN_MAX:
-            lines.append(f"and {len(alarms) - _SHOWN_MAX} more")
-        title = f"{site}: {lines[0]}" if len(alarms) == 1 else f"{site}: {len(alarms)} alarms, first {lines[0]}"
+    def _compose(self, route: Route, alarms: list[Alarm]) -> Message:
+        alarms = by_urgency(alarms)
+        site, zone = self._site()
+        reader = Reader(route.language, zone, self._meanings(route.language))
+        title, text = alarm_texts(site, alarms, reader, self._key_of)
         shown = [
             {
                 "id": alarm.id, "key": alarm.definition.key, "priority": alarm.definition.priority,
@@ -183,19 +183,7 @@ class Dispatch:
             }
             for alarm in alarms
         ]  # fmt: skip
-        action = alarms[0].definition.action
-        text = "\n".join([*lines, "", f"What to do: {action}"] if action else lines)
-        return Message(title[:200], text, site, shown)  # type: ignore[arg-type]
-
-    def _line_of(self, alarm: Alarm) -> str:
-        what = alarm.definition
-        subject = self._key_of(what.point) if what.point is not None else what.text or what.group
-        value = (
-            "" if alarm.value is None else f" {alarm.value:g}" if isinstance(alarm.value, float) else f" {alarm.value}"
-        )
-        limit = "" if what.limit is None else f" (limit {what.limit})"
-        kind = what.kind.replace("_", " ")
-        return f"{what.priority.upper()} {subject} {kind}{value}{limit} since {iso(alarm.raised_us)}"
+        return Message(title, text, site, shown)  # type: ignore[arg-type]
 
     def _end(self, message: _Outgoing, problem: str, sent_us: int | None = None) -> None:
         self._waiting.remove(message)

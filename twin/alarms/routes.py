@@ -11,6 +11,7 @@ priorities = ["critical", "high"]     # which alarms
 points = "*/ahu-*/*"                  # and of which points; without it all
 after_s = 0                           # escalation: told when nobody has acknowledged for so long
 hours = "Mon-Fri 07:00-19:00"         # on call, in the site's time zone; without it always
+language = "sk"                       # en (without it), sk or zh-TW: what people are told in
 
 [[route]]
 name = "night"
@@ -37,6 +38,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Meta
 
+from twin.alarms.class_words import Spoken
 from twin.alarms.states import Alarm
 
 __all__ = ["OnCall", "Route", "read_hours"]
@@ -62,6 +64,7 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     priorities: tuple[Literal["critical", "high", "medium", "low"], ...] = ("critical", "high")
     points: Annotated[str, Meta(max_length=250)] = ""
     after_s: Annotated[float, Meta(ge=0, le=604_800)] = 0.0
+    language: Spoken = "en"
     hours: Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(max_length=20)] | str = ""
 
     @property

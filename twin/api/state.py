@@ -46,7 +46,7 @@ class StateQuery(msgspec.Struct, forbid_unknown_fields=True):
     offset: Offset = 0
 
 
-class StateItem(msgspec.Struct):
+class StateItem(msgspec.Struct, gc=False):
     """One point's value; null where it is no number or nothing is known.
 
     `since` is when the present condition began (out of range, bad quality, stale); null where all is in order, and
