@@ -15,6 +15,7 @@ from twin.access.cli import audit, tokens, users
 from twin.alarms.cli import deadman
 from twin.client import RemoteTwin
 from twin.reports.cli import report
+from twin.trust_cli import certificates, enrolment, revoke
 from wire.errors import InputError
 from wire.stopping import stop_on_signals
 
@@ -30,7 +31,7 @@ def twin() -> None:
     """The twin: takes in what the agents send, keeps it, and answers."""
 
 
-for _command in (deadman, users, tokens, audit, report):
+for _command in (deadman, users, tokens, audit, report, enrolment, revoke, certificates):
     twin.add_command(_command)
 
 
@@ -57,6 +58,10 @@ def _asked(command: Any) -> Any:
 @click.option("--tls-cert", type=_FILE)
 @click.option("--tls-key", type=_FILE)
 @click.option("--sign-in", is_flag=True, help="Ask who calls on loopback too; prints a link for the first admin.")
+@click.option("--gateways", metavar="HOST[:PORT]", help="Let gateways enrol and renew there, over TLS of the site.")
+@click.option("--gateway-name", "names", multiple=True, help="Name or address by which gateways find this machine.")
+@click.option("--gateway-broker", "brokers", multiple=True, help="URL of the broker for gateways; {host} is this one.")
+@click.option("--site-ca", is_flag=True, help="The broker has a certificate of the site's authority, and asks for one.")
 @click.option("--for", "for_s", type=click.FloatRange(min=0), help="Stop after so many seconds.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document at the end.")
 def serve(
@@ -70,6 +75,10 @@ def serve(
     tls_cert: Path | None,
     tls_key: Path | None,
     sign_in: bool,
+    gateways: str | None,
+    names: tuple[str, ...],
+    brokers: tuple[str, ...],
+    site_ca: bool,
     for_s: float | None,
     as_json: bool,
 ) -> None:
@@ -89,6 +98,8 @@ def serve(
         model=ifc,
         sign_in=sign_in,
         service_token=os.environ.pop("AID4_SERVICE_TOKEN", ""),
+        door=_door(gateways, names, brokers) if gateways else None,
+        site_ca=site_ca,
     )
     asyncio.run(_serve(config, for_s, as_json))
 
@@ -101,6 +112,8 @@ async def _serve(config: Any, for_s: float | None, as_json: bool) -> None:
     async with serve_twin(config) as served:
         if not as_json:
             click.echo(f"the twin of {served.twin.site.name} answers at {served.url}")
+            if served.twin.trust.door:
+                click.echo(f"gateways enrol at {served.twin.trust.door}")
         if served.welcome:
             click.echo(f"nobody can sign in yet; this link makes the first admin, once: {served.welcome}", err=as_json)
         served.model.add_done_callback(partial(_tell_refused, "model"))
@@ -114,6 +127,18 @@ async def _serve(config: Any, for_s: float | None, as_json: bool) -> None:
         counts |= {"bound_points": len(served.twin.bindings), "elements": len(served.twin.model)}
     if as_json:
         click.echo(json.dumps({"url": served.url, **counts}))
+
+
+def _door(where: str, names: tuple[str, ...], brokers: tuple[str, ...]) -> Any:
+    """The door at HOST, HOST:PORT or [IPv6]:PORT; InputError."""
+    from twin.door import DOOR_PORT, Door
+
+    try:
+        parts = urllib.parse.urlsplit(f"//{where}")
+        host, port = parts.hostname or "", DOOR_PORT if parts.port is None else parts.port
+    except ValueError as error:
+        raise InputError(str(error), field="--gateways", fix="write 0.0.0.0:8481") from error
+    return Door(host, port, names, brokers)
 
 
 def _tell_refused(what: str, done: "asyncio.Task[str | None]") -> None:

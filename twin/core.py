@@ -56,6 +56,7 @@ from twin.state import Rows, StateTable
 from twin.store import Store
 from twin.tiles import Tiles
 from twin.times import iso
+from twin.trust import TrustDesk
 from wire.errors import Aid4Error
 
 __all__ = ["Twin", "Value"]
@@ -87,6 +88,7 @@ class Twin:
         access = read_settings_file(folder)
         self.access = AccessDesk(store, store.clock, lambda: access)
         self.people = People(self.access, site.name)
+        self.trust = TrustDesk(store.data_dir, site.name, store.clock, self.access.note)
         self.oidc = Oidc(lambda: access, self.people, lambda: folder)
         self._limits: dict[str, Limits] = {}
         self._fixed: dict[str, Fixed] = {}

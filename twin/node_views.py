@@ -6,10 +6,15 @@ import msgspec
 
 from twin.ingest import Ingest, NodeView
 from twin.times import iso
+from twin.trust import CertificateView
 
-__all__ = ["NodeStatus", "node_statuses"]
+__all__ = ["NodeStatus", "node_statuses", "with_certificates"]
 
 _QUIET_US = 30_000_000  # three health periods without a word
+_DISTRUST = {
+    "revoked": "its certificate was revoked; a new token lets it in again",
+    "expired": "its certificate ended; it renews by itself when it reaches the twin, else it needs a new token",
+}
 
 
 class NodeStatus(msgspec.Struct):
@@ -28,11 +33,35 @@ class NodeStatus(msgspec.Struct):
     clock_ahead_s: float | None  # how far its clock is ahead of the twin's
     why_silent: str | None
     scoring: dict[str, float | int | str] = {}  # how detectors on the gateway do; empty where there are none
+    certificate: CertificateView = CertificateView()
 
 
 def node_statuses(ingest: Ingest, now_us: int) -> list[NodeStatus]:
     """All agents that were ever heard of, by name."""
     return [_status(view, now_us, connected=ingest.link.connected) for _, view in sorted(ingest.nodes.items())]
+
+
+def with_certificates(statuses: list[NodeStatus], certificates: dict[str, CertificateView]) -> list[NodeStatus]:
+    """The agents with their certificates, and the gateways that were enrolled but never heard of."""
+    known = {one.node for one in statuses}
+    silent = "it has a certificate, and was never heard of"
+    unheard = [
+        NodeStatus(name, False, None, "", None, None, 0, {}, {}, 0, None, silent)
+        for name in certificates
+        if name not in known
+    ]
+    return [_certified(one, certificates.get(one.node)) for one in sorted([*statuses, *unheard], key=_name)]
+
+
+def _certified(status: NodeStatus, certificate: CertificateView | None) -> NodeStatus:
+    if certificate is None:
+        return status
+    why = _DISTRUST.get(certificate.state) if not status.online else None
+    return msgspec.structs.replace(status, certificate=certificate, why_silent=why or status.why_silent)
+
+
+def _name(status: NodeStatus) -> str:
+    return status.node
 
 
 def _status(view: NodeView, now_us: int, *, connected: bool) -> NodeStatus:

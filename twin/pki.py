@@ -10,7 +10,7 @@ import hashlib
 import ipaddress
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -123,7 +123,7 @@ class SiteAuthority:
         key: ec.EllipticCurvePublicKey,
         now: dt.datetime,
         days: float,
-        names: list[x509.GeneralName],
+        names: Sequence[x509.GeneralName],
         usage: x509.ObjectIdentifier,
     ) -> x509.Certificate:
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])

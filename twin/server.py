@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import ipaddress
 import socket
 import sys
@@ -18,12 +19,15 @@ from twin.api.app import build_app
 from twin.api.auth import Token
 from twin.api.patience import HeadTimer
 from twin.core import Twin
+from twin.door import Door, open_door
 from twin.ingest import Ingest
 from twin.siteconfig import SiteConfig
 from twin.store import Store
+from twin.trust import TrustDesk
+from wire.clock import SystemClock
 from wire.errors import ConfigError
 from wire.limits import HTTP_CONNECTIONS_MAX, LIVE_MESSAGE_BYTES_MAX
-from wire.mqtt import Link, LinkConfig
+from wire.mqtt import Link, LinkConfig, TlsConfig
 
 __all__ = ["Served", "TwinConfig", "serve"]
 
@@ -31,6 +35,8 @@ structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 _log = structlog.get_logger("twin.server")
 _STOP_S = 1.0  # for requests that still run when the twin stops
 _TOKEN_CHARS_MIN = 20
+OWN_DAYS = 30.0  # of the certificate with which the twin signs in at the broker; made anew at half of it
+_CERTIFY_S = 3_600.0
 _WEBSOCKET = {
     "ws": "websockets-sansio",
     "ws_max_size": LIVE_MESSAGE_BYTES_MAX,
@@ -55,6 +61,8 @@ class TwinConfig:
     model: Path | None = None  # instead of the site's own
     sign_in: bool = False  # on loopback too, before there is an account
     service_token: str = ""  # of the park that starts this twin: it may look
+    door: Door | None = None  # where gateways enrol; None: on the twin's own address only
+    site_ca: bool = False  # the broker has a certificate of the site's authority, and asks for one
 
     @property
     def scheme(self) -> str:
@@ -80,9 +88,11 @@ async def serve(config: TwinConfig) -> AsyncIterator[Served]:
     token = check_exposure(config)
     with (
         Store.open(config.data_dir, site=config.site.name, policies=config.site.retention) as store,
-        _listening(config) as listener,
+        _listening(config.host, config.port) as listener,
+        _door_listening(config.door) as door_listener,
     ):
-        ingest = Ingest(store, partial(_link, config.broker), config.site.name) if config.broker else None
+        broker = await asyncio.to_thread(_own_broker, config)
+        ingest = Ingest(store, partial(_link, broker), config.site.name) if broker else None
         async with Twin(store, config.site, ingest=ingest) as twin:
             app = build_app(
                 twin,
@@ -93,10 +103,14 @@ async def serve(config: TwinConfig) -> AsyncIterator[Served]:
             )
             server = _Server(_uvicorn(config, app))
             try:
-                async with asyncio.TaskGroup() as tasks:
+                async with contextlib.AsyncExitStack() as doors, asyncio.TaskGroup() as tasks:
+                    if config.door is not None and door_listener is not None:
+                        await doors.enter_async_context(open_door(twin, config.door, door_listener))
                     answering = tasks.create_task(server.serve(sockets=[listener]), name="twin.http")
                     await server.ready.wait()
                     owned = [tasks.create_task(work, name=name) for name, work in _works(twin, ingest)]
+                    if config.site_ca:
+                        owned.append(tasks.create_task(_stay_certified(config), name="twin.certificate"))
                     model = tasks.create_task(bring_site_model(twin, config), name="twin.model")
                     plan = tasks.create_task(bring_site_plan(twin, config, model), name="twin.plan")
                     url = _url(config, listener)
@@ -136,6 +150,27 @@ def _works(twin: Twin, ingest: Ingest | None) -> list[tuple[str, Coroutine[None,
         if ingest
         else works
     )
+
+
+def _own_broker(config: TwinConfig) -> LinkConfig | None:
+    """The broker's address, with the certificates that the site's own authority gave."""
+    if config.broker is None or not config.site_ca:
+        return config.broker
+    folder = _certify(config).parent
+    tls = TlsConfig(ca=folder / "ca.pem", cert=folder / "twin.pem")
+    return dataclasses.replace(config.broker, user="", password="", tls=tls)
+
+
+def _certify(config: TwinConfig) -> Path:
+    """The twin's own certificate for the broker, made or kept."""
+    desk = TrustDesk(config.data_dir, config.site.name, SystemClock(), lambda *_: None)
+    return desk.issue_here("twin", desk.folder / "twin.pem", days=OWN_DAYS)
+
+
+async def _stay_certified(config: TwinConfig) -> None:
+    while True:
+        await asyncio.sleep(_CERTIFY_S)
+        await asyncio.to_thread(_certify, config)
 
 
 def _link(broker: LinkConfig | None) -> Link:
@@ -219,15 +254,24 @@ def _uvicorn(config: TwinConfig, app: object) -> uvicorn.Config:
 
 
 @contextlib.contextmanager
-def _listening(config: TwinConfig) -> Iterator[socket.socket]:
-    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+def _door_listening(door: Door | None) -> Iterator[socket.socket | None]:
+    if door is None:
+        yield None
+        return
+    with _listening(door.host, door.port) as listener:
+        yield listener
+
+
+@contextlib.contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind((config.host, config.port))
+            listener.bind((host, port))
         except OSError as error:
             fix = "stop what listens there, or give another --port (0 takes a free one)"
-            problem = f"cannot listen on {config.host}:{config.port}: {error}"
+            problem = f"cannot listen on {host}:{port}: {error}"
             raise ConfigError(problem, field="port", fix=fix) from error
         listener.listen(1_024)
         yield listener

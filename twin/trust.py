@@ -25,6 +25,7 @@ from cryptography.x509.oid import NameOID
 from twin.errors import ConflictError, NotFoundError
 from twin.pki import SiteAuthority, key_pem, micros_of, new_key, read_request, write_private
 from twin.pki_register import Enrolment, Lineage, Register, RegisterFile
+from twin.times import iso
 from wire.clock import Clock
 from wire.errors import InputError
 from wire.names import check_name
@@ -76,6 +77,7 @@ class TrustDesk:
     def __init__(self, data_dir: Path, site: str, clock: Clock, note: Note, *, days: float = CLIENT_DAYS) -> None:
         self.folder, self.site, self.days = data_dir / FOLDER, site, days
         self.brokers: list[str] = []  # where gateways are sent, as URLs; `{host}` is the name by which they found us
+        self.door = ""  # where gateways enrol and renew, as a URL; empty for the twin's own address
         self._clock, self._note = clock, note
         self.register = RegisterFile(self.folder)
 
@@ -282,8 +284,6 @@ def _key_of(pem: str) -> bytes:
 
 
 def _view(lineage: Lineage, now_us: int) -> CertificateView:
-    from twin.times import iso
-
     left_us = lineage.not_after_us - now_us
     late = now_us > (lineage.renew_us + lineage.not_after_us) // 2  # past three quarters: renewal does not work
     state: CertificateState = (

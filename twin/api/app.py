@@ -34,6 +34,7 @@ from twin.api import (
     site,
     state,
     tiles,
+    trust,
     uploads,
 )
 from twin.api.auth import Guard, Token
@@ -72,6 +73,7 @@ OPERATIONS: list[Operation] = [
     *accounts.OPERATIONS,
     *shift.OPERATIONS,
     *reports.OPERATIONS,
+    *trust.OPERATIONS,
 ]
 _STATIC = Path(__file__).parents[1] / "static"
 _HEADERS = {

@@ -59,6 +59,12 @@ PERMISSIONS: Final[dict[tuple[str, str], Rule]] = {
     ("POST", "/users/{name}/sign-out"): _act("administer", noted=True),
     ("GET", "/audit"): _ADMIN,
     ("POST", "/backups"): _act("administer"),
+    # trust in gateways, which themselves sign in by token or key
+    ("GET", "/ca"): _OPEN,
+    ("POST", "/enrol"): _act("open", noted=True),
+    ("POST", "/renew"): _act("open", noted=True),
+    ("POST", "/enrolments"): _act("change", noted=True),
+    ("POST", "/nodes/{node}/revoke"): _act("change", noted=True),
     # the park
     ("GET", "/site"): _VIEW,
     ("GET", "/nodes"): _VIEW,

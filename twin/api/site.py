@@ -10,7 +10,7 @@ from bim.geo.frame import FrameFacts
 from twin.api.operation import Call, NoQuery, Operation, Time, micros
 from twin.basemap import BasemapFacts
 from twin.core import Twin
-from twin.node_views import NodeStatus
+from twin.node_views import NodeStatus, with_certificates
 from twin.place import NoFrame
 from twin.times import iso
 from wire.limits import PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX
@@ -157,7 +157,8 @@ def _schedule(twin: Twin) -> SiteSchedule | None:
 
 async def list_nodes(call: Call[NoQuery, None]) -> NodesList:
     """The agents and how they do."""
-    return NodesList(call.twin.nodes())
+    certificates = await asyncio.to_thread(call.twin.trust.views)
+    return NodesList(with_certificates(call.twin.nodes(), certificates))
 
 
 async def list_events(call: Call[EventsQuery, None]) -> EventsList:
