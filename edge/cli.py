@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge.conformance_cli import conformance
 from wire.errors import ConfigError, UserError
 from wire.stopping import stop_on_signals
 
@@ -127,6 +128,9 @@ def doctor(file: Path, as_json: bool) -> None:
             if finding.fix:
                 click.echo(f"     fix: {finding.fix}")
     raise SystemExit(0 if all(finding.good for finding in findings) else 1)
+
+
+edge.add_command(conformance)
 
 
 def _first_of(group: BaseExceptionGroup[UserError]) -> UserError:

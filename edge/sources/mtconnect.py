@@ -16,7 +16,8 @@ no longer has is counted as a gap. An agent that was started anew (another insta
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from types import TracebackType
 from typing import Annotated, Self
 from urllib.parse import urlsplit
@@ -52,6 +53,7 @@ DOCUMENTS_WAITING_MAX = 8  # then the agent's own buffer waits
 OBSERVATIONS_MAX = 1_000  # asked for at once
 RETRY_S_MIN, RETRY_S_MAX = 0.2, 5.0
 STOP_S_MAX = 1.0
+WHOLE_S_MAX = 60.0  # for a document that is asked for once
 
 
 class ItemSpec(PointSpec, kw_only=True, forbid_unknown_fields=True, frozen=True):
@@ -179,14 +181,26 @@ class MtConnect:
             "interval": round(1_000 * config.interval_s),
             "heartbeat": round(1_000 * config.heartbeat_s),
         }
+        silence_s = config.heartbeat_s + config.interval_s + config.timeout_s
+        clock = asyncio.get_running_loop()
+        try:
+            async with aclosing(self._documents(client, query)) as documents, asyncio.timeout(silence_s) as deadline:
+                async for document in documents:
+                    deadline.reschedule(None)  # a full spool may take its time
+                    await self._take(document)
+                    deadline.reschedule(clock.time() + silence_s)
+        except TimeoutError as error:  # bytes that never become a document are no sign of life
+            raise SourceError("read", f"no whole document within {silence_s:g} s") from error
+
+    async def _documents(self, client: httpx.AsyncClient, query: Mapping[str, int]) -> AsyncGenerator[bytes, None]:
         async with client.stream("GET", f"{self._url}/sample", params=query) as answer:
             boundary = boundary_of(answer.headers.get("content-type", ""))
             if boundary is None:  # an error, or an agent that does not stream
-                await self._take(await _body(answer))
-                await asyncio.sleep(config.interval_s)
+                yield await _body(answer)
+                await asyncio.sleep(self._config.interval_s)
                 return
             async for document in parts(answer.aiter_raw(), boundary):
-                await self._take(document)
+                yield document
         raise SourceError("read", "the agent ended its stream")
 
     async def _take(self, document: bytes) -> None:
@@ -205,8 +219,11 @@ class MtConnect:
             self.health.error("gap", f"{lost} observations are no longer in the agent's buffer")
 
     async def _get(self, client: httpx.AsyncClient, what: str) -> bytes:
-        async with client.stream("GET", f"{self._url}/{what}") as answer:
-            return await _body(answer)
+        try:
+            async with asyncio.timeout(WHOLE_S_MAX), client.stream("GET", f"{self._url}/{what}") as answer:
+                return await _body(answer)
+        except TimeoutError as error:
+            raise SourceError("read", f"no whole /{what} within {WHOLE_S_MAX:g} s") from error
 
     async def _tell_stale(self) -> None:
         batches = self._last.stale(range(len(self._points.points)), self._clock.wall_us(), self.health)
