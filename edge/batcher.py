@@ -68,9 +68,10 @@ class Batcher:
     def __init__(
         self, spool: Spool, bulk: FlushConfig, event: FlushConfig, clock: Clock, declared: Callable[[bytes], None]
     ) -> None:
-        self.catalogue = NodeCatalogue()
+        self.catalogue = NodeCatalogue(getattr(clock, "speed", 1.0))
         self.oversize = 0  # rows that no record can hold
         self.tap: Callable[[str, pa.RecordBatch], None] | None = None  # hears each source's readings, with final ids
+        self.listeners: list[Callable[[int, pa.RecordBatch], None]] = []  # hear the rows of each schema, with final ids
         self._spool, self._clock, self._declared = spool, clock, declared
         self._bulk, self._event = bulk, event
         self._lanes: dict[tuple[int, bool, int], _Lane] = {}
@@ -93,6 +94,8 @@ class Batcher:
             part = self._finish(rows.slice(start, PART_ROWS_MAX), batch.schema_id, ids)
             if self.tap is not None and batch.schema_id == READINGS:
                 self.tap(source, part)
+            for listener in self.listeners:
+                listener(batch.schema_id, part)
             lane = self._lane(batch.schema_id, self._is_young(part, batch.schema_id), batch.stream)
             if not lane.rows:
                 lane.since_s = self._clock.monotonic_s()

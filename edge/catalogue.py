@@ -43,7 +43,8 @@ def pack_catalogue(points: list[Point], stamp: Stamp, seq: int) -> bytes:
 class NodeCatalogue:
     """Grows as sources declare points. Two sources that name the same `device/metric` share its id."""
 
-    def __init__(self) -> None:
+    def __init__(self, speed: float = 1.0) -> None:
+        self._speed = speed  # of a simulated run: its seconds are shorter than those that sources wait
         self.points: list[Point] = []
         self.changed = False  # since the last catalogue record
         self.redefined: dict[int, Point] = {}  # known points with another definition, until `redefine`
@@ -89,6 +90,8 @@ class NodeCatalogue:
         return None if at is None else self.points[at]
 
     def _place(self, point: Point) -> int:
+        if self._speed != 1.0 and point.period_s is not None:
+            point = msgspec.structs.replace(point, period_s=point.period_s * self._speed)
         at = self._by_key.get(point.key)
         if at is None:
             at = len(self.points)

@@ -37,6 +37,7 @@ from sim_devices.servers.mtconnect import MtConnectAgent
 from sim_devices.servers.opcua import OpcUaServer
 from sim_devices.servers.registers import load_register_map
 from sim_devices.site import Device, load_site
+from wire.clock import SystemClock
 from wire.errors import InputError
 
 __all__ = ["Broker", "Park", "read_ports", "write_ports"]
@@ -69,11 +70,13 @@ class Park:
     ) -> None:
         if not 0.0 < speed <= SPEED_MAX:
             raise InputError(f"{speed:g} is no speed", field="speed", fix=f"0 < speed <= {SPEED_MAX:g}")
-        self.start_us = time.time_ns() // 1000 if start_us is None else start_us
+        self._clock = SystemClock()
+        self.start_us = self._clock.wall_us() if start_us is None else start_us
         self.site = load_site(site_dir)
         self.campus = Campus(self.site, seed, self.start_us)
         self.faults = Faults(scenario or Scenario(""), self.start_us)
         self._speed, self._broker, self._only = speed, broker, frozenset(only)
+        self._hurry = 1.0 if self._clock.is_of_a_run else max(speed, 1.0)  # of devices that report by themselves
         self._ports = ports or {}
         wanted = [spec for spec in self.site.drones if not self._only or spec.name in self._only]
         self.drones = [Autopilot(spec, self.site.place.frame, seed) for spec in wanted]
@@ -156,7 +159,7 @@ class Park:
             case "mtconnect":
                 return MtConnectAgent(device, metrics, period_s=period_s, port=port)
             case "mqtt" if self._broker is not None:
-                return MqttDevice(device, metrics, self._broker, period_s / max(self._speed, 1.0), written)
+                return MqttDevice(device, metrics, self._broker, period_s / self._hurry, written)
             case _:
                 return None
 
@@ -178,12 +181,16 @@ class Park:
                 dock.step(TICK_S)
 
     async def _run(self) -> None:
-        """Keep simulated time at `speed` times the monotonic clock, in whole ticks."""
+        """Keep simulated time at `speed` times the monotonic clock, or at the clock of a run, in whole ticks."""
         last_s, owed_s = time.monotonic(), 0.0
         while True:
             await asyncio.sleep(PACE_S)
             now_s = time.monotonic()
-            owed_s = min(owed_s + (now_s - last_s) * self._speed, CATCH_UP_S)
+            if self._clock.is_of_a_run:
+                owed_s = max(0.0, (self._clock.wall_us() - self.campus.now_us) / 1e6)
+            else:
+                owed_s += (now_s - last_s) * self._speed
+            owed_s = min(owed_s, CATCH_UP_S)
             last_s = now_s
             ticks = int(owed_s / TICK_S)
             if ticks:

@@ -10,16 +10,17 @@ import asyncio
 import contextlib
 import json
 import secrets
-import time
 from typing import Any, Final
 
 import aiomqtt
 
 from sim_devices.drone.autopilot import AUTO, BRAKE, LAND_MODE, RTL, Autopilot
 from sim_devices.servers.mqtt import Broker
+from wire.clock import SystemClock
 
 __all__ = ["DjiDockServer"]
 
+_CLOCK = SystemClock()
 OSD_S: Final = 2.0
 TOPOLOGY_S: Final = 1.0  # until it was answered
 GEOID_M: Final = 43.5  # DJI's heights are above the ellipsoid
@@ -95,7 +96,7 @@ class DjiDockServer:
 
     async def _send(self, client: aiomqtt.Client, topic: str, body: dict[str, Any]) -> None:
         same = {"tid": secrets.token_hex(8), "bid": secrets.token_hex(8), "gateway": self._dock}
-        stamped = {**same, **body, "timestamp": time.time_ns() // 1_000_000}
+        stamped = {**same, **body, "timestamp": _CLOCK.wall_us() // 1_000}
         await client.publish(topic, json.dumps(stamped), qos=1)
 
     def _serve(self, method: str) -> int:

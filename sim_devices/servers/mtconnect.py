@@ -24,9 +24,11 @@ from sim_devices.readouts import Value
 from sim_devices.servers import LOOPBACK, point_spec
 from sim_devices.servers.mtconnect_documents import ITEMS, SCALE, Documents, Observation
 from sim_devices.site import Device, Metric
+from wire.clock import SystemClock
 
 __all__ = ["MtConnectAgent"]
 
+_CLOCK = SystemClock()
 BUFFER = 8_192
 BOUNDARY = "aid4-mtconnect"
 COUNT_MAX = 2_000
@@ -44,7 +46,7 @@ class MtConnectAgent:
         self._sequence = 1
         self._newest: dict[str, Observation] = {}
         self._shown: dict[str, str] = {}
-        self._documents = Documents(device, list(self._metrics), str(int(datetime.now(UTC).timestamp())), BUFFER)
+        self._documents = Documents(device, list(self._metrics), str(_CLOCK.wall_us() // 1_000_000), BUFFER)
         self._news = asyncio.Event()
         self._server: uvicorn.Server | None = None
         self._task: asyncio.Task[None] | None = None
@@ -88,7 +90,11 @@ class MtConnectAgent:
 
     async def publish(self, values: Mapping[str, Value | None]) -> None:
         """Put what changed into the buffer; a missing value is UNAVAILABLE."""
-        now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        now = (
+            datetime.fromtimestamp(_CLOCK.wall_us() / 1e6, UTC)
+            .isoformat(timespec="microseconds")
+            .replace("+00:00", "Z")
+        )
         for name in self._metrics:
             text = _text(name, values[name])
             if self._shown.get(name) == text:

@@ -8,9 +8,11 @@ from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
 from sim_devices.site import Device
+from wire.clock import SystemClock
 
 __all__ = ["ITEMS", "SCALE", "Documents", "Item", "Observation"]
 
+_CLOCK = SystemClock()
 VERSION = "2.4"
 
 
@@ -127,7 +129,7 @@ class Documents:
         return f"{self._device.name}-{item.title.lower()}-c"
 
     def _root(self, name: str, **more: str) -> ET.Element:
-        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        now = datetime.fromtimestamp(_CLOCK.wall_us() / 1e6, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         root = ET.Element(name, xmlns=f"urn:mtconnect.org:{name}:{VERSION}")
         about = {
             "creationTime": now, "sender": "aid4-sim", "instanceId": self._instance, "version": VERSION,

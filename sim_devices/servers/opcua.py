@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from asyncua import Server, ua
@@ -16,9 +16,11 @@ from asyncua import Server, ua
 from sim_devices.readouts import Value
 from sim_devices.servers import LOOPBACK, point_spec
 from sim_devices.site import Device, Metric
+from wire.clock import SystemClock
 
 __all__ = ["NAMESPACE", "NODES", "OpcUaServer"]
 
+_CLOCK = SystemClock()
 NAMESPACE = "urn:aid4:sim:machine-tools"
 NODES = {
     "spindle_speed": "Monitoring.Spindle.ActualSpeed",
@@ -100,7 +102,7 @@ class OpcUaServer:
         """Write what changed; a missing value becomes BadSensorFailure."""
         if self._server is None:
             return
-        now = datetime.now(UTC) + timedelta(seconds=self.ahead_s)
+        now = datetime.fromtimestamp(_CLOCK.wall_us() / 1e6 + self.ahead_s, UTC)
         for name, node in self._nodes.items():
             value = values[name]
             if name in self._shown and self._shown[name] == value:
