@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import duckdb
 import msgspec
@@ -131,6 +131,15 @@ class AlarmDesk:
         """The rules of the site's folder; ConfigError."""
         folder = self._site().folder
         return read_rules(Path(folder, RULES_FILE)) if folder else Rules()
+
+    def rules_text(self) -> tuple[str, Literal["change", "site", "none"]]:
+        """The text of the rules in use, and where it is from: a change, the site's folder, or nowhere."""
+        with self._store.cursor() as cursor:
+            text = read_settings(cursor, "alarms").get(_NAME)
+        if text:
+            return text, "change"
+        file = Path(self._site().folder, RULES_FILE) if self._site().folder else None
+        return (file.read_text(encoding="utf-8"), "site") if file and file.is_file() else ("", "none")
 
     def _done(self, what: str, by: str, alarms: list[int], steps: list[Step]) -> list[Step]:
         self._store.writer.submit(lambda connection: write_audit(connection, by, f"alarm {what}", {"alarms": alarms}))

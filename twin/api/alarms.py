@@ -48,6 +48,13 @@ class AlarmQuery(msgspec.Struct, forbid_unknown_fields=True):
     language: Spoken = "en"
 
 
+class RulesText(msgspec.Struct):
+    """An alarms.toml; `of` says whether a change gave it, the site's folder, or nobody."""
+
+    toml: str
+    of: Literal["change", "site", "none"]
+
+
 class AlarmView(msgspec.Struct):
     """One alarm as the page shows it."""
 
@@ -306,8 +313,14 @@ def _id(call: Call[Any, Any]) -> int:
     return int(text)
 
 
+async def show_rules(call: Call[NoQuery, None]) -> RulesText:
+    """The text that a change of kind `alarms` replaces."""
+    return RulesText(*await asyncio.to_thread(call.twin.alarms.rules_text))
+
+
 OPERATIONS = [
     Operation("GET", "/alarms", list_alarms, "alarms, the most urgent first", AlarmsQuery, answer=AlarmsPage),
+    Operation("GET", "/alarms/rules", show_rules, "rules, classes and routes in use", answer=RulesText),
     Operation("GET", "/alarms/journal", journal, "every step of alarms", JournalQuery, answer=JournalPage),
     Operation("GET", "/alarms/figures", figures, "alarm rates after EEMUA 191", FiguresQuery, answer=dict[str, Any]),
     Operation(

@@ -3,6 +3,7 @@ import { useEffect } from "preact/hooks";
 import type { Alarm, AlarmState } from "../api/alarm_types";
 import * as queries from "../api/alarms";
 import { Icon } from "../components/icon";
+import { whyNot } from "../components/needs";
 import { Empty, Failed, Skeleton } from "../components/notice";
 import { t } from "../i18n";
 import * as format from "../i18n/format";
@@ -15,6 +16,7 @@ import "../styles/alarms.css";
 import { Detail } from "./detail";
 import { FiguresPanel } from "./figures";
 import { AlarmRows } from "./rows";
+import { RulesChange } from "./rules_change";
 import { ShelveDialog } from "./shelve_dialog";
 import { STATE_TEXT } from "./words";
 
@@ -25,6 +27,7 @@ const MINUTE_MS = 60_000;
 const shown = signal<readonly AlarmState[]>(USUAL);
 const words = signal("");
 const chosen = signal<number | null>(null);
+const ruling = signal(false);
 const shelving = signal<readonly number[] | null>(null);
 
 /** The alarm list: what rings, what was seen, what is silent and why; at any moment of the past, too. */
@@ -54,6 +57,9 @@ export default function AlarmsView() {
           <button type="button" class="button" aria-pressed={sound.value} onClick={() => (sound.value = !sound.value)}>
             <Icon name={sound.value ? "sound" : "mute"} size={14} />
             {t(sound.value ? "alarm.soundOn" : "alarm.soundOff")}
+          </button>
+          <button type="button" class="button" disabled={!may("change")} title={whyNot("change")} onClick={() => (ruling.value = true)}>
+            {t("alarm.rules")}
           </button>
           {act && (
             <button type="button" class="button primary" disabled={!ringing.length} onClick={() => void acknowledge(ringing, reload)}>
@@ -95,6 +101,7 @@ export default function AlarmsView() {
         )}
       </div>
       <FiguresPanel />
+      {ruling.value && <RulesChange close={() => (ruling.value = false)} changed={reload} />}
       {shelving.value && <ShelveDialog ids={shelving.value} close={() => (shelving.value = null)} done={reload} />}
     </article>
   );

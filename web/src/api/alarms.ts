@@ -23,6 +23,8 @@ export const journal = (id: number, signal?: AbortSignal) =>
 export const turns = (from: number, to: number, signal?: AbortSignal) =>
   get<Page<AlarmStep>>("/alarms/journal", { from: iso(from), to: iso(to), what: ["raised", "returned"], limit: TURNS_MAX }, signal);
 export const figures = (from: number, to: number, signal?: AbortSignal) => get<AlarmFigures>("/alarms/figures", { from: iso(from), to: iso(to) }, signal);
+/** The text of the rules, classes and routes in use. */
+export const rules = (signal?: AbortSignal) => get<{ toml: string; of: "change" | "site" | "none" }>("/alarms/rules", {}, signal);
 /** Was a detector's alarm worth it? */
 export const feedback = (id: number, verdict: "true" | "false") => post<Alarm>(`/alarms/${id}/feedback`, { verdict });
 export const act = (ids: readonly number[], action: AlarmAction, body: ActionBody = {}) => post<{ items: Alarm[] }>(`/alarms/${action}`, { ids, ...body });

@@ -4,7 +4,8 @@ import type { Page } from "./types";
 
 /** What people change from the page: a file is sent, the twin shows what it would do, and only then it is made true. */
 
-export type ChangeKind = "schedule" | "links" | "model";
+export type FileKind = "schedule" | "links" | "model";
+export type ChangeKind = FileKind | "limits" | "bindings" | "alarms";
 const UPLOAD_MS_MAX = 600_000;
 
 /** Send a file; its id. Raises TwinError. */
@@ -20,7 +21,7 @@ export async function upload(file: File): Promise<string> {
   return body.id;
 }
 
-export const propose = (kind: ChangeKind, id: string, note: string) => post<Change>("/changes", { kind, body: { upload: id }, note });
+export const propose = (kind: ChangeKind, body: unknown, note: string) => post<Change>("/changes", { kind, body, note });
 export const activate = (id: number) => post<Change>(`/changes/${id}/activate`, {});
 export const revert = (id: number) => post<Change>(`/changes/${id}/revert`, {});
 export const changes = (limit: number, signal?: AbortSignal) => get<Page<Change>>("/changes", { limit }, signal);

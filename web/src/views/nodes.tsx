@@ -97,7 +97,26 @@ function Measure({ name, abnormal = false, children }: { name: string; abnormal?
   );
 }
 
+const MANY_SOURCES = 8;
+const errorsOf = (source: SourceHealth) => Object.values(source.errors ?? {}).reduce((sum, n) => sum + n, 0);
+const isTroubled = ([, source]: [string, SourceHealth]) => source.state !== "running" || Boolean(source.why);
+
+/** The sources of a gateway: of many, those in trouble are seen at once and the others when asked for. */
 function Sources({ sources }: { sources: [string, SourceHealth][] }) {
+  const troubled = sources.filter(isTroubled);
+  if (sources.length <= MANY_SOURCES) return <SourceTable sources={sources} />;
+  return (
+    <>
+      {troubled.length > 0 && <SourceTable sources={troubled} />}
+      <details class="node-sources">
+        <summary>{t("node.sourcesRun", { n: sources.length - troubled.length, all: sources.length })}</summary>
+        <SourceTable sources={sources} />
+      </details>
+    </>
+  );
+}
+
+function SourceTable({ sources }: { sources: readonly [string, SourceHealth][] }) {
   return (
     <div class="table-frame">
       <table class="stacked">
@@ -113,7 +132,7 @@ function Sources({ sources }: { sources: [string, SourceHealth][] }) {
         </thead>
         <tbody>
           {sources.map(([name, source]) => {
-            const errors = Object.values(source.errors ?? {}).reduce((sum, n) => sum + n, 0);
+            const errors = errorsOf(source);
             return (
               <tr key={name}>
                 <td data-label={t("node.source")}>{name}</td>

@@ -1,10 +1,12 @@
-import { useMemo } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import * as queries from "../api/queries";
 import type { PointDetail } from "../api/types";
 import { LazyCharts } from "../charts/lazy";
 import { howText } from "../components/bindings";
 import { CommandPanel } from "../components/command_panel";
+import { lazyView } from "../components/lazy_view";
 import { Link } from "../components/link";
+import { whyNot } from "../components/needs";
 import { Failed, Skeleton } from "../components/notice";
 import { Facts } from "../components/properties";
 import { ValueTile } from "../components/value_tile";
@@ -14,8 +16,11 @@ import { unitText } from "../i18n/units";
 import { deviceName, placeName, placeOf, pointName } from "../state/catalogue";
 import { useInterest } from "../state/interest";
 import { useResource } from "../state/resource";
+import { may } from "../state/session";
 import { useSparks } from "../state/sparks";
 import { Breadcrumb } from "./place";
+
+const PointChange = lazyView(() => import("../components/point_change"), 0);
 
 /** Everything about one point: now, over time, where it belongs and how that was found. */
 export function PointView({ id }: { id: number }) {
@@ -23,10 +28,11 @@ export function PointView({ id }: { id: number }) {
   const { data, problem } = resource.value;
   if (problem && !data) return <Failed problem={problem} retry={reload} />;
   if (!data) return <Skeleton rows={3} />;
-  return <PointFaceplate key={id} point={data} />;
+  return <PointFaceplate key={id} point={data} changed={reload} />;
 }
 
-function PointFaceplate({ point }: { point: PointDetail }) {
+function PointFaceplate({ point, changed }: { point: PointDetail; changed: () => void }) {
+  const [changing, setChanging] = useState(false);
   const ids = useMemo(() => [point.id], [point.id]);
   const shown = useMemo(() => [point], [point]);
   useInterest(ids);
@@ -38,6 +44,9 @@ function PointFaceplate({ point }: { point: PointDetail }) {
         <Breadcrumb place={place && { node: place.node, parents: [...place.parents, place.node] }} />
         <div class="view-title">
           <h1>{pointName(point)}</h1>
+          <button type="button" class="button" disabled={!may("change")} title={whyNot("change")} onClick={() => setChanging(true)}>
+            {t("change.open")}
+          </button>
         </div>
         <p class="muted facts">
           <Link to={{ view: "device", node: point.node, device: point.device }}>{deviceName(point)}</Link>
@@ -55,6 +64,7 @@ function PointFaceplate({ point }: { point: PointDetail }) {
         <h2>{t("point.facts")}</h2>
         <Facts rows={facts(point, place && placeName(place.node))} />
       </section>
+      {changing && <PointChange point={point} close={() => setChanging(false)} changed={changed} />}
     </article>
   );
 }
