@@ -19,6 +19,8 @@ from edge.config import AgentConfig, load
 from edge.epochs import epoch_folders, recover
 from edge.health import HealthReport, write_status
 from edge.models import NodeModels
+from edge.publish.outlet import Outlet
+from edge.publish.publishers import keep_publishing, publishers
 from edge.segments import Disk
 from edge.sources import Source, SourceConfig, SourceContext, SourceHealth, load_kind
 from edge.spool import Spool
@@ -74,6 +76,9 @@ async def _serve(agent: "Agent", stop: asyncio.Event) -> None:
             tasks.create_task(agent.models.run(), name="models"),
             tasks.create_task(agent.reload_when_asked(), name="reload"),
         ]
+        for publisher in agent.publishers:
+            name = f"publish {type(publisher).__name__}"
+            background.append(tasks.create_task(keep_publishing(publisher), name=name))
         if agent.scoring is not None:
             background.append(tasks.create_task(agent.scoring.run(), name="scoring"))
         agent.start_sources()
@@ -113,6 +118,7 @@ class Agent:
         self.models = NodeModels(config.spool_dir / "models", root, self.uplink.fetch)
         self.uplink.on_desired, self.uplink.on_file = self.models.desired, self.models.part
         self.scoring = self._make_scoring()
+        self.publishers = publishers(config, self._outlet()) if config.publish is not None else []
         self.models.changed = lambda: self.uplink.publish_health(self.health())
         self.status_file = config.spool_dir / "status.json"
         self._report = HealthReport(self.spool, self.uplink, self.batcher, clock)
@@ -264,6 +270,8 @@ class Agent:
         """How the agent does now."""
         report = self._report.take({name: (slot.kind, slot.health) for name, slot in self.slots.items()})
         host = report.host | (self.scoring.figures() if self.scoring is not None else {})
+        for publisher in self.publishers:
+            host |= publisher.figures()
         return msgspec.structs.replace(report, host=host, desired=self.models.revision, models=self.models.figures())
 
     def _make_scoring(self) -> "EdgeScoring | None":
@@ -275,6 +283,25 @@ class Agent:
         scoring = EdgeScoring(self.config, self.batcher, self.clock, models=self.models.files)
         self.models.scorer = scoring.facts
         return scoring
+
+    def _outlet(self) -> Outlet:
+        """What publishers are lent."""
+        config, catalogue = self.config, self.batcher.catalogue
+        return Outlet(
+            site=config.site,
+            node=config.node,
+            folder=config.file.parent,
+            spool_dir=config.spool_dir,
+            clock=self.clock,
+            points=lambda: catalogue.points,
+            offered=self._offered,
+            write=self.commands.local,
+            listeners=self.batcher.listeners,
+        )
+
+    def _offered(self) -> set[str]:
+        sources = [slot.source for slot in self.slots.values() if slot.source is not None]
+        return {point.key for source in sources for point in source.points()}
 
     # -- commands
 

@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 from edge.segments import Disk, write_whole
 from edge.sources import SourceError
+from edge.sources.columns import check_value
 from wire.catalogue import Point
 from wire.clock import Clock
 from wire.limits import CLOCK_TRUSTED_FROM_US
@@ -66,6 +67,22 @@ class Commands:
             self._answer(command, "failed", f"the device did not take it within {WRITE_S_MAX:g} s")
         else:
             self._answer(command, "done", "")
+
+    async def local(self, key: str, value: float | str | bool) -> None:
+        """Write a value that did not come from the twin: from a publisher's peer or a rule of this gateway.
+
+        Its sender has judged its age; point, type and range are checked here. SourceError says why it was not taken.
+        """
+        found = self._find(key)
+        if found is None:
+            raise SourceError("write", f"no source offers {key!r}")
+        point, write = found
+        check_value(point, value)
+        try:
+            async with asyncio.timeout(WRITE_S_MAX):
+                await write(point, value)
+        except TimeoutError:
+            raise SourceError("write", f"the device did not take it within {WRITE_S_MAX:g} s") from None
 
     def _refusal(self, command: Command, retained: bool) -> tuple[Status, str] | None:
         now_us = self._clock.wall_us()

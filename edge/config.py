@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from edge.publish.config import PublishConfig
 from edge.sources import SourceConfig, SourceContext, SourceKind, kinds, load_kind
 from wire.clock import SystemClock
 from wire.errors import ConfigError, UserError
@@ -107,6 +108,7 @@ class AgentConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     event: FlushConfig = msgspec.field(default_factory=lambda: FlushConfig(age_s=0.02))
     models: ModelsConfig = msgspec.field(default_factory=ModelsConfig)
     scoring: ScoringConfig | None = None
+    publish: PublishConfig | None = None
     sources: list[SourceConfig] = []
     file: Path = Path("edge.toml")
 
@@ -139,6 +141,9 @@ dir = "spool"                          # a disk that survives a power cut, not /
 # [models]
 # root_file = "root.json"              # whom to trust for anomaly detectors; from `aid4 model keys`
 
+# [publish.sparkplug]                  # be a Sparkplug edge node, or tell Home Assistant: see edge/publish/config.py
+# url = "mqtt://127.0.0.1:1883"
+
 # [scoring]                            # detectors on this gateway; needs aid4[inference] for trained models only
 # budget_per_day = 0.02                # false-alarm episodes that a stream may have in a day
 
@@ -153,7 +158,7 @@ topic = [{ pattern = "sensors/{device}/#", payload = "generic" }]   # any JSON: 
 """
 
 _SECTIONS: dict[str, type[msgspec.Struct]] = {"broker": BrokerConfig, "spool": SpoolConfig, "models": ModelsConfig}
-_TOP = ("site", "node", "broker", "spool", "flush", "models", "scoring", "source")
+_TOP = ("site", "node", "broker", "spool", "flush", "models", "scoring", "publish", "source")
 
 
 def load(path: Path) -> AgentConfig:
@@ -207,6 +212,9 @@ class _Check:
             models=self._convert(self._table(table, "models"), ModelsConfig, "models") or ModelsConfig(),
             scoring=self._convert(self._table(table, "scoring"), ScoringConfig, "scoring")
             if "scoring" in table
+            else None,
+            publish=self._convert(self._table(table, "publish"), PublishConfig, "publish")
+            if "publish" in table
             else None,
             sources=self._sources(table.get("source", [])),
             file=path,
