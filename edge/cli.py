@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge.conformance_cli import conformance
+from edge.profile_cli import profile
 from wire.errors import ConfigError, UserError
 from wire.stopping import stop_on_signals
 
@@ -131,6 +132,7 @@ def doctor(file: Path, as_json: bool) -> None:
 
 
 edge.add_command(conformance)
+edge.add_command(profile)
 
 
 def _first_of(group: BaseExceptionGroup[UserError]) -> UserError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -12,6 +12,7 @@ from msgspec import Meta
 from sim_devices.drone.table import DroneSpec, Frame
 from sim_devices.physics.signals import Signal
 from sim_devices.physics.weather import ANNUAL_MEAN_C, ANNUAL_SWING_C
+from wire.device_tables import read_devices
 from wire.errors import ConfigError
 from wire.names import check_name
 
@@ -46,6 +47,7 @@ class Kind(msgspec.Struct, frozen=True):
 
     metrics: tuple[Metric, ...]
     period_s: float = 1.0
+    profile: str = ""  # of configs/profiles/devices
 
 
 class Gateway(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -179,7 +181,7 @@ class Site(msgspec.Struct, frozen=True):
 def load_site(folder: Path) -> Site:
     """Read `devices.toml`, the rooms of `layout.toml` and the time zone of `site.toml`; devices that are only planned
     are left out. Raises ConfigError with the field to mend."""
-    layout, table = _decode(folder / "layout.toml", _Layout), _decode(folder / "devices.toml", _Devices)
+    layout, table = _decode(folder / "layout.toml", _Layout), _read_devices(folder)
     rooms = [
         msgspec.structs.replace(room, height_m=storey.height_m, building=building.code)
         for building in layout.buildings
@@ -198,6 +200,18 @@ def load_site(folder: Path) -> Site:
     )
     _check(site, str(folder / "devices.toml"))
     return site
+
+
+def _read_devices(folder: Path) -> _Devices:
+    return _convert(read_devices(folder), _Devices, folder / "devices.toml")
+
+
+def _convert(data: Any, shape: type[T], path: Path) -> T:
+    try:
+        return msgspec.convert(data, shape)
+    except msgspec.ValidationError as error:
+        text, _, field = str(error).partition(" - at `$.")
+        raise ConfigError(text, file=str(path), field=field.rstrip("`"), fix="see configs/sites/campus") from error
 
 
 def _decode(path: Path, shape: type[T]) -> T:

@@ -11,6 +11,7 @@ from bim.campus.bodies import BODIES
 from bim.campus.catalogue import DEVICE_CLASSES, SENSOR_KINDS, SYSTEMS, TRADES, USES
 from bim.campus.layout import Device, DeviceTable, Kind, Layout, Rect, read_table
 from bim.campus.solids import COLOURS
+from wire.device_tables import read_devices
 from wire.errors import ConfigError
 
 __all__ = ["load_layout"]
@@ -22,10 +23,19 @@ _SIDE_M_MIN = 0.5
 
 def load_layout(folder: Path) -> Layout:
     """Read `layout.toml` and `devices.toml` of a site's folder; raises ConfigError with file, field and fix."""
-    layout, table = read_table(folder / "layout.toml", Layout), read_table(folder / "devices.toml", DeviceTable)
+    layout, table = read_table(folder / "layout.toml", Layout), _devices(folder)
     layout = msgspec.structs.replace(layout, devices=table.devices, kinds=table.kinds)
     _check(layout, folder)
     return layout
+
+
+def _devices(folder: Path) -> DeviceTable:
+    try:
+        return msgspec.convert(read_devices(folder), DeviceTable)
+    except msgspec.ValidationError as error:
+        text, _, field = str(error).partition(" - at `$.")
+        file, fix = str(folder / "devices.toml"), "see configs/sites/campus"
+        raise ConfigError(text, file=file, field=field.rstrip("`"), fix=fix) from error
 
 
 def _check(layout: Layout, folder: Path) -> None:

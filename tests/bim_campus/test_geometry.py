@@ -12,6 +12,8 @@ import ifcopenshell.util.placement as placements
 import numpy as np
 import pytest
 
+from wire.device_tables import read_devices
+
 CAMPUS = Path(__file__).resolve().parents[2] / "configs" / "sites" / "campus"
 Boxes = dict[str, tuple[np.ndarray, np.ndarray]]
 
@@ -111,7 +113,7 @@ def test_a_wall_is_cut_where_its_window_is(model: ifcopenshell.file) -> None:
 
 def test_sensors_stand_in_the_room_that_the_layout_gives_their_device(model: ifcopenshell.file) -> None:
     layout = tomllib.loads((CAMPUS / "layout.toml").read_text())
-    devices = {one["name"]: one for one in tomllib.loads((CAMPUS / "devices.toml").read_text())["device"]}
+    devices = {one["name"]: one for one in read_devices(CAMPUS)["device"]}
     rooms = {one["name"]: (one["rect_m"], (0.0, 0.0)) for one in layout["outdoor"]}
     for building in layout["building"]:
         for storey in building["storey"]:

@@ -1,6 +1,5 @@
 """What the model says of its elements: points, devices, systems, types, classes; every point of the campus finds it."""
 
-import tomllib
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,14 @@ from bim.binding import PointRef, bind
 from bim.campus.walls import walls_of
 from bim.model_index import ModelIndex
 from bim.open import load_tables, read_model
+from wire.device_tables import read_devices
 from wire.point_classes import check_unit
 
 SITES = Path(__file__).resolve().parents[2] / "configs" / "sites"
 
 
 def _table(site: str) -> dict[str, Any]:
-    return tomllib.loads((SITES / site / "devices.toml").read_text(encoding="utf-8"))
+    return read_devices(SITES / site)
 
 
 def test_more_than_two_hundred_sensors_carry_the_key_of_a_point_of_the_table(model: ifcopenshell.file) -> None:

@@ -5,7 +5,6 @@ import json
 import resource
 import signal
 import sys
-import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from click.testing import CliRunner
 
 from sim_devices.cli import sim
 from sim_devices.park import Park
+from wire.device_tables import read_devices
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -86,7 +86,7 @@ def test_the_list_counts_every_point_of_the_table() -> None:
     rows = json.loads(listed.output)["devices"]
     drones = [row for row in rows if row["kind"] == "drone"]
     devices = [row for row in rows if row not in drones]
-    table = tomllib.loads((ROOT / "configs/sites/campus/devices.toml").read_text())
+    table = read_devices(ROOT / "configs/sites/campus")
     live = [device for device in table["device"] if not device.get("planned")]
     assert [row["device"] for row in drones] == [drone["name"] for drone in table["drone"]]
     assert len(devices) == len(live) >= 90
