@@ -42,6 +42,7 @@ __all__ = [
 
 ENTRY_POINT_GROUP = "aid4.sources"
 BUILT_IN = {
+    "bacnet": "edge.sources.bacnet:SOURCE",
     "dji-dock": "edge.sources.dji_dock:SOURCE",
     "modbus": "edge.sources.modbus:SOURCE",
     "opcua": "edge.sources.opcua:SOURCE",
