@@ -29,14 +29,14 @@ from sim_devices.drone.surveyor import Surveyor
 from sim_devices.drone.table import Place3
 from sim_devices.faults import Faults, Scenario
 from sim_devices.readouts import Value
-from sim_devices.servers import LOOPBACK, DeviceServer
+from sim_devices.servers import LOOPBACK, DeviceServer, Written
 from sim_devices.servers.mavlink import DroneServer
 from sim_devices.servers.modbus import ModbusServer
 from sim_devices.servers.mqtt import Broker, MqttDevice
 from sim_devices.servers.mtconnect import MtConnectAgent
 from sim_devices.servers.opcua import OpcUaServer
 from sim_devices.servers.registers import load_register_map
-from sim_devices.site import Device, load_site
+from sim_devices.site import Device, Metric, load_site
 from wire.clock import SystemClock
 from wire.errors import InputError
 
@@ -158,10 +158,21 @@ class Park:
                 return OpcUaServer(device, metrics, period_s=period_s, port=port)
             case "mtconnect":
                 return MtConnectAgent(device, metrics, period_s=period_s, port=port)
+            case "bacnet":
+                return self._bacnet(device, metrics, written, period_s, port)
             case "mqtt" if self._broker is not None:
                 return MqttDevice(device, metrics, self._broker, period_s / self._hurry, written)
             case _:
                 return None
+
+    def _bacnet(
+        self, device: Device, metrics: tuple[Metric, ...], written: Written, period_s: float, port: int
+    ) -> DeviceServer:
+        from sim_devices.servers.bacnet import FIRST_INSTANCE, BacnetServer  # half a second to import
+
+        number = [one.name for one in self.site.devices if one.protocol == "bacnet"].index(device.name)
+        instance = FIRST_INSTANCE + 1 + number
+        return BacnetServer(device, metrics, written, instance=instance, period_s=period_s, port=port)
 
     def _drone_server(self, pilot: Autopilot) -> DroneServer:
         name, space, label = pilot.spec.name, pilot.spec.space, pilot.spec.label
