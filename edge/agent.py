@@ -42,6 +42,7 @@ log = logging.getLogger("aid4.edge")
 
 RESTART_S_MIN: Final = 0.5
 RESTART_S_MAX: Final = 30.0
+AWAY_S: Final = 60.0  # nobody took a record for so long: the disk is spared, not the delay
 SETTLED_S: Final = 60.0  # a source that ran so long starts its backoff anew
 ADOPT_PERIOD_S: Final = 2.0  # an epoch that somebody puts into the spool is found so soon
 CLOSE_S_MAX: Final = 1.0  # a device that does not answer must not hold up the stop
@@ -113,6 +114,7 @@ class Agent:
         self.spool = Spool(config.spool_dir, config.spool, clock, self.uplink, self.disk)
         self.uplink.spool = self.spool
         self.batcher = Batcher(self.spool, config.bulk, config.event, clock, self.uplink.birth)
+        self.batcher.away = lambda: self.uplink.core.unheard_s(clock.monotonic_s()) > AWAY_S
         self.commands = Commands(config.spool_dir / "command-counter", clock, self._find, self.uplink.reply, self.disk)
         root = config.path(config.models.root_file) if config.models.root_file else None
         self.models = NodeModels(config.spool_dir / "models", root, self.uplink.fetch)

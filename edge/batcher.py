@@ -20,7 +20,7 @@ from wire.catalogue import Point
 from wire.clock import Clock
 from wire.errors import RecordError
 from wire.limits import CLOCK_TRUSTED_FROM_US, RECORD_ROWS_MAX, TIME_AHEAD_S_MAX
-from wire.records import CLASS_BULK, CLASS_CONTROL, CLASS_EVENT, CODECS, pack_split
+from wire.records import CLASS_BULK, CLASS_CONTROL, CLASS_EVENT, CODECS, PACKED_ZSTD, pack_split
 from wire.schemas import EVENTS, READINGS, schema
 
 __all__ = ["Batcher"]
@@ -72,6 +72,7 @@ class Batcher:
         self.oversize = 0  # rows that no record can hold
         self.tap: Callable[[str, pa.RecordBatch], None] | None = None  # hears each source's readings, with final ids
         self.listeners: list[Callable[[int, pa.RecordBatch], None]] = []  # hear the rows of each schema, with final ids
+        self.away: Callable[[], bool] = bool  # nobody has taken records for long: fewer, larger ones then
         self._spool, self._clock, self._declared = spool, clock, declared
         self._bulk, self._event = bulk, event
         self._lanes: dict[tuple[int, bool, int], _Lane] = {}
@@ -179,7 +180,8 @@ class Batcher:
 
     def _due_s(self, lane: _Lane) -> float:
         """When a lane must be flushed. A flood of new points is declared in few records: each names all of them."""
-        due_s = lane.since_s + lane.policy.age_s
+        away = lane.cls == CLASS_BULK and self.away()
+        due_s = lane.since_s + max(lane.policy.age_s, lane.policy.age_away_s if away else 0.0)
         spacing_s = min(DECLARE_S_MAX, len(self.catalogue.points) * DECLARE_S_A_POINT)
         return max(due_s, self._declared_at_s + spacing_s) if lane.young else due_s
 
@@ -248,6 +250,8 @@ class Batcher:
     ) -> tuple[list[bytes], list[int]]:
         """Cut into records of `rows` rows; long texts make them shorter. Also the rows that fit into none."""
         codec = None if lane.policy.codec == "auto" else CODECS[lane.policy.codec]
+        if lane.policy.codec == "auto" and lane.schema_id == READINGS and self.away():
+            codec = PACKED_ZSTD  # what waits for weeks should be small
         if lane.schema_id != READINGS and lane.policy.codec.startswith("packed"):
             codec = None
         stamp = self._spool.stamp(lane.cls, lane.stream)

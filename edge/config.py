@@ -76,6 +76,7 @@ class FlushConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """When waiting rows become records: by age, rows or bytes, whichever comes first."""
 
     age_s: Seconds = 0.1
+    age_away_s: Seconds = 2.0  # of bulk, instead of a shorter age_s, while the twin has taken nothing for a minute
     rows: Annotated[int, Meta(gt=0, le=65_536)] = 10_000
     bytes: Annotated[int, Meta(ge=1_024, le=900_000)] = 512 * 1_024
     codec: Codec = "auto"

@@ -210,6 +210,10 @@ class UplinkCore:
                 self._backlog_left = True
                 return
 
+    def unheard_s(self, now: float) -> float:
+        """For how long the twin has committed nothing although something waits; 0 when nothing waits."""
+        return self._pace.unheard_s(now, waiting=self.oldest_pending is not None)
+
     # -- figures
 
     @property

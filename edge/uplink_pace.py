@@ -20,6 +20,7 @@ class Pace:
         self._gap_s = 0.0  # mean time between news of commits while something is on the way
         self._since_s = 0.0
         self._backoff_s = PROGRESS_TIMEOUT_S
+        self._heard_s: float | None = None
 
     def connected(self) -> None:
         """A new connection: what was learned of the last one counts no more."""
@@ -45,7 +46,13 @@ class Pace:
     def progress(self, now: float) -> None:
         """There was news."""
         self._gap_s += (now - self._since_s - self._gap_s) / 4
-        self._since_s, self._backoff_s = now, PROGRESS_TIMEOUT_S
+        self._since_s, self._backoff_s, self._heard_s = now, PROGRESS_TIMEOUT_S, now
+
+    def unheard_s(self, now: float, *, waiting: bool) -> float:
+        """For how long there was no news although something waits; 0 when nothing does."""
+        if self._heard_s is None or not waiting:
+            self._heard_s = now
+        return now - self._heard_s
 
     def is_stalled(self, now: float, *, probing: bool) -> bool:
         """Whether the wait was too long; longer waits are allowed on a link so slow that commits are rare."""

@@ -17,7 +17,7 @@ from edge.spool import Spool
 from wire import quality
 from wire.catalogue import Point, from_batch
 from wire.clock import ManualClock
-from wire.records import unpack
+from wire.records import PACKED, PACKED_ZSTD, unpack
 from wire.schemas import CATALOGUE, READINGS, STATES, schema
 
 DAY_US = 86_400_000_000
@@ -95,6 +95,24 @@ async def test_rows_wait_no_longer_than_their_age(lab: Any, spool_folder: Path) 
         clock.advance(0.02)
         batcher.flush(only_due=True)
         assert spool.next_seq == 3  # a catalogue and one record
+
+
+async def test_while_nobody_takes_records_they_are_fewer_and_smaller(lab: Any, spool_folder: Path) -> None:
+    clock = ManualClock()
+    async with batching(lab, spool_folder, clock, FlushConfig(age_s=0.1, age_away_s=2.0)) as (batcher, spool):
+        for away in (False, True):
+            batcher.away = lambda away=away: away  # type: ignore[misc]
+            for _ in range(40):
+                await batcher.put("a", [POINT], Batch(READINGS, rows([20.5] * 10)))
+                batcher.flush(only_due=True)
+                clock.advance(0.1)
+            batcher.flush()
+            await lab.settled(spool)
+        made = [(header.codec, header.count) for header, _ in records(spool)]
+        assert sum(count for _, count in made) == 800, "nothing is left out"
+        assert {codec for codec, _ in made} == {PACKED, PACKED_ZSTD}
+        assert len([codec for codec, _ in made if codec == PACKED]) >= 20
+        assert len([codec for codec, _ in made if codec == PACKED_ZSTD]) == 2
 
 
 async def test_the_flush_task_keeps_that_promise(lab: Any, spool_folder: Path) -> None:

@@ -277,3 +277,14 @@ def test_work_does_not_grow_with_the_backlog() -> None:
     runs = core.sends(0.0)
     assert sum(run.hi - run.lo + 1 for run in runs) > 10_000
     assert len(runs) < 50
+
+
+def test_it_tells_for_how_long_nothing_that_waits_was_committed() -> None:
+    core = core_with(4)
+    assert core.unheard_s(100.0) == 0.0
+    assert core.unheard_s(130.0) == 30.0, "no connection"
+    core.connected(140.0)
+    core.acked(NOW, [(1, 2)], 7, 150.0)
+    assert core.unheard_s(155.0) == 5.0, "a twin that took two and then died"
+    core.acked(NOW, [(1, 4)], 7, 160.0)
+    assert core.unheard_s(900.0) == 0.0, "nothing waits"
