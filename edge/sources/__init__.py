@@ -45,6 +45,7 @@ BUILT_IN = {
     "bacnet": "edge.sources.bacnet:SOURCE",
     "dji-dock": "edge.sources.dji_dock:SOURCE",
     "modbus": "edge.sources.modbus:SOURCE",
+    "ocpp": "edge.sources.ocpp:SOURCE",
     "opcua": "edge.sources.opcua:SOURCE",
     "mqtt": "edge.sources.mqtt:SOURCE",
     "mtconnect": "edge.sources.mtconnect:SOURCE",
