@@ -1,4 +1,5 @@
-"""The park's own broker: nats-server from its wheel, or mosquitto; on loopback, with one user per node.
+"""The park's own broker: nats-server from its wheel, or mosquitto; one user per node, with passwords on loopback and
+with certificates beyond it.
 
 Nothing in it needs to survive, so its store is wiped at each start (DESIGN §4).
 """
@@ -22,6 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
+from aid4.broker_tls import BrokerTls, cut_sessions, mosquitto_tls, nats_tls
 from aid4.broker_users import BrokerUser, mosquitto_acl, mosquitto_passwords, nats_users
 from aid4.configs_path import config_path
 from aid4.processes import ending
@@ -52,7 +54,7 @@ class Broker:
 
     `unacked_max` bounds the messages at QoS 1 that a subscription may leave unacknowledged; on NATS those of all
     subscriptions of one session may add up to 65,535. A user of its own, who may do nothing, tells this broker from
-    another one on its port.
+    another one on its port. With `tls` everybody needs a certificate, and the broker may listen on any address.
     """
 
     def __init__(
@@ -63,9 +65,10 @@ class Broker:
         kind: Literal["nats", "mosquitto"] = "nats",
         port: int = 0,
         unacked_max: int = 1_024,
+        tls: BrokerTls | None = None,
     ) -> None:
         self.kind, self.folder, self.users = kind, folder, list(users)
-        self.port = port
+        self.port, self.tls = port, tls
         self.log = folder / f"{kind}.log"
         self._fixed_port, self._unacked_max = bool(port), unacked_max
         self._process: subprocess.Popen[bytes] | None = None
@@ -125,11 +128,18 @@ class Broker:
             self._process.wait()
 
     def reload(self, users: list[BrokerUser]) -> None:
-        """Apply other users to the running broker; who is no longer one is cut off, the others are left alone."""
+        """Apply other users to the running broker; who is no longer one is cut off, the others are left alone.
+
+        With certificates on mosquitto it takes some seconds: see `cut_sessions`.
+        """
+        before = {user.name: user.certificate for user in self.users}
+        stay = {user.name for user in users if before.get(user.name, user.certificate) == user.certificate}
         self.users = list(users)
         self._configure()
         if self._process is not None and self.alive:
             self._process.send_signal(signal.SIGHUP)
+            if self.kind == "mosquitto" and self.tls is not None:
+                cut_sessions(self.log, stay, self.port, self.tls)
 
     async def keep(self, on_end: Callable[[str], None] = lambda _: None) -> None:
         """Start the broker again whenever it ends by itself, which `on_end` is told, until cancelled."""
@@ -163,7 +173,8 @@ class Broker:
 
     def _configure(self) -> Path:
         """Write the configuration; secrets only into files that nobody else can read."""
-        users = [*self.users, self._probe]
+        users, tls = [*self.users, *([] if self.tls else [self._probe])], self.tls
+        written = ("", "") if tls is None else (nats_tls if self.kind == "nats" else mosquitto_tls)(tls)
         if self.kind == "mosquitto":
             _write_secret(self.folder / "passwords", mosquitto_passwords(users))
             _write_secret(self.folder / "acl", mosquitto_acl(users))
@@ -171,7 +182,11 @@ class Broker:
         filled = template.substitute(
             name=f"aid4-{self.port}",
             folder=self.folder,
+            host=tls.host if tls else "127.0.0.1",
             port=self.port,
+            tls=written[0],
+            websocket=written[1],
+            passwords="" if tls else f"password_file {self.folder}/passwords",
             payload_bytes=PACKET_BYTES_MAX,
             unacked=self._unacked_max,
             users=nats_users(users),
@@ -184,7 +199,7 @@ class Broker:
     def _wait_ready(self) -> bool:
         deadline_s = time.monotonic() + _READY_S
         while self.alive and time.monotonic() < deadline_s:
-            if _accepts(self.port, self._probe):
+            if _accepts(self.port, self._probe, self.tls):
                 return True
             time.sleep(0.02)
         return False
@@ -223,11 +238,12 @@ def _find(kind: str) -> Path:
     return program
 
 
-def _accepts(port: int, user: BrokerUser) -> bool:
+def _accepts(port: int, user: BrokerUser, tls: BrokerTls | None) -> bool:
     """Whether the broker answers a CONNECT of this user with yes."""
-    hello = packets.connect(user.name, user=user.name, password=user.password, keepalive_s=10, will=None)
+    name, password = ("", "") if tls else (user.name, user.password)
+    hello = packets.connect(user.name, user=name, password=password, keepalive_s=10, will=None)
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1.0) as probe:
+        with tls.reach(port) if tls else socket.create_connection(("127.0.0.1", port), timeout=1.0) as probe:
             probe.sendall(hello)
             answer = probe.recv(4)
             probe.sendall(packets.DISCONNECT)

@@ -18,15 +18,17 @@ _LEVEL = re.compile(r"[A-Za-z0-9_:-]+|\+|#")
 
 @dataclass(frozen=True, slots=True)
 class BrokerUser:
-    """A user of the broker and the topic filters it may publish and subscribe to; without filters, everything."""
+    """A user of the broker and the topic filters it may publish and subscribe to; without filters, everything. One with
+    a `certificate` (its DNS name; the common name is `name`) signs in with that alone."""
 
     name: str
     password: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
     publish: tuple[str, ...] = ()
     subscribe: tuple[str, ...] = ()
+    certificate: str = ""
 
     def __post_init__(self) -> None:
-        for text in (self.name, self.password):
+        for text in (self.name, self.password, self.certificate or self.name):
             if not text or any(sign in text for sign in '":\n\r\\') or not text.isprintable():
                 fix = "leave out quotes, colons, backslashes and line ends"
                 raise ConfigError("a broker's user or password cannot be written down", field=self.name, fix=fix)
@@ -61,10 +63,10 @@ def _nats_user(user: BrokerUser) -> str:
     bare = [subject.removesuffix(".>") for subject in heard if subject.endswith(".>")]
     subscribe = json.dumps([*heard, *bare, "$MQTT.sub.>"])
     rights = f"publish: {{ allow: {publish} }}, subscribe: {{ allow: {subscribe} }}"
-    return (
-        f'      {{ user: "{user.name}", password: "{user.password}",'
-        f' allowed_connection_types: ["MQTT"], permissions: {{ {rights} }} }}'
-    )
+    who = f'user: "{user.name}", password: "{user.password}", allowed_connection_types: ["MQTT"]'
+    if user.certificate:
+        who = f'user: "{user.certificate}", allowed_connection_types: ["MQTT", "MQTT_WS"]'
+    return f"      {{ {who}, permissions: {{ {rights} }} }}"
 
 
 def _subject(name: str) -> str:
@@ -82,9 +84,11 @@ def mosquitto_acl(users: list[BrokerUser]) -> str:
 
 
 def mosquitto_passwords(users: list[BrokerUser]) -> str:
-    """A password_file with salted PBKDF2-SHA512 hashes."""
+    """A password_file with salted PBKDF2-SHA512 hashes, of those who have no certificate."""
     lines = []
     for user in users:
+        if user.certificate:
+            continue
         salt = secrets.token_bytes(_SALT_BYTES)
         digest = hashlib.pbkdf2_hmac("sha512", user.password.encode(), salt, _ITERATIONS)
         parts = (str(_ITERATIONS), base64.b64encode(salt).decode(), base64.b64encode(digest).decode())

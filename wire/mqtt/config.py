@@ -2,18 +2,21 @@
 
 import secrets
 import ssl
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
 from wire.errors import ConfigError
-from wire.limits import LINK_BUFFER_BYTES
+from wire.limits import CLOCK_TRUSTED_FROM_US, LINK_BUFFER_BYTES
 from wire.mqtt.packets import Message, Will
+from wire.mqtt.proxy import Proxy
 
 __all__ = ["LinkConfig", "LinkStats", "Session", "TlsConfig"]
 
 _CLIENT_ID_CHARS = 64
+NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME of OpenSSL, which the module ssl has no name for
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,11 @@ class TlsConfig:
     server_name: str = ""
 
     def context(self) -> ssl.SSLContext:
-        """A client context of TLS 1.2 or later; ConfigError names the file that cannot be used."""
+        """A client context of TLS 1.2 or later; ConfigError names the file that cannot be used.
+
+        On a machine whose clock was never set, signatures and names are checked and times are not: it must reach its
+        peer to learn the time. Without a `ca` of its own it does not go so far.
+        """
         try:
             context = ssl.create_default_context(cafile=self.ca)
             if self.cert is not None:
@@ -36,6 +43,8 @@ class TlsConfig:
             fix = "give PEM files that exist and belong together"
             raise ConfigError(f"certificates cannot be used ({error})", file=named, field="tls", fix=fix) from error
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if self.ca is not None and time.time_ns() // 1_000 < CLOCK_TRUSTED_FROM_US:
+            context.verify_flags |= ssl.VerifyFlags(NO_CHECK_TIME)
         return context
 
 
@@ -58,6 +67,7 @@ class LinkConfig:
     coalesce_s: float = 0.0  # fast only: rest so long after each read, so that small messages come in batches
     version: Literal[4, 5] = 4  # 5 and websockets need transport="paho"
     websocket_path: str = ""
+    proxy: Proxy | None = None
 
     def __post_init__(self) -> None:
         if self.transport == "fast" and (self.version == 5 or self.websocket_path):

@@ -11,6 +11,7 @@ from wire.limits import LINK_READ_BYTES, LINK_UNACKED_MAX, PACKET_BYTES_MAX
 from wire.mqtt import packets
 from wire.mqtt.config import LinkConfig, LinkStats
 from wire.mqtt.packets import Answer, Message, Splitter
+from wire.mqtt.proxy import tunnel
 
 __all__ = ["FastSession"]
 
@@ -59,10 +60,10 @@ class FastSession(asyncio.BufferedProtocol):
         )
         try:
             async with asyncio.timeout(config.connect_timeout_s):
+                place = await self._place()
                 await self._loop.create_connection(
                     lambda: self,
-                    config.host,
-                    config.port,
+                    **place,
                     ssl=None if tls is None else tls.context(),
                     server_hostname=None if tls is None else tls.server_name or config.host,
                 )
@@ -73,6 +74,14 @@ class FastSession(asyncio.BufferedProtocol):
         except OSError as error:
             raise LinkError(f"{config.host}:{config.port} cannot be reached: {error}") from error
         self._tick = self._loop.call_later(config.keepalive_s / 2, self._keep_alive)
+
+    async def _place(self) -> dict[str, Any]:
+        """Where to connect: to the broker, or through a tunnel that stands."""
+        config = self._config
+        if config.proxy is None:
+            return {"host": config.host, "port": config.port}
+        through = (config.proxy, config.host, config.port, config.connect_timeout_s)
+        return {"sock": await asyncio.to_thread(tunnel, *through)}
 
     async def ended(self) -> None:
         """Wait for the end and raise it."""

@@ -24,10 +24,22 @@ from wire.limits import LINK_QUEUE_MESSAGES, LINK_UNACKED_MAX, PACKET_BYTES_MAX
 from wire.mqtt import packets
 from wire.mqtt.config import LinkConfig, LinkStats
 from wire.mqtt.packets import Message
+from wire.mqtt.proxy import tunnel
 
 __all__ = ["PahoSession"]
 
 _STOP_S = 1.0  # what paho's thread may take to end
+
+
+class _Client(mqtt.Client):
+    """paho's own way through a proxy wants a further package; ours is that of the fast session."""
+
+    reach: LinkConfig
+
+    def _create_socket_connection(self) -> socket.socket:
+        if (proxy := self.reach.proxy) is not None:
+            return tunnel(proxy, self.reach.host, self.reach.port, self.reach.connect_timeout_s)
+        return super()._create_socket_connection()
 
 
 class PahoSession:
@@ -52,7 +64,7 @@ class PahoSession:
 
     def _new_client(self) -> mqtt.Client:
         config = self._config
-        client = mqtt.Client(
+        client = _Client(
             CallbackAPIVersion.VERSION2,
             client_id=config.new_client_id(),
             clean_session=True if config.version == 4 else None,
@@ -61,6 +73,7 @@ class PahoSession:
             reconnect_on_failure=False,
             manual_ack=True,
         )
+        client.reach = config
         client.connect_timeout = config.connect_timeout_s
         client.max_inflight_messages_set(LINK_UNACKED_MAX)
         if config.websocket_path:
