@@ -31,7 +31,7 @@ _TABLE = {
     "bim": _Row("bim.cli:bim", "bim", "look into a building model and bind points to it"),
     "drone": _Row("drone_ingest.cli:drone", "drone", "read flights and scans, and judge what was built"),
     "model": _Row("inference.cli:model", "train", "train, score and evaluate anomaly detectors"),
-    "sim": _Row("sim_devices.cli:sim", "sim", "simulated devices that speak the real protocols"),
+    "sim": _Row("aid4.scenario:sim", "sim", "simulated devices that speak the real protocols"),
     "bench": _Row("aid4.bench:bench", "dev", "measure the park and prove what it promises"),
 }
 _NAME = "aid4.cli.name"  # in the context: the sub-command that was called

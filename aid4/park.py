@@ -28,12 +28,20 @@ _STOP_S = 1.5  # so that the whole park stops within three seconds
 
 
 class Park:
-    """One park in its data directory; `say` gets each line that a person should read, `show` one that passes."""
+    """One park in its data directory; `say` gets each line that a person should read, `show` one that passes.
+
+    With `play` the park lives as long as that does, and is counted."""
 
     def __init__(
-        self, options: ParkOptions, say: Callable[[str], None], show: Callable[[str], None] | None = None
+        self,
+        options: ParkOptions,
+        say: Callable[[str], None],
+        show: Callable[[str], None] | None = None,
+        *,
+        play: Callable[[TwinClient], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
-        self.options, self._say, self._show = options, say, show
+        self.options, self._say, self._show, self._play = options, say, show, play
+        self._is_counted = options.seconds is not None or play is not None
         self.layout = Layout(options.data_dir)
         self.site = site_name(options.site)
         self.nodes = gateways(options.site) if options.sim else (NODE,)
@@ -53,8 +61,7 @@ class Park:
         with _locked(self.layout.lock), _free(self.options.port) as port:
             self._claim()
             self._past = ParkPast(self.options, self.layout, self.nodes)
-            counted = self.options.seconds is not None
-            before = await asyncio.to_thread(ledger_of, self.layout.twin) if counted else Ledger()
+            before = await asyncio.to_thread(ledger_of, self.layout.twin) if self._is_counted else Ledger()
             users = broker_users(self.site, self.nodes)
             try:
                 with Broker(self.layout.broker, users, kind=self.options.broker) as broker:
@@ -81,7 +88,7 @@ class Park:
         try:
             if await self._unless_stopped(self._bring_up(children, twin)):
                 await self._unless_stopped(self._watch(children, twin))
-            if self.options.seconds is not None and not self._stop.is_set():
+            if self._is_counted and not self._stop.is_set():
                 counting = settle(self.report, self.layout, self.nodes, children, twin, before, self._warn)
                 await self._unless_stopped(counting)
         finally:
@@ -129,12 +136,14 @@ class Park:
             left_s = max(0.0, self._started_s + self.options.seconds - time.monotonic())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(left_s), asyncio.TaskGroup() as group:
-                group.create_task(self._model_refused(children), name="model")
+                tasks = [group.create_task(self._model_refused(children), name="model")]
                 await self._value_shown(twin)
                 self.report.first_value_s = round(time.monotonic() - self._started_s, 2)
                 self._say(f"          first value after {self.report.first_value_s:.1f} s; Ctrl-C stops the park")
-                group.create_task(self._make_past(), name="past")
-                await self._narrate(twin)
+                tasks.append(group.create_task(self._make_past(), name="past"))
+                await (self._play or self._narrate)(twin)
+                for task in tasks:
+                    task.cancel()
 
     async def _make_past(self) -> None:
         """Give a new twin the days before, from the same simulated devices."""

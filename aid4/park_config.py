@@ -24,6 +24,7 @@ __all__ = [
     "has_model",
     "replay_sources",
     "site_name",
+    "toml_value",
 ]
 
 NODE = "gw-1"  # the first gateway: recordings, and whatever no other one reads
@@ -187,7 +188,7 @@ def agent_toml(
         lines += ["[models]", f"root_file = {_text(str(root_file))}"]
     for source in sources:
         lines.append("[[source]]")
-        lines += [f"{_key(name)} = {_value(value)}" for name, value in source.items() if value is not None]
+        lines += [f"{_key(name)} = {toml_value(value)}" for name, value in source.items() if value is not None]
     return "\n".join(lines) + "\n"
 
 
@@ -226,13 +227,13 @@ def _key(name: str) -> str:
     return name if bare else _text(name)
 
 
-def _value(value: Any) -> str:
+def toml_value(value: Any) -> str:
     """A TOML value on one line; tables inside are inline tables."""
     if isinstance(value, Mapping):
-        pairs = [f"{_key(str(name))} = {_value(inner)}" for name, inner in value.items() if inner is not None]
+        pairs = [f"{_key(str(name))} = {toml_value(inner)}" for name, inner in value.items() if inner is not None]
         return "{ " + ", ".join(pairs) + " }" if pairs else "{}"
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(_value(inner) for inner in value) + "]"
+        return "[" + ", ".join(toml_value(inner) for inner in value) + "]"
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, bool):

@@ -32,6 +32,10 @@ class TwinClient:
         """A JSON document below /api/v1; TwinSilentError when there is none."""
         return await asyncio.to_thread(self._ask, f"api/v1/{path}")
 
+    async def ask(self, path: str) -> dict[str, Any]:
+        """A JSON document beside the API, as /healthz is; TwinSilentError when there is none."""
+        return await asyncio.to_thread(self._ask, path)
+
     async def ready(self) -> bool:
         """Whether the twin takes requests."""
         try:

@@ -24,7 +24,7 @@ from wire.stopping import stop_on_signals
 __all__ = ["main", "sim"]
 
 _SITES = Path(__file__).resolve().parents[1] / "configs" / "sites"
-_SCENARIOS = Path(__file__).resolve().parent / "scenarios"
+_SCENARIOS = _SITES.parent / "scenarios"
 _PATH = click.Path(path_type=Path)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 _SITE = click.option("--site", type=_PATH, default=_SITES / "campus", help="Folder with a devices.toml.")
@@ -110,8 +110,8 @@ def scenario_list(as_json: bool) -> None:
     """The scenarios that come with the product."""
     table = load_site(_SITES / "campus")
     rows = [
-        {"name": path.stem, "title": one.title, "faults": len(one.faults)}
-        for path in sorted(_SCENARIOS.glob("*.toml"))
+        {"name": path.stem, "title": one.title, "faults": len(one.faults), "open": path.parent != _SCENARIOS}
+        for path in _ours()
         for one in [load_scenario(path, table)]
     ]
     if as_json:
@@ -222,8 +222,13 @@ def _scenario(path: Path | None, site: Path) -> Scenario:
     """A scenario by file, or by the name of one of ours; none is one without faults."""
     if path is None:
         return Scenario("")
-    ours = _SCENARIOS / f"{path}.toml"
-    return load_scenario(ours if not path.exists() and ours.exists() else path, load_site(site))
+    ours = next((one for one in _ours() if one.stem == str(path)), path)
+    return load_scenario(path if path.exists() else ours, load_site(site))
+
+
+def _ours() -> list[Path]:
+    """The scenarios that come with the product; those below `open/` have faults that the twin does not name yet."""
+    return sorted(_SCENARIOS.glob("*.toml")) + sorted(_SCENARIOS.glob("open/*.toml"))
 
 
 def _broker(address: str | None, user: str | None, password_file: Path | None) -> Broker | None:

@@ -10,7 +10,10 @@ device = "room-lab"
 metric = "temperature"       # of sensors; links and the park take a whole device
 from_s = 600                 # simulated seconds after the start
 to_s = 1200
+expect = { alarm_within_s = 900, cause = ["sensor_stuck"], alarms_max = 1 }
 ```
+`expect`, and what else a scenario says of a whole run, is for `aid4 sim scenario run`: see docs/scenarios.md.
+
 Sensors: `stuck`, `gap`, `drift` (`rate_h`, units an hour), `bias` (`amount`), `noise` (`amount`, one deviation),
 `scale` (`factor`: the wrong unit), `spike` (`amount`, `every_s`, `width_s`), `counter-reset`. Devices: `frozen` (says
 the same again and again), `replay` (says what it said in the `window_s` before the fault began, over and over). Links:
@@ -46,10 +49,12 @@ __all__ = [
     "DRONE_FAULTS",
     "LINK_FAULTS",
     "SENSOR_FAULTS",
+    "Expect",
     "Fault",
     "Faults",
     "Scenario",
     "load_scenario",
+    "read_scenario",
 ]
 
 SENSOR_FAULTS = ("stuck", "gap", "drift", "bias", "noise", "scale", "spike", "counter-reset")
@@ -61,6 +66,16 @@ REPLAY_SAMPLES_MAX = 20_000  # of each device that is replayed
 
 _Finite = Annotated[float, Meta(ge=-1e9, le=1e9)]
 _Seconds = Annotated[float, Meta(ge=0.0, le=400 * 86_400.0)]
+
+
+class Expect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an operator should be told of a fault. `cause`: any of these, by the names of the diagnosis; none: any."""
+
+    alarm_within_s: Annotated[float, Meta(gt=0.0, le=400 * 86_400.0)]
+    cause: tuple[Annotated[str, Meta(min_length=1, max_length=64)], ...] = ()
+    alarms_max: Annotated[int, Meta(ge=1, le=100)] = 1
+    felt_by: tuple[str, ...] = ()  # globs of other devices that may ring with it, since they feel it
+    returns_within_s: Annotated[float, Meta(gt=0.0, le=86_400.0)] | None = None  # after its end; else by the end
 
 
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,6 +94,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     window_s: Annotated[float, Meta(gt=0.0, le=86_400.0)] = 600.0
     level: Annotated[float, Meta(gt=0.0, le=1.0)] = 1.0
     ramp_s: _Seconds = 0.0
+    expect: Expect | None = None
 
     @property
     def key(self) -> str:
@@ -102,6 +118,11 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     title: str
     faults: Annotated[tuple[Fault, ...], Meta(max_length=1_000)] = msgspec.field(name="fault", default=())
+    site: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]*\Z", max_length=64)] = "campus"
+    start: datetime = datetime(2026, 3, 18, 5, tzinfo=UTC)  # of the simulated time: a Wednesday on which it heats
+    past_days: Annotated[float, Meta(ge=0.0, le=14.0)] = 3.0  # that the twin has seen before, so that detectors know it
+    settle_s: Annotated[float, Meta(ge=0.0, le=86_400.0)] = 3_600.0  # after the last fault: all returns to normal
+    false_alarms_max: Annotated[int, Meta(ge=0, le=10_000)] = 0  # of devices without a fault, in the whole run
 
 
 class Faults:
@@ -210,15 +231,20 @@ class Faults:
             seen.append({key: value for key, value in values.items() if key.startswith(prefix)})
 
 
-def load_scenario(path: Path, site: Site) -> Scenario:
-    """Read a scenario and check it against the site. Raises ConfigError with the field."""
+def read_scenario(path: Path) -> Scenario:
+    """Read a scenario without looking at a site. Raises ConfigError with the field."""
     try:
-        scenario = msgspec.toml.decode(path.read_bytes(), type=Scenario)
+        return msgspec.toml.decode(path.read_bytes(), type=Scenario)
     except OSError as error:
         raise ConfigError("there is no such scenario", file=str(path), fix="aid4 sim scenario list") from error
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
         text, _, field = str(error).partition(" - at `$.")
         raise ConfigError(text, file=str(path), field=field.rstrip("`"), fix="see sim_devices/faults.py") from error
+
+
+def load_scenario(path: Path, site: Site) -> Scenario:
+    """Read a scenario and check it against the site. Raises ConfigError with the field."""
+    scenario = read_scenario(path)
     points = {f"{device.name}/{metric.name}" for device, metric in site.points()}
     kinds = {device.name: device.kind for device in site.devices} | {one.name: "drone" for one in site.drones}
     for place, fault in enumerate(scenario.faults):

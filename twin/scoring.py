@@ -100,6 +100,7 @@ class ScoringDesk:
             "streams": figures.get("streams", 0),
             "models": figures.get("models", 0),
             "open": figures.get("open", 0),
+            "pasts": self._came.learned,
             "restarts": max(figures.get("starts", 0) - 1, 0),
             "tick_s": round(host.tick_s, 3) if host else 0.0,
             "notes": host.notes if host else [],

@@ -24,6 +24,7 @@ class PastCame:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._last_s: float | None = None
+        self.learned = 0
 
     def take(self, rows: Rows) -> NDArray[np.bool_]:
         """Which readings belong to a past that was made."""
@@ -37,5 +38,6 @@ class PastCame:
         return self._last_s is not None and self._clock.monotonic_s() - self._last_s >= SETTLED_S
 
     def forget(self) -> None:
-        """It has been learned."""
+        """It is being learned."""
         self._last_s = None
+        self.learned += 1

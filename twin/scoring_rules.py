@@ -6,6 +6,7 @@ budget_per_day = 0.02                 # false-alarm episodes a stream may have i
 classes_off = ["wind_direction"]      # of points, beside those that no detector understands
 points_off = ["*/lab/*"]              # globs over node/device/metric
 # enabled = false                     # nothing is scored
+# late_s = 2.0                        # how long a row waits for readings that are on their way
 # row_s = 60.0                        # rows are no finer than this; see docs/inference.md
 ```
 """
@@ -34,6 +35,7 @@ class Detectors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     learn_h: Annotated[float, Meta(ge=0, le=720)] = 24.0
     guard_learn_h: Annotated[float, Meta(ge=0, le=720)] = 1.0
     merge_s: Annotated[float, Meta(ge=0, le=86_400)] = 3_600.0
+    late_s: Annotated[float, Meta(ge=0, le=3_600)] = 2.0
     points_off: _Globs = []
     classes_off: _Globs = []
 
@@ -41,7 +43,7 @@ class Detectors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """For the scorer."""
         return Settings(
             budget_per_day=self.budget_per_day, row_s=self.row_s, learn_h=self.learn_h,
-            guard_learn_h=self.guard_learn_h, merge_s=self.merge_s,
+            guard_learn_h=self.guard_learn_h, merge_s=self.merge_s, late_s=self.late_s,
         )  # fmt: skip
 
 

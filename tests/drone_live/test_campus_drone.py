@@ -26,7 +26,7 @@ from sim_devices.site import load_site
 from wire.errors import ConfigError
 
 SITE_DIR = Path(__file__).resolve().parents[2] / "configs" / "sites" / "campus"
-SCENARIO = Path(scan_job.__file__).parents[1] / "scenarios" / "drone.toml"
+SCENARIO = Path(scan_job.__file__).parents[2] / "configs" / "scenarios" / "open" / "drone.toml"
 WIND = Place3(2.0, 1.0, 0.0)
 START_US = 1_781_064_000_000_000
 

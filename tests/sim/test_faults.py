@@ -14,7 +14,7 @@ from sim_devices.servers.modbus import ModbusServer
 from sim_devices.site import Site
 from wire.errors import ConfigError
 
-SCENARIOS = sorted((Path(__file__).resolve().parents[2] / "sim_devices" / "scenarios").glob("*.toml"))
+SCENARIOS = sorted((Path(__file__).resolve().parents[2] / "configs" / "scenarios").rglob("*.toml"))
 KEY = "room-lab/temperature"
 
 
