@@ -107,6 +107,12 @@ class Campus:
             self._take(device, value)
         self._read_all()
 
+    def charge(self, device_name: str, word: str) -> None:
+        """Start or stop charging at a charge point. Raises InputError when that cannot be now."""
+        number = self.number(device_name)
+        if not (self.chargers.begin(number) if word == "start" else self.chargers.end(number)):
+            raise InputError(f"{device_name} cannot {word} now", field="command")
+
     def _build(self, seed: int) -> None:
         site, count = self.site, {kind: len(devices) for kind, devices in self._devices.items()}
         self._weather = Weather(

@@ -86,6 +86,7 @@ class Park:
         if unknown := self._only - everybody:
             raise InputError(f"there is no device {min(unknown)}", field="device", fix="see aid4 sim list")
         self.servers: list[DeviceServer] = []
+        self.listening: dict[str, int] = {}  # where chargers expect the agent of each gateway
         self._cut: set[str] = set()
         self._tasks = asyncio.TaskGroup()
         self._pace: asyncio.Task[None] | None = None
@@ -125,6 +126,11 @@ class Park:
             rules = [rule for table in heard for rule in table["topic"]]
             tables = [table for table in tables if table["kind"] != "mqtt"]
             tables.append({**heard[0], "name": "mqtt-devices", "topic": rules})
+        charging = [table for table in tables if table["kind"] == "ocpp"]
+        for url in {table["url"] for table in charging}:  # chargers of one central system share it
+            shared = [table for table in charging if table["url"] == url]
+            tables = [table for table in tables if table not in shared]
+            tables.append({**shared[0], "chargers": [one for table in shared for one in table["chargers"]]})
         return {"source": tables}
 
     def shown(self) -> Mapping[str, Value | None]:
@@ -160,6 +166,8 @@ class Park:
                 return MtConnectAgent(device, metrics, period_s=period_s, port=port)
             case "bacnet":
                 return self._bacnet(device, metrics, written, period_s, port)
+            case "ocpp":
+                return self._charger(device, metrics, written, period_s)
             case "mqtt" if self._broker is not None:
                 return MqttDevice(device, metrics, self._broker, period_s / self._hurry, written)
             case _:
@@ -173,6 +181,19 @@ class Park:
         number = [one.name for one in self.site.devices if one.protocol == "bacnet"].index(device.name)
         instance = FIRST_INSTANCE + 1 + number
         return BacnetServer(device, metrics, written, instance=instance, period_s=period_s, port=port)
+
+    def _charger(
+        self, device: Device, metrics: tuple[Metric, ...], written: Written, period_s: float
+    ) -> DeviceServer:
+        from sim_devices.servers.ocpp import Central, OcppCharger  # its schemas and dataclasses are many
+
+        gateway = self.site.gateway_of(device)
+        if gateway not in self.listening:
+            self.listening[gateway] = self._ports.get(f"ocpp {gateway}") or free_port()
+        commanded = functools.partial(self.campus.charge, device.name)
+        version = device.dialect or "1.6"
+        central = Central(self.listening[gateway])
+        return OcppCharger(device, metrics, central, version, period_s / self._hurry, written, commanded)
 
     def _drone_server(self, pilot: Autopilot) -> DroneServer:
         name, space, label = pilot.spec.name, pilot.spec.space, pilot.spec.label
@@ -244,6 +265,7 @@ def write_ports(park: Park, path: Path) -> None:
     """Tell another process where the devices are: whole or not at all."""
     ports = {server.device.name: server.port for server in park.servers}
     document = {"pid": os.getpid(), "start_us": park.start_us, "ports": ports, **park.edge_config()}
+    document["listening"] = {f"ocpp {gateway}": port for gateway, port in park.listening.items()}
     document["gateways"] = {one.name: park.edge_config(one.name) for one in park.site.gateways}
     fresh = path.with_name(path.name + ".new")
     fresh.touch(mode=0o600)  # a table may hold the broker's password
@@ -252,12 +274,22 @@ def write_ports(park: Park, path: Path) -> None:
 
 
 def read_ports(path: Path) -> dict[str, int]:
-    """The ports, still free, of the park that wrote this file before; empty when it is no such file."""
+    """The ports, still free, of the park that wrote this file before, and those where its devices expect agents, which
+    may hold them still; empty when it is no such file."""
     try:
-        ports = json.loads(path.read_text()).get("ports", {})
+        document = json.loads(path.read_text())
+        ports, listening = document.get("ports", {}), document.get("listening", {})
+        expected = {name: port for name, port in listening.items() if isinstance(port, int)}
+        return {name: port for name, port in ports.items() if isinstance(port, int) and _is_free(port)} | expected
     except (OSError, ValueError, AttributeError):
         return {}
-    return {name: port for name, port in ports.items() if isinstance(port, int) and _is_free(port)}
+
+
+def free_port() -> int:
+    """A TCP port of loopback that nobody has."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
 
 
 def _is_free(port: int) -> bool:

@@ -24,7 +24,7 @@ _Metre = Annotated[float, Meta(ge=-20_000, le=20_000)]
 FIRST_GATEWAY = "gw-1"  # of a site that names none
 _AREA_M2_MIN = 0.25  # a room that somebody or something stands in
 
-Protocol = Literal["modbus", "sunspec", "opcua", "mqtt", "mtconnect", "mavlink", "bacnet", "mbus", "dsmr"]
+Protocol = Literal["modbus", "sunspec", "opcua", "mqtt", "mtconnect", "mavlink", "bacnet", "mbus", "dsmr", "ocpp"]
 Declared = Literal["f64", "f32", "i16", "u16", "i32", "u32", "bool", "enum", "text"]
 
 
@@ -71,6 +71,7 @@ class Device(msgspec.Struct, frozen=True):
     feeds: str = ""  # of a meter: the building (its code) whose loads hang below it; else those of its space
     links: dict[str, str] = {}  # other devices by the names that models of its kind have for them
     gateway: str = ""  # that reads it; else by its kind, its protocol, else the first one
+    dialect: str = ""  # the version of its protocol that it speaks, where there are several
 
 
 class Space(msgspec.Struct, frozen=True):

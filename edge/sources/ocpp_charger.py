@@ -106,7 +106,7 @@ class Charger:
         found, unused = samples(values)
         for sample in found:
             self.value(sample.metric, connector, sample.unit, sample.value, sample.at_us, now_us)
-            if sample.metric == "energy":
+            if sample.metric == "energy_total":
                 self._session(connector, sample, now_us)
         if unused:
             self.health.discarded += unused

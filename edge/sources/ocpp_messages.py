@@ -178,7 +178,7 @@ def _event_2(charger: Charger, payload: Payload, desk: Desk) -> Payload:
     if payload.get("meterValue"):
         charger.meter(connector, payload["meterValue"], desk.now_us)
     if kind == "Ended":
-        found = [one.value for one in samples(payload.get("meterValue"))[0] if one.metric == "energy"]
+        found = [one.value for one in samples(payload.get("meterValue"))[0] if one.metric == "energy_total"]
         reason = _text(told, "stoppedReason") or "Local"
         charger.end(number, connector, reason, at_us, found[-1] if found else None, desk.now_us)
         charger.status(connector, "Finishing", at_us, desk.now_us)

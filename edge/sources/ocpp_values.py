@@ -23,7 +23,7 @@ _MEASURANDS: Final = {
     "Current.Import": ("current", "A"), "Current.Export": ("current_export", "A"),
     "Current.Offered": ("current_offered", "A"), "Voltage": ("voltage", "V"), "Frequency": ("frequency", "Hz"),
     "Temperature": ("temperature", "Cel"), "SoC": ("vehicle_soc", "%"), "RPM": ("fan_speed", "{rpm}"),
-    "Energy.Active.Import.Register": ("energy", "kW.h"), "Energy.Active.Export.Register": ("energy_export", "kW.h"),
+    "Energy.Active.Import.Register": ("energy_total", "kW.h"), "Energy.Active.Export.Register": ("energy_export", "kW.h"),
     "Energy.Reactive.Import.Register": ("reactive_energy", "kvar.h"),
     "Energy.Reactive.Export.Register": ("reactive_energy_export", "kvar.h"),
     "Energy.Active.Import.Interval": ("energy_interval", "kW.h"),

@@ -68,6 +68,20 @@ class Chargers:
             voltage_v=voltage_v,
         )
 
+    def begin(self, number: int) -> bool:
+        """Start charging the car that stands there now; False when none waits to."""
+        waits = bool(self._state[number] == PREPARING)
+        if waits:
+            self._timer_s[number] = 0.0
+        return waits
+
+    def end(self, number: int) -> bool:
+        """Stop charging; False when nothing charges."""
+        charges = bool(self._state[number] == CHARGING)
+        if charges:
+            self._goal[number] = 0.0
+        return charges
+
     def _arrive_and_leave(self, local: LocalTime) -> None:
         """Transitions, all chargers at once; the draws are the same in number at every step."""
         due = self._timer_s <= 0.0

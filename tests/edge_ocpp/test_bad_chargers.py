@@ -26,7 +26,7 @@ async def test_meter_values_that_no_schema_allows_are_read_where_they_can_be(ope
         assert (await asking(link, "MeterValues", told))[0] == 3
         reader = yard.reader
         assert {key.removeprefix("cp-1/"): reader.value(key) for key, *_ in reader.rows} == {
-            "energy": 12.5, "power": 7.4, "temperature": 41.0, "current_l2": 16.0,
+            "energy_total": 12.5, "power": 7.4, "temperature": 41.0, "current_l2": 16.0,
         }  # fmt: skip
         health = reader.source.health
         assert health.errors["schema"] == 1
@@ -166,7 +166,7 @@ def test_values_are_scaled_by_their_unit_and_bounded_in_number():
     ]}]  # fmt: skip
     found, unused = samples(told)
     assert [(one.metric, round(one.value, 6), one.unit) for one in found] == [
-        ("energy", 12.5, "kW.h"), ("cable_temperature", 20.0, "Cel"), ("temperature", 26.85, "Cel"),
+        ("energy_total", 12.5, "kW.h"), ("cable_temperature", 20.0, "Cel"), ("temperature", 26.85, "Cel"),
         ("vehicle_soc", 55.0, "%"),
     ]  # fmt: skip
     assert unused == 0
