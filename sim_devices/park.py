@@ -182,9 +182,7 @@ class Park:
         instance = FIRST_INSTANCE + 1 + number
         return BacnetServer(device, metrics, written, instance=instance, period_s=period_s, port=port)
 
-    def _charger(
-        self, device: Device, metrics: tuple[Metric, ...], written: Written, period_s: float
-    ) -> DeviceServer:
+    def _charger(self, device: Device, metrics: tuple[Metric, ...], written: Written, period_s: float) -> DeviceServer:
         from sim_devices.servers.ocpp import Central, OcppCharger  # its schemas and dataclasses are many
 
         gateway = self.site.gateway_of(device)

@@ -51,6 +51,7 @@ class Charger:
     connector_of: dict[int, int] = field(default_factory=dict)
     transactions: dict[int | str, Transaction] = field(default_factory=dict)
     statuses: dict[int, str] = field(default_factory=dict)
+    metered: set[int] = field(default_factory=set)  # connectors that have told a session's energy
 
     def point(self, metric: str, connector: int, kind: str = "value", **about: Any) -> int | None:
         """The id of a metric of a connector, appended when it is new; None when there are too many."""
@@ -116,7 +117,11 @@ class Charger:
     def _session(self, connector: int, sample: Sample, now_us: int) -> None:
         going = next((one for one in self.transactions.values() if one.connector == connector), None)
         if going is None:
+            if connector not in self.metered:  # no session yet
+                self.value("session_energy", connector, "kW.h", 0.0, sample.at_us, now_us)
+                self.metered.add(connector)
             return
+        self.metered.add(connector)
         if going.meter_start_kwh is None:
             going.meter_start_kwh = sample.value
         if sample.value >= going.meter_start_kwh:
