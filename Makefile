@@ -5,16 +5,18 @@ BIN    := $(VENV)/bin
 SOURCES := aid4 wire edge twin bim drone_ingest inference sim_devices tests
 WEB    := $(wildcard web/*.json web/*.ts web/*.html web/build.py) $(shell find web/src web/public -type f 2>/dev/null)
 
+INTEROP := tests/edge_sparkplug/interop
+
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench clean
+.PHONY: help run test check format bench clean interop-env
 
 help: ## show this
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 run: $(VENV)/.park twin/static/index.html ## bring a living park up: broker, devices, agent, twin, page
 	$(BIN)/aid4 run $(ARGS)
 
-test: $(VENV)/.dev twin/static/index.html web/node_modules/.dev ## run every test
+test: $(VENV)/.dev twin/static/index.html web/node_modules/.dev interop-env ## run every test
 	$(BIN)/python -m pytest -q $(ARGS)
 	cd web && ../$(BIN)/python build.py npm test --silent
 
@@ -36,7 +38,7 @@ bench: $(VENV)/.park ## prove the promises: storm, spine, query
 	$(BIN)/aid4 bench ifc --json
 
 clean: ## remove what was built and installed here
-	rm -rf $(VENV) build dist *.egg-info twin/static web/node_modules .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(INTEROP)/.venv $(INTEROP)/node_modules build dist *.egg-info twin/static web/node_modules .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(BIN)/pip:
@@ -52,6 +54,17 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/pip
 
 twin/static/index.html: $(WEB) | $(BIN)/pip
 	cd web && ../$(BIN)/python build.py
+	@touch $@
+
+interop-env: $(INTEROP)/.venv/.done $(INTEROP)/node_modules/.done ## foreign Sparkplug implementations, for their tests
+
+$(INTEROP)/.venv/.done: $(INTEROP)/requirements.txt
+	$(PYTHON) -m venv $(INTEROP)/.venv
+	$(INTEROP)/.venv/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+$(INTEROP)/node_modules/.done: $(INTEROP)/package-lock.json | $(BIN)/pip
+	cd web && ../$(BIN)/python build.py npm ci --ignore-scripts --silent --prefix ../$(INTEROP)
 	@touch $@
 
 web/node_modules/.dev: web/package-lock.json | $(BIN)/pip

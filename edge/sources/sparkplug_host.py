@@ -123,7 +123,8 @@ class SparkplugHost:
 
     def _node_death(self, node: Node, payload: Any, at_us: int) -> None:
         bd_seq = _bd_seq(payload)
-        if not node.alive or (bd_seq is not None and node.bd_seq is not None and bd_seq != node.bd_seq):
+        late = bd_seq is not None and node.bd_seq is not None and (node.bd_seq - bd_seq) % SEQ in range(1, SEQ // 2)
+        if not node.alive or late:  # pysparkplug 0.6 says goodbye with its next number, which cannot be late
             self.health.error("late_death", f"{node.itself.name}: the death {bd_seq} of a session that is over")
             return
         self._die(node, at_us, "its death was told")
