@@ -106,17 +106,22 @@ def park_url(tmp_path: Path) -> Iterator[str]:
 def campus_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The page of a park that serves several checks, its model drawn and its plan live."""
     with park(tmp_path_factory.mktemp("campus")) as url:
-        end = time.monotonic() + TILES_SECONDS_MAX
-        while _status(f"{url}/api/v1/tiles") != HTTPStatus.OK:
-            assert time.monotonic() < end, "the tiles of the campus were not built in time"
-            time.sleep(0.5)
-        known, since = -1, time.monotonic()
-        while time.monotonic() - since < SETTLED_SECONDS:  # devices tell of more points one after the other
-            assert time.monotonic() < end, "the points of the campus never came to rest"
-            time.sleep(1)
-            if (points := _points(url)) != known:
-                known, since = points, time.monotonic()
+        until_drawn(url)
         yield url
+
+
+def until_drawn(url: str) -> None:
+    """Wait until the model is drawn and the devices have told of all their points."""
+    end = time.monotonic() + TILES_SECONDS_MAX
+    while _status(f"{url}/api/v1/tiles") != HTTPStatus.OK:
+        assert time.monotonic() < end, "the tiles of the campus were not built in time"
+        time.sleep(0.5)
+    known, since = -1, time.monotonic()
+    while time.monotonic() - since < SETTLED_SECONDS:  # devices tell of more points one after the other
+        assert time.monotonic() < end, "the points of the campus never came to rest"
+        time.sleep(1)
+        if (points := _points(url)) != known:
+            known, since = points, time.monotonic()
 
 
 def _points(url: str) -> int:

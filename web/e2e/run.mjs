@@ -4,10 +4,12 @@ import * as drones from "./drone_checks.mjs";
 import * as desk from "./desk_checks.mjs";
 import * as model from "./model_checks.mjs";
 import * as newcomer from "./newcomer_checks.mjs";
+import * as desk_parts from "./part_desk_checks.mjs";
+import * as scene_parts from "./part_scene_checks.mjs";
 import { launch } from "./browser.mjs";
 
 const [base, name] = process.argv.slice(2);
-const checks = { ...lab, ...desk, ...drones, ...model, ...newcomer };
+const checks = { ...lab, ...desk, ...drones, ...model, ...newcomer, ...desk_parts, ...scene_parts };
 const check = checks[name];
 if (!base || !check) {
   console.error(`usage: node e2e/run.mjs BASE CHECK; checks: ${Object.keys(checks).join(" ")}`);

@@ -9,6 +9,7 @@ import { followSound, ringing } from "./state/alarms";
 import { site } from "./state/catalogue";
 import { followInterest } from "./state/interest";
 import { followKeys } from "./state/keys";
+import { followKiosk, toggleKiosk } from "./state/kiosk";
 import { openLink } from "./state/link";
 import { followCatalogue } from "./state/refresh";
 import { followAddress } from "./state/route";
@@ -39,9 +40,10 @@ function start(): void {
   });
   openLink();
   followSound();
+  followKiosk();
   followAlarmSpans();
   followInterest();
-  followKeys({ search: startSearch, escape: endSearch, help: () => openDialog("help"), blocked: dialogOpen });
+  followKeys({ search: startSearch, escape: endSearch, help: () => openDialog("help"), kiosk: toggleKiosk, blocked: dialogOpen });
 
   let last = performance.now();
   setInterval(() => {

@@ -4,6 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { t, type Key } from "../i18n";
 import { LANGUAGE_NAMES, LANGUAGES } from "../i18n/languages";
 import { site } from "../state/catalogue";
+import { toggleKiosk } from "../state/kiosk";
 import { language, theme, zoneChoice, type Theme, type ZoneChoice } from "../state/settings";
 import { Icon } from "./icon";
 import { lazyView } from "./lazy_view";
@@ -62,6 +63,7 @@ const SHORTCUTS: [string[], Key][] = [
   [["−"], "help.zoomOut"],
   [["1", "6"], "help.colours"],
   [["f"], "help.fly"],
+  [["⇧ K"], "help.kiosk"],
   [["?"], "help.help"],
 ];
 
@@ -100,6 +102,9 @@ function SettingsDialog() {
       <Choice legend={t("settings.language")} name="language" value={language.value} options={LANGUAGES.map((one) => [one, LANGUAGE_NAMES[one]])} choose={(one) => (language.value = one)} />
       <Choice legend={t("settings.theme")} name="theme" value={theme.value} options={THEMES.map(([one, key]) => [one, t(key)])} choose={(one) => (theme.value = one)} />
       <Choice legend={t("settings.zone")} name="zone" value={zoneChoice.value} options={zones} choose={(one) => (zoneChoice.value = one)} />
+      <button type="button" class="button" onClick={() => (closeDialog(), toggleKiosk())}>
+        {t("help.kiosk")}
+      </button>
       <p class="muted">{t("settings.version", { version: site.value?.version ?? "–" })}</p>
       <button type="button" class="button narrow-only" onClick={() => openDialog("help")}>
         {t("help.title")}

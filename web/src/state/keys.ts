@@ -7,6 +7,7 @@ import { milestones } from "./schedule";
 export interface KeyActions {
   search: () => void;
   help: () => void;
+  kiosk: () => void;
   escape: () => void;
   blocked: () => boolean;
 }
@@ -31,6 +32,7 @@ export function followKeys(actions: KeyActions): void {
   const keys: Record<string, (event: KeyboardEvent) => void> = {
     "/": actions.search,
     "?": actions.help,
+    K: actions.kiosk,
     Escape: actions.escape,
     a: () => route.peek().view === "alarms" || go({ view: "alarms" }),
     l: goLive,
