@@ -45,6 +45,7 @@ NAMESPACE: Final = "spBv1.0"
 GATHER_S: Final = 0.05  # what arrives meanwhile becomes one batch
 PENDING_BYTES_MAX: Final = 32 << 20
 REBIRTH_S_MAX: Final = 300.0  # between requests to a node that does not answer them
+REBIRTHS_MAX: Final = 10  # to a node that never answers: an hour
 REBIRTHS_A_POLL: Final = 4  # 80 a second over all nodes: after an outage a plant is asked one by one
 _NODE_KINDS: Final = frozenset({"NBIRTH", "NDATA", "NDEATH"})
 _DEVICE_KINDS: Final = frozenset({"DBIRTH", "DDATA", "DDEATH"})
@@ -80,7 +81,7 @@ class Sparkplug:
         self._pending: list[tuple[int, Message]] = []
         self._pending_bytes = self._arrived_us = 0
         self._state_ms = 0
-        self._asked: dict[NodeKey, tuple[float, float]] = {}  # when a rebirth may be asked for again, and the pause
+        self._asked: dict[NodeKey, tuple[float, float, int]] = {}  # when a rebirth may be asked for again, pause, tries
         self._broken = ""
         self._wake = asyncio.Event()
         self._running = AsyncExitStack()
@@ -229,8 +230,11 @@ class Sparkplug:
         """Rebirth requests: a few a poll, and for one node ever more rarely until it is born again."""
         now_s, asked = self._time.monotonic_s(), 0
         for key in list(self.host.wanted):
-            due_s, pause_s = self._asked.get(key, (0.0, 0.0))
+            due_s, pause_s, tries = self._asked.get(key, (0.0, 0.0, 0))
             if now_s < due_s or asked >= REBIRTHS_A_POLL or not self._link.connected:
+                continue
+            if tries >= REBIRTHS_MAX:
+                del self.host.wanted[key], self._asked[key]  # until it speaks again
                 continue
             payload = self._payload()
             told = payload.metrics.add(name="Node Control/Rebirth", timestamp=payload.timestamp)
@@ -239,10 +243,9 @@ class Sparkplug:
                 asked += 1
                 self.health.errors["rebirth"] = self.health.errors.get("rebirth", 0) + 1
                 pause_s = min(max(2 * pause_s, self._config.rebirth_s), REBIRTH_S_MAX)
-                self._asked[key] = (now_s + pause_s * random.uniform(1.0, 1.2), pause_s)  # noqa: S311 - spreads
-                del self.host.wanted[key]
-        for key, (due_s, _) in list(self._asked.items()):
-            if now_s > due_s + REBIRTH_S_MAX:
+                self._asked[key] = (now_s + pause_s * random.uniform(1.0, 1.2), pause_s, tries + 1)  # noqa: S311
+        for key, (due_s, _, _) in list(self._asked.items()):
+            if key not in self.host.wanted and now_s > due_s + REBIRTH_S_MAX:
                 del self._asked[key]  # it behaved for so long
 
     def _payload(self) -> Any:
