@@ -18,9 +18,11 @@ from edge.commands import Commands, Write
 from edge.config import AgentConfig, load
 from edge.epochs import epoch_folders, recover
 from edge.health import HealthReport, write_status
+from edge.link import link_config
 from edge.models import NodeModels
 from edge.publish.outlet import Outlet
 from edge.publish.publishers import keep_publishing, publishers
+from edge.renewal import Renewal
 from edge.segments import Disk
 from edge.sources import Source, SourceConfig, SourceContext, SourceHealth, load_kind
 from edge.spool import Spool
@@ -28,10 +30,9 @@ from edge.uplink import Uplink
 from edge.uplink_core import UplinkCore
 from wire.catalogue import Point
 from wire.clock import Clock, SystemClock
-from wire.errors import ConfigError, RecordError, UserError
+from wire.errors import RecordError, UserError
 from wire.limits import HEALTH_PERIOD_S, WINDOW_BYTES
 from wire.messages import Command, Health
-from wire.mqtt import LinkConfig, TlsConfig
 
 if TYPE_CHECKING:
     from edge.scoring import EdgeScoring
@@ -75,6 +76,7 @@ async def _serve(agent: "Agent", stop: asyncio.Event) -> None:
             tasks.create_task(agent.maintain(), name="maintain the spool"),
             tasks.create_task(agent.report(), name="health"),
             tasks.create_task(agent.models.run(), name="models"),
+            tasks.create_task(agent.renewal.run(), name="certificate"),
             tasks.create_task(agent.reload_when_asked(), name="reload"),
         ]
         for publisher in agent.publishers:
@@ -122,6 +124,7 @@ class Agent:
         self.scoring = self._make_scoring()
         self.publishers = publishers(config, self._outlet()) if config.publish is not None else []
         self.models.changed = lambda: self.uplink.publish_health(self.health())
+        self.renewal = Renewal(config, clock, lambda: self.uplink.link_error)
         self.status_file = config.spool_dir / "status.json"
         self._report = HealthReport(self.spool, self.uplink, self.batcher, clock)
         self._reload_wanted = asyncio.Event()
@@ -271,7 +274,7 @@ class Agent:
     def health(self) -> Health:
         """How the agent does now."""
         report = self._report.take({name: (slot.kind, slot.health) for name, slot in self.slots.items()})
-        host = report.host | (self.scoring.figures() if self.scoring is not None else {})
+        host = report.host | self.renewal.figures() | (self.scoring.figures() if self.scoring is not None else {})
         for publisher in self.publishers:
             host |= publisher.figures()
         return msgspec.structs.replace(report, host=host, desired=self.models.revision, models=self.models.figures())
@@ -316,33 +319,6 @@ class Agent:
                 if point.key == key and slot.source is not None:
                     return point, slot.source.write
         return None
-
-
-def link_config(config: AgentConfig) -> LinkConfig:
-    """The link that a configuration asks for; ConfigError when its password file cannot be read."""
-    broker, password = config.broker, ""
-    if broker.password_file:
-        path = config.path(broker.password_file)
-        try:
-            password = path.read_text(encoding="utf-8").strip("\r\n")
-        except OSError as error:
-            fix = "write the password into that file, readable by this user only"
-            raise ConfigError(
-                f"cannot be read: {error}", file=str(path), field="broker.password_file", fix=fix
-            ) from error
-    ca, cert, key = (
-        config.path(name) if name else None for name in (broker.ca_file, broker.cert_file, broker.key_file)
-    )
-    return LinkConfig(
-        host=broker.host,
-        port=broker.port,
-        user=broker.user,
-        password=password,
-        client_id=f"{config.site}-{config.node}",
-        tls=TlsConfig(ca, cert, key) if broker.tls else None,
-        keepalive_s=broker.keepalive_s,
-        transport=broker.transport,
-    )
 
 
 async def _until(stop: asyncio.Event, failed: asyncio.Future[None]) -> None:

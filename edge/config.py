@@ -28,10 +28,12 @@ Positive = Annotated[int, Meta(gt=0)]
 Seconds = Annotated[float, Meta(ge=0, le=3_600)]
 Codec = Literal["auto", "arrow", "arrow+zstd", "packed", "packed+zstd"]
 MIB = 1 << 20
+_PORTS = {"mqtt": 1_883, "mqtts": 8_883, "ws": 80, "wss": 443}  # what a broker's URL may begin with
 
 
 class BrokerConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Where the uplink connects. The password stands in a file of its own, not in the configuration."""
+    """Where the uplink connects. The password stands in a file of its own, not in the configuration; `aid4 edge enrol`
+    writes the certificate's files and `renew_url`."""
 
     url: str = "mqtt://127.0.0.1:1883"
     user: str = ""
@@ -41,6 +43,9 @@ class BrokerConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     key_file: str = ""
     transport: Literal["fast", "paho"] = "fast"
     keepalive_s: Annotated[float, Meta(ge=0.2, le=3_600)] = 10.0
+    renew_url: str = ""
+    proxy: str = ""  # http://host:3128
+    proxy_password_file: str = ""
 
     @property
     def host(self) -> str:
@@ -49,13 +54,20 @@ class BrokerConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def port(self) -> int:
-        """Port of the URL, 1883 or 8883 unless given."""
-        return urlsplit(self.url).port or (8883 if self.tls else 1883)
+        """Port of the URL, the usual one of its scheme unless given."""
+        parts = urlsplit(self.url)
+        return parts.port or _PORTS.get(parts.scheme, 1_883)
 
     @property
     def tls(self) -> bool:
         """Whether the URL asks for TLS."""
-        return urlsplit(self.url).scheme == "mqtts"
+        return urlsplit(self.url).scheme in {"mqtts", "wss"}
+
+    @property
+    def websocket_path(self) -> str:
+        """The path of an address over WebSocket, empty for plain MQTT."""
+        parts = urlsplit(self.url)
+        return (parts.path or "/mqtt") if parts.scheme in {"ws", "wss"} else ""
 
 
 class SpoolConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -311,11 +323,15 @@ class _Check:
     def _broker_url(self, broker: BrokerConfig) -> None:
         parts = urlsplit(broker.url)
         try:
-            good = parts.scheme in {"mqtt", "mqtts"} and bool(parts.hostname) and parts.port != 0
+            good = parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0
         except ValueError:
             good = False
         if not good:
-            self._add("broker.url", f"{broker.url!r} is no broker", "write mqtt://host:1883 or mqtts://host:8883")
+            self._add(
+                "broker.url",
+                f"{broker.url!r} is no broker",
+                "write mqtt://host:1883, mqtts://host:8883 or wss://host/mqtt",
+            )
         if parts.password or parts.username:
             self._add("broker.url", "carries a user or password", "use broker.user and broker.password_file")
 

@@ -10,13 +10,14 @@ import secrets
 import shutil
 import stat
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from edge.agent import link_config
 from edge.config import AgentConfig
+from edge.doctor_trust import certificate
+from edge.findings import Finding
 from edge.health import read_status, silence
+from edge.link import link_config
 from edge.segments import Disk, write_whole
 from wire import topics
 from wire.errors import ConfigError
@@ -33,23 +34,9 @@ FREE_BYTES_MIN: Final = 256 << 20
 SYNC_MS_MAX: Final = 200.0  # an fdatasync above that makes live data late
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    what: str
-    good: bool
-    detail: str
-    fix: str = ""
-
-    def as_dict(self) -> dict[str, str | bool]:
-        """Its fields."""
-        return asdict(self)
-
-
 async def examine(config: AgentConfig) -> list[Finding]:
     """Look at everything, in the order in which a person would."""
-    findings = [_clock(), *_disk(config), *_permissions(config), *_sources(config)]
+    findings = [_clock(), *_disk(config), *_permissions(config), *certificate(config), *_sources(config)]
     return findings + await _broker_and_twin(config)
 
 

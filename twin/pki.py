@@ -8,7 +8,6 @@ nats-server maps it to. mosquitto takes the common name and the revocation list.
 import datetime as dt
 import hashlib
 import ipaddress
-import os
 import socket
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -21,8 +20,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from wire.errors import InputError
+from wire.private_files import write_private
 
-__all__ = ["SiteAuthority", "local_names", "new_key", "read_request", "write_private"]
+__all__ = ["SiteAuthority", "local_names", "new_key", "read_request"]
 
 CA_YEARS: Final = 20.0  # a compromise ends an authority, not a birthday: see docs/fleet.md
 SERVER_DAYS: Final = 90.0  # issued anew at each start, and while running when a third is left
@@ -166,23 +166,6 @@ def read_request(pem: str) -> tuple[str, ec.EllipticCurvePublicKey, bytes]:
     if len(names) != 1 or len(list(request.subject)) != 1 or extensions:
         raise InputError("a request names one node and nothing else", field="csr", fix=fix)
     return str(names[0].value), key, request.public_bytes(serialization.Encoding.DER)
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Replace a file as a whole, durable and readable by its owner only."""
-    fresh = path.with_name(path.name + ".new")
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def local_names(host: str = "", more: Iterable[str] = ()) -> list[str]:

@@ -13,8 +13,8 @@ from typing import Final
 
 import msgspec
 
-from twin.pki import write_private
 from wire.errors import Aid4Error
+from wire.private_files import write_private
 
 __all__ = ["Enrolment", "Lineage", "Register", "RegisterFile"]
 

@@ -23,12 +23,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from twin.errors import ConflictError, NotFoundError
-from twin.pki import SiteAuthority, key_pem, micros_of, new_key, read_request, write_private
+from twin.pki import SiteAuthority, key_pem, micros_of, new_key, read_request
 from twin.pki_register import Enrolment, Lineage, Register, RegisterFile
 from twin.times import iso
 from wire.clock import Clock
 from wire.errors import InputError
 from wire.names import check_name
+from wire.private_files import write_private
 from wire.trust import PROOF_PREFIX, SECRET_BYTES, EnrolAnswer, make_token
 
 __all__ = ["CertificateState", "CertificateView", "Made", "TrustDesk", "TrustRefusedError"]

@@ -1,0 +1,38 @@
+"""The link to the broker that a configuration asks for."""
+
+from edge.config import AgentConfig
+from edge.enrol import proxy_of
+from wire.errors import ConfigError
+from wire.mqtt import LinkConfig, TlsConfig
+
+__all__ = ["link_config"]
+
+
+def link_config(config: AgentConfig) -> LinkConfig:
+    """The link of a configuration; ConfigError when its password file cannot be read. A certificate says who we are,
+    so no user goes beside it; WebSocket takes paho."""
+    broker, password = config.broker, ""
+    if broker.password_file:
+        path = config.path(broker.password_file)
+        try:
+            password = path.read_text(encoding="utf-8").strip("\r\n")
+        except OSError as error:
+            fix = "write the password into that file, readable by this user only"
+            raise ConfigError(
+                f"cannot be read: {error}", file=str(path), field="broker.password_file", fix=fix
+            ) from error
+    ca, cert, key = (
+        config.path(name) if name else None for name in (broker.ca_file, broker.cert_file, broker.key_file)
+    )
+    return LinkConfig(
+        host=broker.host,
+        port=broker.port,
+        user=broker.user,
+        password=password,
+        client_id=f"{config.site}-{config.node}",
+        tls=TlsConfig(ca, cert, key) if broker.tls else None,
+        keepalive_s=broker.keepalive_s,
+        transport="paho" if broker.websocket_path else broker.transport,
+        websocket_path=broker.websocket_path,
+        proxy=proxy_of(config),
+    )
