@@ -92,7 +92,7 @@ class RunClock:
         while True:
             found = _RUN.unpack(self._file[:])
             if found[0] == found[5]:
-                return found  # type: ignore[return-value]
+                return found
 
 
 class ManualClock:

@@ -9,24 +9,23 @@ import struct
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import click
 
 from aid4.bench import peers
-from aid4.bench.children import Children, python
+from aid4.bench.bench_park import BenchPark
+from aid4.bench.children import python
 from aid4.bench.counter import shared_counter
 from aid4.bench.insert_limit import COMMIT_ROWS, insert_limit
 from aid4.bench.json_devices import TOPIC
-from aid4.broker import Broker
-from aid4.broker_users import BrokerUser, node_user, twin_user
+from aid4.broker_users import BrokerUser
 
 __all__ = ["RECORD_ROWS", "spine"]
 
 RECORD_ROWS = (100, 1_000, 10_000)
-SITE, NODE = "bench", "gw-1"
 _FILTER = TOPIC.format(device="+")
 _WARM_S, _MEASURE_S = 2.0, 8.0
 Kind = Literal["nats", "mosquitto"]
@@ -67,13 +66,13 @@ def spine(
 def _records(kind: Kind, rows: int) -> float:
     """Readings per second that the twin commits while a flood of records of `rows` readings comes in."""
     source = '[[source]]\nkind = "flood"\nname = "flood"\n'
-    with _bench(kind) as park, park.twin(), park.agent(source, rows):
+    with _open(kind) as park, park.twin(), park.agent(source, rows):
         return park.committed_per_s()
 
 
 def _json(kind: Kind) -> float:
     """Readings per second that the twin commits while devices flood the broker with one JSON message a reading."""
-    with _bench(kind) as park:
+    with _open(kind) as park:
         source = (
             f'[[source]]\nkind = "mqtt"\nname = "devices"\nurl = "mqtt://127.0.0.1:{park.broker.port}"\n'
             f'user = "field"\npassword_file = "{park.secret("field")}"\nqos = 1\n'
@@ -86,7 +85,7 @@ def _json(kind: Kind) -> float:
 
 def _broker_alone(kind: Kind) -> float:
     """Messages per second that the broker passes from the same devices to a bare packet reader."""
-    with _bench(kind) as park:
+    with _open(kind) as park:
         user = park.users["field"]
         counter = shared_counter(park.counter_file)
         arguments = (str(park.broker.port), user.name, user.password, _FILTER, str(park.counter_file))
@@ -97,7 +96,7 @@ def _broker_alone(kind: Kind) -> float:
 
 
 def _peers(found: dict[str, list[float]]) -> None:
-    with _bench("mosquitto") as park, park.devices(quiet_s=1.0):
+    with _open("mosquitto") as park, park.devices(quiet_s=1.0):
         user = park.users["field"]
         rate = peers.sqlite_rows(park.broker.port, user.name, user.password, _FILTER, park.folder, _MEASURE_S)
         found.setdefault("sqlite-rows", []).append(rate)
@@ -107,45 +106,8 @@ def _peers(found: dict[str, list[float]]) -> None:
             found.setdefault("influxdb", []).append(influx)
 
 
-class _Bench:
-    """A broker with users in a folder of its own, and the children that a measurement needs."""
-
-    def __init__(self, folder: Path, broker: Broker, children: Children) -> None:
-        self.folder, self.broker, self.children = folder, broker, children
-        self.users = {user.name: user for user in broker.users}
-        self.counter_file = folder / "counter"
-
-    def secret(self, name: str) -> Path:
-        """A file with the password of a user."""
-        path = self.folder / f"{name}.password"
-        path.touch(mode=0o600)
-        path.write_text(self.users[name].password)
-        return path
-
-    @contextmanager
-    def twin(self) -> Iterator[None]:
-        """A twin that counts what it commits; afterwards the database must hold as many rows."""
-        user = self.users["twin"]
-        arguments = (SITE, str(self.broker.port), user.name, user.password, str(self.counter_file))
-        command = python("-m", "aid4.bench.lean_twin", str(self.folder / "twin"), *arguments)
-        shared_counter(self.counter_file).close()
-        self.children.start("twin", command)
-        self.children.wait_for_line("twin", "ready")
-        yield
-        self.children.stop("twin", 60)
-
-    @contextmanager
-    def agent(self, source: str, rows: int) -> Iterator[None]:
-        """An agent with one source and records of `rows` readings."""
-        config = self.folder / "edge.toml"
-        config.write_text(
-            f'site = "{SITE}"\nnode = "{NODE}"\n[broker]\nurl = "mqtt://127.0.0.1:{self.broker.port}"\n'
-            f'user = "{NODE}"\npassword_file = "{self.secret(NODE)}"\n'
-            f"[spool]\nkeep_committed_s = 0\n[flush.bulk]\nrows = {rows}\n{source}"
-        )
-        self.children.start("agent", python("-m", "aid4", "edge", "run", str(config)))
-        yield
-        self.children.stop("agent", 30)
+class _Park(BenchPark):
+    """With a thousand JSON devices."""
 
     @contextmanager
     def devices(self, quiet_s: float = 2.0) -> Iterator[None]:
@@ -178,13 +140,8 @@ def _read(counter: Any) -> int:
     return value
 
 
-@contextmanager
-def _bench(kind: Kind) -> Iterator[_Bench]:
-    users = [twin_user(SITE), node_user(SITE, NODE), BrokerUser("field", publish=("bench/#",), subscribe=("bench/#",))]
-    with tempfile.TemporaryDirectory(prefix="aid4-spine-") as name:
-        folder = Path(name)
-        with Broker(folder / "broker", users, kind=kind, unacked_max=20_000) as broker, Children(folder) as children:
-            yield _Bench(folder, broker, children)
+def _open(kind: Kind) -> AbstractContextManager[_Park]:
+    return _Park.open(kind, [BrokerUser("field", publish=("bench/#",), subscribe=("bench/#",))])
 
 
 def _run_row(broker: str, rows: int, found: list[float], limit: float) -> dict[str, Any]:
