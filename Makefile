@@ -8,7 +8,7 @@ WEB    := $(wildcard web/*.json web/*.ts web/*.html web/build.py) $(shell find w
 INTEROP := tests/edge_sparkplug/interop
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench clean interop-env
+.PHONY: help run test check format screenshots bench clean interop-env
 
 help: ## show this
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,9 @@ check: $(VENV)/.dev web/node_modules/.dev ## format, lint, types, floors of the 
 format: $(VENV)/.dev ## format and mend what the linter can
 	$(BIN)/ruff check --fix-only --quiet $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
+
+screenshots: $(VENV)/.dev twin/static/index.html web/node_modules/.dev ## take the pictures of docs/page-parts.md, from the tests of the page's parts
+	PICTURES=$(CURDIR)/docs $(BIN)/python -m pytest -q tests/web/test_parts.py $(ARGS)
 
 bench: $(VENV)/.park ## prove the promises: storm, spine, query
 	$(BIN)/aid4 bench storm --seed 7 --seconds 60 --json

@@ -2,6 +2,8 @@
 import { axeFindings, expect, inkOf, PHONE, picture, smallTargets, textWhen, WIDE } from "./browser.mjs";
 
 const SMALL = { width: 960, height: 600 };
+/** Two halves are two drawings a frame, and software draws each pixel. */
+const TINY = { width: 640, height: 420 };
 const DRAWN_MS = 90_000;
 const WORKED_MS = 240_000; // a log or a cloud is read and judged by a child of a busy machine
 const api = async (page, path) => page.evaluate(async (asked) => (await fetch(`/api/v1${asked}`)).json(), path);
@@ -117,7 +119,7 @@ export async function a_cloud_that_does_not_fit_is_refused_with_what_to_do({ ope
 }
 
 export async function two_dates_of_the_plan_are_seen_side_by_side({ open }) {
-  const page = await open("/model?colour=plan", { size: SMALL, still: true });
+  const page = await open("/model?colour=plan", { size: TINY, still: true });
   await page.waitForSelector(".stage[data-phase=open]");
   await page.click("[aria-label='Compare side by side']");
   await page.fill(".swipe-side input", "2025-09-10"); // before anything stood

@@ -60,7 +60,7 @@ export async function part_6_faceplates_and_changes({ open }) {
   await page.goto(new URL(`/point/${point.id}`, page.url()).href);
   await page.click(".view-title button:has-text('Change')");
   await page.fill("dialog [name=high]", "31.5");
-  await page.fill("dialog .note-field:last-of-type input", "summer");
+  await page.fill('dialog input[maxlength="500"]', "summer");
   await page.click("dialog button:has-text('Show what it changes')");
   await textWhen(page, ".change-preview", (text) => text.includes("31.5"));
   await picture(page, "screenshot-change");
@@ -143,13 +143,13 @@ export async function part_11_reports({ base, open }) {
   const today = await page.locator(".report-tools input[type=date]").getAttribute("max");
   await page.fill(".report-tools input[type=date]", today);
   const frame = page.frameLocator(".report-page");
-  for (const [kind, title] of [["Construction", "Postup výstavby"], ["Energy", "Energia a CO₂"], ["Alarms", "Alarmy"], ["Daily", "Denný prevádzkový"]]) {
+  for (const [kind, title] of [["Construction", "Postup výstavby"], ["Energy", "Energia a CO₂"], ["Alarms", "Správa o alarmoch"], ["Daily", "Denná prevádzka"]]) {
     await page.click(`.report-tools .chip:has-text("${kind}")`);
     await page.selectOption(".report-tools select", "sk");
-    await frame.locator(`h1:has-text("${title.split(" ")[0]}")`).waitFor();
+    await frame.locator(`h1:has-text("${title}")`).waitFor();
   }
-  await page.selectOption(".report-tools select", "en");
-  await frame.locator("h1").waitFor();
+  await page.selectOption(".report-tools select", "zh-TW");
+  await frame.locator("h1:has-text('報表')").waitFor();
   await picture(page, "screenshot-reports");
   const planned = await page.locator(".report-list").first().textContent();
   expect(planned.includes("06:00") && planned.includes("sk, en"), "what comes by itself, and when", planned);

@@ -117,9 +117,9 @@ export async function part_2_the_park_in_3d({ open }) {
   const shown = page.locator("dialog .photo-large img");
   await shown.waitFor();
   expect(await shown.evaluate(async (image) => (await image.decode(), image.naturalWidth)), "the photo itself is there");
-  await page.keyboard.press("Escape");
-  await page.keyboard.press("l");
-  await page.locator(".drone-flag").first().waitFor({ state: "attached" });
+  await page.context().close();
+  const live = await open("/model", { size: { width: 480, height: 360 } });
+  await live.locator(".drone-flag").first().waitFor({ state: "attached", timeout: WAIT_MS });
 }
 
 export async function part_3_plans_and_the_map({ open }) {

@@ -2,7 +2,7 @@ import type { Alarm } from "../api/alarm_types";
 import { Age } from "../components/age";
 import { Icon } from "../components/icon";
 import { t } from "../i18n";
-import { placeName, places } from "../state/catalogue";
+import { deviceName, placeName, places, points } from "../state/catalogue";
 import { finding, PRIORITY_ICON, PRIORITY_TEXT, STATE_TEXT, subject } from "./words";
 
 interface RowsProps {
@@ -49,7 +49,7 @@ function Row({ alarm, chosen, choose, acknowledge, shelve }: Omit<RowsProps, "ro
       </td>
       <td data-label={t("alarm.what")}>
         <button type="button" class="row-link alarm-name" aria-expanded={chosen} onClick={() => choose(alarm.id)}>
-          {subject(alarm)}
+          {subject(alarm)} <span class="muted alarm-device">{deviceText(alarm)}</span>
         </button>
         <span class="alarm-finding num">{finding(alarm)}</span>
         {alarm.first_out && rings && (
@@ -94,6 +94,12 @@ export function PriorityMark({ alarm }: { alarm: Alarm }) {
 function SilentWhy({ alarm }: { alarm: Alarm }) {
   const why = alarm.suppressed_why || alarm.shelved_why || alarm.out_of_service_why;
   return why ? <span class="muted alarm-why">{why}</span> : null;
+}
+
+/** Of which device a point is; of fifty alarms of temperatures nobody else would know. */
+function deviceText(alarm: Alarm): string {
+  const point = alarm.point === null || alarm.source === "device" ? undefined : points.value.get(alarm.point);
+  return point ? deviceName(point) : "";
 }
 
 function placeText(alarm: Alarm): string {
