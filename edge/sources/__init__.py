@@ -47,6 +47,7 @@ BUILT_IN = {
     "modbus": "edge.sources.modbus:SOURCE",
     "ocpp": "edge.sources.ocpp:SOURCE",
     "opcua": "edge.sources.opcua:SOURCE",
+    "lorawan": "edge.sources.lorawan:SOURCE",
     "mqtt": "edge.sources.mqtt:SOURCE",
     "mtconnect": "edge.sources.mtconnect:SOURCE",
     "mavlink": "edge.sources.mavlink:SOURCE",

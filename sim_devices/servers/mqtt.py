@@ -143,6 +143,10 @@ class MqttDevice:
         """Where it publishes."""
         return self._dialect.topic.format(device=self.device.name)
 
+    @property
+    def _command_topic(self) -> str:
+        return self._dialect.command_topic.format(device=self.device.name)
+
     async def start(self, tasks: asyncio.TaskGroup) -> None:
         """Keep a connection in a task of `tasks`; a broker that is not there yet is waited for."""
         self._away = False
@@ -193,7 +197,7 @@ class MqttDevice:
         while not self._away:
             try:
                 async with self._new_client() as client:
-                    await client.subscribe(self._dialect.command_topic.format(device=self.device.name))
+                    await client.subscribe(self._command_topic)
                     wait_s = RECONNECT_S_MIN
                     try:
                         await client.publish(*self._presence(alive=True), qos=1, retain=True)
