@@ -5,6 +5,7 @@ import json
 import signal
 import sys
 import tempfile
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,14 @@ import click
 
 from aid4.configs_path import site_path
 from aid4.scenario_junit import junit
-from aid4.scenario_run import SPEED_MAX, ScenarioRun
 from sim_devices.cli import scenario, sim
 from sim_devices.faults import read_scenario
 from sim_devices.scenario_files import Together, together
 from sim_devices.site import load_site
 
 __all__ = ["sim"]
+
+SPEED_MAX = 60.0  # a poll a second then sees a minute
 
 _FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=False))
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -78,6 +80,8 @@ def _plan(files: tuple[Path, ...]) -> tuple[Together, Path]:
 
 
 def _played(plan: Together, site: Path, folder: Path, seed: int, speed: float, *, quiet: bool) -> dict[str, Any]:
+    from aid4.scenario_run import ScenarioRun  # a whole park; the simulated devices alone need less
+
     length = round(plan.end_s)
     with click.progressbar(length=length, label="scenario", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
 
@@ -89,15 +93,15 @@ def _played(plan: Together, site: Path, folder: Path, seed: int, speed: float, *
                 click.echo(line, err=True)
 
         run = ScenarioRun(plan, site, folder, seed=seed, speed=speed, say=say, show=show)
-        return asyncio.run(_stoppable(run))
+        return asyncio.run(_stoppable(run.run()))
 
 
-async def _stoppable(run: ScenarioRun) -> dict[str, Any]:
-    """A person's or a system's stop takes the park down before the command ends."""
+async def _stoppable(run: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
+    """A system's stop takes the park down before the command ends, as Ctrl-C does."""
     task = asyncio.current_task()
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await run.run()
+    return await run
 
 
 def _summary(found: dict[str, Any]) -> str:

@@ -8,7 +8,8 @@ from aid4.twin_client import TwinClient, TwinSilentError
 
 __all__ = ["Watched"]
 
-_PAGE: Final = 5_000
+_PAGE: Final = 20_000
+_OURS: Final = ("point", "device", "detector", "node")  # not of a plan or a scan: those have other faults
 _JOURNAL = "alarms/journal?what=raised&what=returned&what=suppressed"
 
 
@@ -51,7 +52,7 @@ class Watched:
         return [
             self._ring(step, [one for one in steps[place + 1 :] if one["alarm"] == step["alarm"]], start_us)
             for place, step in enumerate(steps)
-            if step["what"] == "raised" and step["alarm"] in self._alarms
+            if step["what"] == "raised" and _counts(self._alarms.get(step["alarm"]))
         ]
 
     def _ring(self, step: dict[str, Any], later: list[dict[str, Any]], start_us: int) -> Ring:
@@ -81,6 +82,11 @@ class Watched:
             if now_us is not None:
                 also = tuple(asset.partition("/")[2] for asset in alarm["detail"].get("also") or [])
                 self._looks.setdefault(alarm["id"], []).append(_Look(now_us, told(alarm), also))
+
+
+def _counts(alarm: dict[str, Any] | None) -> bool:
+    """Whether it is about the park. A node's clock is not: a moment on the way is a minute in a run."""
+    return alarm is not None and alarm["source"] in _OURS and (alarm["source"], alarm["kind"]) != ("node", "clock")
 
 
 def _device(key: str) -> str:

@@ -26,9 +26,8 @@ from sim_devices.scenario_files import Together
 from wire.clock import RUN_CLOCK, RunClock
 from wire.errors import Aid4Error
 
-__all__ = ["SPEED_MAX", "ScenarioRun"]
+__all__ = ["ScenarioRun"]
 
-SPEED_MAX: Final = 60.0  # a poll a second then sees a minute
 _SETUP_SPEED: Final = 0.05
 _SETUP_S_MAX: Final = 900.0  # real, for a small machine that learns a long past
 _POLL_S: Final = 1.0

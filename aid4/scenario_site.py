@@ -1,7 +1,7 @@
 """The site that a scenario's run is played on: a copy in which everything is as slow as the run is fast.
 
-Devices are read once a real second, which is a simulated minute at sixty times real time; what is silent rings after as
-many real seconds as a busy machine may take, and detectors wait as long for what is on its way.
+Devices are read twice a real second, every half simulated minute at sixty times real time; what is silent rings after
+as many real seconds as a busy machine may take, and detectors wait as long for what is on its way.
 """
 
 import re
@@ -9,12 +9,16 @@ import shutil
 from pathlib import Path
 from typing import Final
 
+from inference.runtime.worth import SCORE_CLASS
+
 __all__ = ["copy_site"]
 
-PERIOD_S: Final = 1.0  # real
+PERIOD_S: Final = 0.5  # real
 STALE_S: Final = 15.0  # real
 LATE_S: Final = 3.0  # real
-_PERIOD = re.compile(r"(?m)^(\s*period_s\s*=\s*)[0-9.]+")
+BY_EXCEPTION: Final = ("*/online", "*/drone-*/*")  # whose silence says nothing
+_PERIOD = re.compile(r"(?m)^\s*period_s\s*=.*\n")
+_KIND = re.compile(r"(?m)^\[kind\.[\w-]+\][^\n]*$")
 _DETECTORS = re.compile(r"(?m)^\[detectors\][ \t]*$")
 
 
@@ -22,7 +26,8 @@ def copy_site(site: Path, target: Path, speed: float) -> Path:
     """Copy the folder of a site for a run at `speed`."""
     shutil.copytree(site, target)
     devices = target / "devices.toml"
-    devices.write_text(_PERIOD.sub(rf"\g<1>{PERIOD_S}", devices.read_text(encoding="utf-8")), encoding="utf-8")
+    table = _PERIOD.sub("", devices.read_text(encoding="utf-8"))
+    devices.write_text(_KIND.sub(rf"\g<0>\nperiod_s = {PERIOD_S}", table), encoding="utf-8")
     alarms = target / "alarms.toml"
     text = alarms.read_text(encoding="utf-8") if alarms.is_file() else ""
     late = f"late_s = {LATE_S * speed:g}"
@@ -30,5 +35,8 @@ def copy_site(site: Path, target: Path, speed: float) -> Path:
         text = _DETECTORS.sub(f"[detectors]\n{late}", text)
     else:
         text += f"\n[detectors]\n{late}\n"
-    alarms.write_text(f'{text}\n[[alarm]]\npoints = "*"\nstale_s = {STALE_S * speed:g}\n', encoding="utf-8")
+    silent = f'\n[[alarm]]\npoint_class = "{SCORE_CLASS}"\noff = ["stale"]\n'
+    silent += "".join(f'\n[[alarm]]\npoints = "{glob}"\noff = ["stale"]\n' for glob in BY_EXCEPTION)
+    silent += f'\n[[alarm]]\npoints = "*"\nstale_s = {STALE_S * speed:g}\n'
+    alarms.write_text(text + silent, encoding="utf-8")
     return target

@@ -29,6 +29,7 @@ __all__ = ["TICK_S", "WARM_UP_S", "Campus"]
 
 TICK_S = 0.1  # of the machines
 TICKS_PER_STEP = 10  # of all the rest
+FINE_S = 20.0  # of machines and signals in a coarse step: what cycles within minutes still does
 WARM_UP_S, WARM_UP_STEP_S = 8 * 3600.0, 60.0  # rooms and tanks forget how they were initialised
 HEAT_KW_M2 = 0.05  # of heat pumps for the rooms that they serve
 _LIVED_LIKE = {"seminar": "meeting", "hall": "workshop", "cleanroom": "workshop", **{use: use for use in PROFILES}}
@@ -38,10 +39,17 @@ GENERAL_KW = 1.6  # corridors, lift, network: what no device reports
 class Campus:
     """All devices of `site` from `start_us` on. `values()` maps `device/metric` to what the physics says now.
 
-    `seen(time, values)` hears of every step of the hours before the start."""
+    `seen(time, values)` hears of every step of the hours before the start, in which machines and signals move in
+    `FINE_S` when they are `fine`."""
 
     def __init__(
-        self, site: Site, seed: int, start_us: int, *, seen: Callable[[int, Mapping[str, Value]], None] | None = None
+        self,
+        site: Site,
+        seed: int,
+        start_us: int,
+        *,
+        seen: Callable[[int, Mapping[str, Value]], None] | None = None,
+        fine: bool = False,
     ) -> None:
         if lacking := unknown(site):
             raise ConfigError(f"the park has no physics for {lacking[0]}", file="devices.toml", field="kind")
@@ -52,7 +60,7 @@ class Campus:
         self._devices = {kind: site.of_kind(kind) for kind in READOUTS}
         self._values: dict[str, Value] = {}
         self._build(seed)
-        self._warm_up(seen)
+        self._warm_up(seen, WARM_UP_STEP_S if not fine else FINE_S)
 
     @property
     def now_us(self) -> int:
@@ -74,8 +82,7 @@ class Campus:
         """Go on by `dt_s` (at most a minute) in one coarse step: hours in a second, with other values than `step`."""
         assert 0.0 < dt_s <= WARM_UP_STEP_S
         self._ticks += round(dt_s / TICK_S)
-        self._run_machines(dt_s)
-        self._run_park(dt_s)
+        self._run_coarse(dt_s, min(dt_s, FINE_S))
         self._read_all()
 
     def values(self) -> dict[str, Value]:
@@ -148,7 +155,9 @@ class Campus:
         self.chargers = Chargers(count["ev-charger"], generator(seed, "chargers"))
         self.battery = Battery(capacity_kwh=215.0, rated_kw=60.0, peak_kw=190.0, soc_ratio=0.55)
         self._stored = BatteryNow(0.0, 55.0, 420.0, 22.0, 6)
-        self.signals = Signals(_signal_points(site), generator(seed, "signals"))
+        self.signals = Signals(
+            _signal_points(site), generator(seed, "signals"), lambda row: generator(seed, f"signals {row}")
+        )
         self._grid, self._grid_now = Grid(generator(seed, "grid")), GridNow(np.full(3, 231.0), 50.0)
         self._meters = Meters(self._feeds(), generator(seed, "meters"))
 
@@ -168,13 +177,12 @@ class Campus:
             rows.append([*(float(place == (meter.feeds or meter.space)) for place in below), 0.0, 0.0])
         return np.array(rows).reshape(len(rows), len(spaces) + 2)
 
-    def _warm_up(self, seen: Callable[[int, Mapping[str, Value]], None] | None) -> None:
+    def _warm_up(self, seen: Callable[[int, Mapping[str, Value]], None] | None, fine_s: float) -> None:
         """Live the hours before the start in coarse steps."""
         start_s = self._t_s
         for passed in np.arange(WARM_UP_S, 0.0, -WARM_UP_STEP_S):
             self._t_s = start_s - float(passed)
-            self._run_machines(WARM_UP_STEP_S)
-            self._run_park(WARM_UP_STEP_S)
+            self._run_coarse(WARM_UP_STEP_S, fine_s)
             if seen is not None:
                 self._read_all()
                 seen(self.now_us, self._values)
@@ -183,10 +191,20 @@ class Campus:
         self._run_park(1.0)
         self._read_all()
 
+    def _run_coarse(self, dt_s: float, fine_s: float) -> None:
+        """One step of the park, in which machines and signals move in steps of `fine_s`."""
+        parts = round(dt_s / fine_s)
+        self._run_machines(dt_s / parts)
+        self._run_park(dt_s, dt_s / parts)
+        local = self._weather.place.local(self._t_s + self._ticks * TICK_S)
+        for _ in range(parts - 1):
+            self._run_machines(dt_s / parts)
+            self.signals.step(self._sky, local, dt_s / parts)
+
     def _run_machines(self, dt_s: float) -> None:
         self._machines_now = self.machines.step(dt_s, 21.0)
 
-    def _run_park(self, dt_s: float) -> None:
+    def _run_park(self, dt_s: float, signals_s: float | None = None) -> None:
         """One step in the order of cause and effect: sky, rooms and their systems, loads, battery, grid, meters."""
         t_s = self._t_s + self._ticks * TICK_S
         sky, local = self._weather.step(t_s, dt_s), self._weather.place.local(t_s)
@@ -206,7 +224,7 @@ class Campus:
         self._solar_now = [unit.step(sky, dt_s, phase_v, frequency_hz) for unit in self.inverters]
         self._chargers_now = self.chargers.step(local, dt_s, phase_v)
         self._sky = sky
-        self.signals.step(sky, local, dt_s)
+        self.signals.step(sky, local, dt_s if signals_s is None else signals_s)
         self._settle_power(dt_s, (self._rooms_now.plug_w + service.power_w) / 1000.0)
 
     def _settle_power(self, dt_s: float, rooms_kw: FloatArray) -> None:
@@ -286,6 +304,7 @@ def _signal_points(site: Site) -> list[SignalPoint]:
             metric.model.linked(device.links),
             -np.inf if metric.low is None else metric.low,
             np.inf if metric.high is None else metric.high,
+            device.row,
         )
         for device, metric in site.points()
         if metric.model is not None

@@ -72,7 +72,7 @@ def live_past(site: Site, seed: int, start_us: int, days: float, scratch: Path) 
         raise InputError(f"{days:g} days", field="days", fix=f"between {DAYS_MIN:g} and {DAYS_MAX:g}")
     rows, own = round(days * _DAY_S / ROW_S), round(WARM_UP_S / ROW_S)
     first_us = start_us - round(rows * ROW_S * 1e6)
-    early = Campus(site, seed, first_us - round(ROW_S * 1e6))
+    early = Campus(site, seed, first_us - round(ROW_S * 1e6), fine=True)
     told = _Told(early.values(), rows, scratch)
     for row in range(rows - own):
         early.leap(ROW_S)
@@ -81,7 +81,7 @@ def live_past(site: Site, seed: int, start_us: int, days: float, scratch: Path) 
     def seen(ts_us: int, values: Mapping[str, Value]) -> None:
         told.note(round((ts_us - first_us) / (ROW_S * 1e6)), values)
 
-    Campus(site, seed, start_us, seen=seen)
+    Campus(site, seed, start_us, seen=seen, fine=True)
     _join(told.values, rows - own, _traits(site, told.numbers))
     return Past(first_us, told.values, told.numbers, told.states)
 
