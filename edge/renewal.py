@@ -96,4 +96,4 @@ class Renewal:
         log.info("certificate renewed: %s", held.serial)
         self._key, self.problem, self._wait_s, self._began_s = None, "", RETRY_S_MIN, self._clock.monotonic_s()
         self.renewed += 1
-        return 0.0
+        return RETRY_S_MIN

@@ -12,7 +12,7 @@ from wire.errors import ConfigError
 from wire.private_files import write_private
 from wire.trust import EnrolAnswer
 
-__all__ = ["FOLDER", "Held", "read_held", "write_held"]
+__all__ = ["FOLDER", "Held", "hold", "read_held", "write_held"]
 
 FOLDER: Final = "trust"  # beside the configuration
 _MARK: Final = b"# aid4 "
@@ -36,8 +36,17 @@ def write_held(path: Path, key_pem: bytes, answer: EnrolAnswer) -> Held:
         answer.site, answer.node, answer.serial, answer.not_before_us, answer.not_after_us, answer.renew_us
     )  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_private(path, _MARK + msgspec.json.encode(held) + b"\n" + key_pem + answer.certificate.encode())
+    write_private(path, _line(held) + key_pem + answer.certificate.encode())
     return held
+
+
+def hold(path: Path, held: Held) -> None:
+    """Say in front of a pair that is there what it holds."""
+    write_private(path, _line(held) + path.read_bytes())
+
+
+def _line(held: Held) -> bytes:
+    return _MARK + msgspec.json.encode(held) + b"\n"
 
 
 def read_held(path: Path) -> Held | None:

@@ -240,12 +240,14 @@ async def test_a_running_renewal_takes_the_next_certificate_and_says_what_it_is_
     config = load(await enrolled(door))
     first = read_held(config.path(config.broker.cert_file))
     assert first is not None
-    task = Renewal(config, ManualClock(first.renew_us + 1), lambda: "")
+    clock = ManualClock(first.renew_us + 1)
+    task = Renewal(config, clock, lambda: "")
     running = asyncio.create_task(task.run())
     async with asyncio.timeout(60):
         while not task.renewed:
             await asyncio.sleep(0.05)
         door.twin.trust.revoke("gw-1", "eva", "")
+        clock.advance(8 * 86_400.0)
         while "revoked" not in task.problem:
             await asyncio.sleep(0.05)
     running.cancel()
