@@ -51,6 +51,7 @@ BUILT_IN = {
     "mqtt": "edge.sources.mqtt:SOURCE",
     "mtconnect": "edge.sources.mtconnect:SOURCE",
     "mavlink": "edge.sources.mavlink:SOURCE",
+    "secsgem": "edge.sources.secsgem:SOURCE",
     "replay": "edge.sources.replay:SOURCE",
     "sparkplug": "edge.sources.sparkplug:SOURCE",
 }

@@ -61,8 +61,9 @@ class Charger:
                 self.health.error("points", f"{self.device} has more connectors or metrics than are read")
                 return None
             spec = self.specs.get(name) or self.specs.get(metric)
+            said = {"label": f"{self.about['label']}: {name.replace('_', ' ')}"} if "label" in self.about else {}
             known = {key: value for key, value in spec.about().items() if value not in ("", None)} if spec else {}
-            self.ids[name] = self.points.add(self.device, name, kind=kind, **(self.about | about | known))  # type: ignore[arg-type]
+            self.ids[name] = self.points.add(self.device, name, kind=kind, **(self.about | said | about | known))  # type: ignore[arg-type]
             self.connector_of[self.ids[name]] = max(connector, 1)
         return self.ids[name]
 
@@ -83,7 +84,7 @@ class Charger:
         if (point := self.point(metric, connector, "state", declared="enum")) is not None:
             self.rows.add(point, at_us, text, quality)
 
-    def tell(self, kind: str, severity: int, message: str, at_us: int, **detail: Any) -> None:
+    def tell(self, kind: str, severity: int, message: str, at_us: int, /, **detail: Any) -> None:
         """One event."""
         self.told.append(Happening(at_us, self.device, kind, severity, message, detail))
 
@@ -126,7 +127,7 @@ class Charger:
             going.meter_start_kwh = sample.value
         if sample.value >= going.meter_start_kwh:
             energy_kwh = sample.value - going.meter_start_kwh
-            self.value("session_energy", connector, "kW.h", energy_kwh, sample.at_us, now_us)
+            self.value("session_energy", connector, "kW.h", round(energy_kwh, 4), sample.at_us, now_us)
 
     def begin(self, started: Transaction, tag: str, now_us: int) -> None:
         """A transaction began; a connector has one at a time, so an older one there ended unheard."""

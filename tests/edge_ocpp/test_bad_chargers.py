@@ -26,7 +26,7 @@ async def test_meter_values_that_no_schema_allows_are_read_where_they_can_be(ope
         assert (await asking(link, "MeterValues", told))[0] == 3
         reader = yard.reader
         assert {key.removeprefix("cp-1/"): reader.value(key) for key, *_ in reader.rows} == {
-            "energy_total": 12.5, "power": 7.4, "temperature": 41.0, "current_l2": 16.0,
+            "energy_total": 12.5, "session_energy": 0.0, "power": 7.4, "temperature": 41.0, "current_l2": 16.0,
         }  # fmt: skip
         health = reader.source.health
         assert health.errors["schema"] == 1
@@ -124,6 +124,7 @@ async def test_no_frame_ends_the_source(open_yard, asking):
         ["TransactionEvent", {"eventType": "Started", "timestamp": "2026-11-23T10:00:00Z", "seqNo": 0,
                               "transactionInfo": {"transactionId": "t"},
                               "meterValue": [{"sampledValue": [{"value": 1}]}]}],
+        ["SecurityEventNotification", {"kind": "x", "self": 1, "severity": 2, "at_us": 3}],
         ["NotifyEvent",
          {"eventData": [{"variable": {"name": "x"}, "component": {"name": "y"}, "trigger": "Alerting"}]}],
     ]  # fmt: skip
