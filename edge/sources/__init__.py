@@ -44,6 +44,8 @@ ENTRY_POINT_GROUP = "aid4.sources"
 BUILT_IN = {
     "bacnet": "edge.sources.bacnet:SOURCE",
     "dji-dock": "edge.sources.dji_dock:SOURCE",
+    "dsmr": "edge.sources.dsmr:SOURCE",
+    "mbus": "edge.sources.mbus:SOURCE",
     "modbus": "edge.sources.modbus:SOURCE",
     "ocpp": "edge.sources.ocpp:SOURCE",
     "opcua": "edge.sources.opcua:SOURCE",
