@@ -14,6 +14,7 @@ from aid4.account import Ledger, ledger_of
 from aid4.broker import Broker
 from aid4.park_children import ParkChildren, broker_users
 from aid4.park_config import NODE, Layout, ParkOptions, gateways, replay_sources, site_name
+from aid4.park_outside import Outside
 from aid4.park_past import ParkPast
 from aid4.processes import ChildError
 from aid4.settle import Report, settle
@@ -67,13 +68,30 @@ class Park:
                 with Broker(self.layout.broker, users, kind=self.options.broker) as broker:
                     self._say(f"broker    {broker.kind} on 127.0.0.1:{broker.port}, for this machine only")
                     async with asyncio.TaskGroup() as group:
-                        keeper = group.create_task(broker.keep(self._warn), name="broker")
+                        keepers = [group.create_task(broker.keep(self._warn), name="broker")]
                         children = ParkChildren(self.options, self.site, self.nodes, broker, group, self._warn)
-                        await self._live(children, TwinClient(port, children.service_token), before)
-                        keeper.cancel()
+                        with self._opened() as children.outside:
+                            if (outside := children.outside) is not None:
+                                keeping = outside.broker.keep(self._warn)
+                                keepers.append(group.create_task(keeping, name="broker outside"))
+                                keepers.append(group.create_task(outside.follow(), name="trust"))
+                            await self._live(children, TwinClient(port, children.service_token), before)
+                            for keeper in keepers:
+                                keeper.cancel()
             except ExceptionGroup as several:
                 raise _first(several.subgroup(Aid4Error) or several) from None
         return self.report
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[Outside | None]:
+        """The way in for gateways from outside, where somebody asked for one."""
+        if self.options.listen is None:
+            yield None
+            return
+        folder = self.layout.root / "broker-outside"
+        with Outside(self.options.listen, folder, self.layout.twin, self.site, self.options.broker) as outside:
+            self._say(outside.tell())
+            yield outside
 
     def _claim(self) -> None:
         """A data directory belongs to one site: another one's readings would drain under a wrong name."""

@@ -14,6 +14,7 @@ import bim.campus
 from aid4.broker import Broker
 from aid4.broker_users import BrokerUser, node_user, twin_user
 from aid4.park_config import NODE, Layout, ParkOptions, agent_toml, has_model
+from aid4.park_outside import Outside
 from aid4.processes import Child, ChildError, run_once
 
 __all__ = ["ParkChildren", "broker_users"]
@@ -49,6 +50,7 @@ class ParkChildren:
         self._users = {user.name: user for user in broker.users}
         self._nodes = nodes
         self._children: dict[str, Child] = {}
+        self.outside: Outside | None = None  # where gateways from outside join, and ours with them
         self.service_token = token_urlsafe(32)  # with which the park asks its own twin
 
     async def author_model(self) -> Path | None:
@@ -94,7 +96,8 @@ class ParkChildren:
     def start_twin(self, port: int, model: Path | None) -> None:
         """Start the twin with its page on `port`."""
         command = _aid4("twin", "serve", "--site", str(self._options.site), "--data-dir", str(self._layout.twin))
-        command += ["--broker", f"mqtt://twin@127.0.0.1:{self._broker.port}", "--port", str(port)]
+        near = ["--broker", f"mqtt://twin@127.0.0.1:{self._broker.port}"]
+        command += [*(self.outside.twin_arguments() if self.outside else near), "--port", str(port)]
         if model is not None:
             command += ["--ifc", str(model)]
             self._tell_docks(port, model)
@@ -136,6 +139,8 @@ class ParkChildren:
             sources=tables,
             root_file=root.resolve(),
         )
+        if self.outside is not None:
+            text = self.outside.admit(node, layout.config, text)
         layout.config.touch(mode=0o600)
         layout.config.write_text(text, encoding="utf-8")
         self._start(f"agent-{node}", _aid4("edge", "run", str(layout.config)))

@@ -10,6 +10,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any, Literal
 
+from aid4.park_outside import Listen
 from wire.errors import ConfigError, InputError
 from wire.names import slug
 
@@ -48,6 +49,7 @@ class ParkOptions:
     seed: int = 7
     scenario: str = ""  # of faults: a file, or the name of one of ours
     broker: Literal["nats", "mosquitto"] = "nats"
+    listen: Listen | None = None  # gateways from outside may join there
     past_days: float = 0.0  # of simulated devices, made for a twin that has nothing yet
 
     @property

@@ -11,6 +11,7 @@ import click
 from aid4.configs_path import site_path
 from aid4.park import Park
 from aid4.park_config import ParkOptions, default_data_dir, site_name
+from aid4.park_outside import Listen
 from aid4.park_past import PAST_DAYS
 from aid4.past_order import DAYS_MAX, DAYS_MIN
 from aid4.settle import Report
@@ -25,6 +26,7 @@ _PAST_HELP = (
     " none with --for or at another --speed."
 )
 _FILE = click.Path(path_type=Path, dir_okay=False)
+_ANY_PORT = click.IntRange(0, 65_535)
 
 
 class _Speed(click.ParamType[float | None]):
@@ -57,6 +59,13 @@ class _Speed(click.ParamType[float | None]):
 @click.option("--seed", default=7, show_default=True, help="One seed, one simulated park.")
 @click.option("--scenario", default="", help="Faults to plant: a file, or a name of `aid4 sim scenario list`.")
 @click.option("--broker", type=click.Choice(["nats", "mosquitto"]), default="nats", show_default=True)
+@click.option(
+    "--listen", default="", metavar="ADDRESS", help="Let gateways join by certificate; 0.0.0.0: from anywhere."
+)
+@click.option("--gateway-name", "names", multiple=True, help="Name by which gateways find this machine; repeatable.")
+@click.option("--broker-port", type=_ANY_PORT, default=8883, show_default=True, help="With --listen; 0: any.")
+@click.option("--gateway-port", type=_ANY_PORT, default=8481, show_default=True, help="With --listen; 0: any.")
+@click.option("--websocket-port", type=_ANY_PORT, default=0, help="With --listen: MQTT over WebSocket too, as on 443.")
 @click.option("--json", "as_json", is_flag=True, help="Print the count as one JSON document; needs --for.")
 def run(
     site: str | None,
@@ -71,6 +80,11 @@ def run(
     seed: int,
     scenario: str,
     broker: str,
+    listen: str,
+    names: tuple[str, ...],
+    broker_port: int,
+    gateway_port: int,
+    websocket_port: int,
     as_json: bool,
 ) -> None:
     """Bring a whole park up: broker, simulated devices, an agent a gateway, the twin and its page. Ctrl-C stops it.
@@ -97,6 +111,7 @@ def run(
         seed=seed,
         scenario=scenario,
         broker="mosquitto" if broker == "mosquitto" else "nats",
+        listen=Listen(listen, broker_port, gateway_port, websocket_port, names) if listen else None,
         past_days=_past_days(past_days, usual=seconds is None and speed == 1.0),
     )
     report = asyncio.run(_run(options, quiet=as_json))
