@@ -22,12 +22,18 @@ from edge.sources.mbus_frame import (
 )
 from edge.sources.mbus_records import Answer, decode_answer
 
-__all__ = ["MbusLink", "Meter", "secondary_address"]
+__all__ = ["MbusLink", "Meter", "MeterPoint", "secondary_address"]
 
 TELEGRAMS_MAX: Final = 32  # of one meter; one that always has another is lying
 QUIET_S: Final = 0.05  # silence that ends a broken answer
 FRAME_COUNT_BIT: Final = 0x20
 _ANY_ID, _ANY = "FFFFFFFF", 0xFF
+
+
+class MeterPoint(PointSpec, kw_only=True, forbid_unknown_fields=True, frozen=True):
+    """What a config says of a record (`energy`, `max_power`, `volume_s1`, `voltage_2`: the second of that name)."""
+
+    record: str = ""  # `metric` itself where it is not renamed
 
 
 class Meter(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
@@ -40,7 +46,7 @@ class Meter(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=Tru
     version: Annotated[int, msgspec.Meta(ge=0, le=255)] | None = None
     medium: Annotated[int, msgspec.Meta(ge=0, le=255)] | None = None
     storages: bool = False
-    points: tuple[PointSpec, ...] = ()
+    points: tuple[MeterPoint, ...] = ()
 
 
 def secondary_address(meter: Meter) -> bytes:

@@ -40,7 +40,7 @@ class MeterPoints:
 
     def __init__(self, meter: Meter, points: PointList, period_s: float) -> None:
         self._meter, self._points, self._period_s = meter, points, period_s
-        self._told = {spec.metric: spec for spec in meter.points}
+        self._told = {spec.record or spec.metric: spec for spec in meter.points}
         self._known: dict[Key, _Known] = {}
         self._id = ""
 
@@ -79,6 +79,7 @@ class MeterPoints:
             offset = convert(0.0, record.meaning.unit, about["unit"])
             factor = convert(1.0, record.meaning.unit, about["unit"]) - offset
         about["meta"] = {"medium": answer.header.medium, **({"note": record.note} if record.note else {})}
+        name = about.pop("metric")
         point = self._points.add(self._meter.name, name, kind="state" if is_text else "value", **about)
         self._known[metric, count] = known = _Known(point, is_text, factor, offset)
         return known
@@ -87,14 +88,14 @@ class MeterPoints:
         if known := self._known.get(("status", 1)):
             return known
         about = self._about("status", "") | {"meta": {"medium": answer.header.medium}, "declared": "u8"}
-        self._known["status", 1] = known = _Known(
-            self._points.add(self._meter.name, "status", **about), False, 1.0, 0.0
-        )
+        name = about.pop("metric")
+        self._known["status", 1] = known = _Known(self._points.add(self._meter.name, name, **about), False, 1.0, 0.0)
         return known
 
     def _about(self, name: str, unit: str) -> dict[str, Any]:
-        about: dict[str, Any] = {"unit": unit, "period_s": self._period_s}
+        about: dict[str, Any] = {"metric": name, "unit": unit, "period_s": self._period_s}
         if told := self._told.get(name):
+            about["metric"] = told.metric or name
             about |= {field: value for field, value in told.about().items() if value not in (None, "")}
         return about
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import math
 import zlib
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -24,30 +25,36 @@ READ_S_MAX = 3_600.0
 
 
 class _Coded(NamedTuple):
-    """Value information bytes and how many of their unit one of the metric's makes."""
+    """Value information bytes, how many of their unit one of the metric's makes, and the quantity as M-Bus has it."""
 
     vib: bytes
     scale: float
+    quantity: str
 
 
 CODES = {
-    "kW.h": _Coded(b"\x03", 1_000.0),
-    "MW.h": _Coded(b"\x06", 1_000.0),
-    "m3": _Coded(b"\x13", 1_000.0),
-    "kW": _Coded(b"\x2b", 1_000.0),
-    "W": _Coded(b"\x2b", 1.0),
-    "m3/h": _Coded(b"\x3b", 1_000.0),
-    "K": _Coded(b"\x61", 100.0),
-    "bar": _Coded(b"\x68", 1_000.0),
-    "V": _Coded(b"\xfd\x47", 100.0),
-    "A": _Coded(b"\xfd\x59", 1_000.0),
-    "Hz": _Coded(b"\xfb\x2c", 1_000.0),
+    "kW.h": _Coded(b"\x03", 1_000.0, "energy"),
+    "MW.h": _Coded(b"\x06", 1_000.0, "energy"),
+    "m3": _Coded(b"\x13", 1_000.0, "volume"),
+    "kW": _Coded(b"\x2b", 1_000.0, "power"),
+    "W": _Coded(b"\x2b", 1.0, "power"),
+    "m3/h": _Coded(b"\x3b", 1_000.0, "volume_flow"),
+    "K": _Coded(b"\x61", 100.0, "temperature_difference"),
+    "bar": _Coded(b"\x68", 1_000.0, "pressure"),
+    "V": _Coded(b"\xfd\x47", 100.0, "voltage"),
+    "A": _Coded(b"\xfd\x59", 1_000.0, "current"),
+    "Hz": _Coded(b"\xfb\x2c", 1_000.0, "frequency"),
 }
-CELSIUS = {"flow_temperature": b"\x59", "return_temperature": b"\x5d", "external_temperature": b"\x65"}
+CELSIUS = (
+    ("return", _Coded(b"\x5d", 100.0, "return_temperature")),
+    ("flow", _Coded(b"\x59", 100.0, "flow_temperature")),
+    ("supply", _Coded(b"\x59", 100.0, "flow_temperature")),
+    ("", _Coded(b"\x65", 100.0, "external_temperature")),
+)
 
 
 class MbusMeter:
-    """One meter and its converter. Metrics are named as the quantities of M-Bus: energy, volume, power, …"""
+    """One meter and its converter. The unit of a metric says which quantity of M-Bus it is."""
 
     def __init__(
         self,
@@ -98,7 +105,13 @@ class MbusMeter:
 
     def source(self) -> dict[str, Any]:
         """The agent's table."""
-        points = [point_spec(self.device, metric) for metric in self._metrics]
+        seen: Counter[str] = Counter()
+        points = []
+        for metric in self._metrics:
+            quantity = self._coded[metric.name].quantity
+            seen[quantity] += 1
+            record = quantity if seen[quantity] == 1 else f"{quantity}_{seen[quantity]}"
+            points.append(point_spec(self.device, metric) | {"record": record})
         return {
             "kind": "mbus",
             "name": self.device.name,
@@ -184,8 +197,8 @@ async def _frame(reader: asyncio.StreamReader) -> bytes:
 
 
 def _coded(metric: Metric) -> _Coded:
-    if metric.unit == "Cel" and metric.name in CELSIUS:
-        return _Coded(CELSIUS[metric.name], 100.0)
+    if metric.unit == "Cel":
+        return next(coded for word, coded in CELSIUS if word in metric.name)
     if metric.unit not in CODES:
         raise ConfigError(
             f"{metric.name} in {metric.unit!r} has no M-Bus code", field="metrics", fix=f"one of {', '.join(CODES)}"

@@ -225,3 +225,18 @@ async def test_a_config_that_cannot_work_names_the_field(change: dict[str, Any],
     with pytest.raises(ConfigError) as caught:
         Reading(legal | change)
     assert field in str(caught.value)
+
+
+async def test_a_table_names_records_by_its_own_words() -> None:
+    metrics = (
+        Metric("heat", unit="MW.h"),
+        Metric("supply", unit="Cel"),
+        Metric("return", unit="Cel"),
+        Metric("voltage_l1", unit="V"),
+        Metric("voltage_l2", unit="V"),
+    )
+    told = {"heat": 1.5, "supply": 60.5, "return": 40.25, "voltage_l1": 230.5, "voltage_l2": 231.5}
+    async with meter("m-1", metrics, told) as served, Reading(table(served)) as read:
+        await read.until(lambda: len({row.key for row in read.rows}) == 6)
+        assert {name: read.value(f"m-1/{name}") for name in told} == pytest.approx(told)
+        assert read.point("m-1/heat").unit == "MW.h"
