@@ -30,7 +30,9 @@ from sim_devices.drone.table import Place3
 from sim_devices.faults import Faults, Scenario
 from sim_devices.readouts import Value
 from sim_devices.servers import LOOPBACK, DeviceServer, Written
+from sim_devices.servers.dsmr import P1Port
 from sim_devices.servers.mavlink import DroneServer
+from sim_devices.servers.mbus import MbusMeter
 from sim_devices.servers.modbus import ModbusServer
 from sim_devices.servers.mqtt import Broker, MqttDevice
 from sim_devices.servers.mtconnect import MtConnectAgent
@@ -166,6 +168,10 @@ class Park:
                 return MtConnectAgent(device, metrics, period_s=period_s, port=port)
             case "bacnet":
                 return self._bacnet(device, metrics, written, period_s, port)
+            case "mbus":
+                return MbusMeter(device, metrics, period_s=period_s, port=port)
+            case "dsmr":
+                return P1Port(device, metrics, period_s=period_s, port=port)
             case "ocpp":
                 return self._charger(device, metrics, written, period_s)
             case "mqtt" if self._broker is not None:
