@@ -22,6 +22,15 @@ test("a hole in the readings stays a hole in the line", () => {
   expect(line.x[line.y.indexOf(null)]).toBeCloseTo(9.001);
 });
 
+test("what was recorded every ten minutes is one line, although live values come every second", () => {
+  const past = Array.from({ length: 20 }, (_, i) => i * 600_000);
+  const begun = past.at(-1)! + 500_000;
+  const t = [...past, ...seconds(500).map((ms) => begun + ms), begun + 900_000];
+  const line = lineOf(series(t, t.map(() => 1), t.map((ms) => (ms < begun ? 64 : 0))), 0, 1);
+  expect(line.y.filter((value) => value === null)).toHaveLength(1); // the hole among the live ones
+  expect(line.x[line.y.indexOf(null)]).toBeCloseTo((begun + 499_001) / 1000);
+});
+
 test("every reading that came is drawn: no extreme is left out", () => {
   const t = seconds(100);
   const v = t.map((_, i) => (i === 50 ? 1_000 : 1));

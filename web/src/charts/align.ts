@@ -1,5 +1,5 @@
 import type { Series } from "../api/types";
-import { usable } from "../state/condition";
+import { QUALITY, usable } from "../state/condition";
 
 /** One drawn line: times in seconds (what uPlot wants), null where there is a gap or no usable number. */
 export interface Line {
@@ -28,11 +28,13 @@ export function gapOf(t: readonly number[], bucketMs: number): number {
 /** A series as a line with its gaps open; nothing is interpolated and no extreme is left out. */
 export function lineOf(series: Series, bucketMs: number, period_s: number | null): Line {
   const { t, v, quality } = series;
-  const limit = Math.max(gapOf(t, bucketMs), (period_s ?? 0) * 1000 * GAP_FACTOR);
+  const recorded = (i: number) => ((quality[i] ?? 0) & QUALITY.historical) !== 0;
+  const limitOf = (own: boolean) => Math.max(gapOf(t.filter((_, i) => recorded(i) === own), bucketMs), (period_s ?? 0) * 1000 * GAP_FACTOR);
+  const [liveLimit, recordedLimit] = [limitOf(false), limitOf(true)]; // a recording has a rhythm of its own
   const line: Line = { x: [], y: [], bad: [] };
   for (let i = 0; i < t.length; i++) {
     const ms = t[i]!;
-    if (i && ms - t[i - 1]! > limit) {
+    if (i && ms - t[i - 1]! > (recorded(i - 1) ? recordedLimit : liveLimit)) {
       line.x.push((t[i - 1]! + 1) / 1000);
       line.y.push(null);
     }
