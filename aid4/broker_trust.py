@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal
 
@@ -12,6 +13,7 @@ from twin.pki import local_names
 from twin.pki_register import RegisterFile
 from twin.trust import TrustDesk
 from wire.clock import SystemClock
+from wire.errors import Aid4Error
 
 __all__ = ["TrustedBroker", "trusted_users"]
 
@@ -60,12 +62,13 @@ class TrustedBroker:
         authority = self._desk.authority
         server = authority.server_file("broker", self._names)
         tls = BrokerTls(host, authority.ca_file, authority.crl_file, server, probe, websocket_port)
-        self._seen = self._state()
+        self._seen, self._served_s, self._problem = self._state(), time.monotonic(), ""
         self.broker = Broker(folder, self._seen[0], kind=kind, port=port, tls=tls)
 
-    async def follow(self) -> None:
-        """Apply what changes in the register, until cancelled."""
-        looked_s = served_s = time.monotonic()
+    async def follow(self, warn: Callable[[str], None] = lambda _: None) -> None:
+        """Apply what changes in the register, until cancelled. While it cannot be read the rights of before hold, and
+        `warn` is told."""
+        looked_s = self._served_s
         version = self._register.version
         while True:
             await asyncio.sleep(_LOOK_S)
@@ -73,13 +76,22 @@ class TrustedBroker:
             if self._register.version == version and now_s - looked_s < _AGAIN_S:
                 continue
             version, looked_s = self._register.version, now_s
-            if now_s - served_s > _SERVER_S:
-                await asyncio.to_thread(self._desk.authority.server_file, "broker", self._names)
-                served_s, self._seen = now_s, ([], 0)
-            state = await asyncio.to_thread(self._state)
-            if state != self._seen:
-                self._seen = state
-                await asyncio.to_thread(self.broker.reload, state[0])
+            try:
+                await self._apply(now_s)
+            except (OSError, Aid4Error) as error:
+                version = (0, 0)  # again at the next look
+                if str(error) != self._problem:
+                    warn(f"certificates are not followed: {error}")
+                self._problem = str(error)
+
+    async def _apply(self, now_s: float) -> None:
+        if now_s - self._served_s > _SERVER_S:
+            await asyncio.to_thread(self._desk.authority.server_file, "broker", self._names)
+            self._served_s, self._seen = now_s, ([], 0)
+        state = await asyncio.to_thread(self._state)
+        if state != self._seen:
+            self._seen = state
+            await asyncio.to_thread(self.broker.reload, state[0])
 
     def _state(self) -> tuple[list[BrokerUser], int]:
         """The users of now, and which revocation list goes with them."""

@@ -5,6 +5,7 @@ the park itself use the broker with certificates, as every gateway does.
 """
 
 import ipaddress
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -65,9 +66,9 @@ class Outside:
         """The broker with certificates."""
         return self._trusted.broker
 
-    async def follow(self) -> None:
+    async def follow(self, warn: Callable[[str], None] = lambda _: None) -> None:
         """Let in and out whom the twin's register names, until cancelled."""
-        await self._trusted.follow()
+        await self._trusted.follow(warn)
 
     def tell(self) -> str:
         """One line for people."""

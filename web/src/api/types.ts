@@ -171,6 +171,16 @@ export interface NodeRow {
   /** seconds by which its clock is ahead of the twin's */
   clock_ahead_s?: number | null;
   why_silent: string | null;
+  certificate?: Certificate;
+}
+
+export interface Certificate {
+  subject: string | null;
+  serial: string | null;
+  not_before: string | null;
+  not_after: string | null;
+  renew_at: string | null;
+  state: "valid" | "expiring" | "expired" | "revoked" | "none";
 }
 
 export interface SourceHealth {

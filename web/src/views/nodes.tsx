@@ -4,6 +4,7 @@ import type { NodeRow, SourceHealth } from "../api/types";
 import { Age } from "../components/age";
 import { Icon } from "../components/icon";
 import { Empty, Failed, Skeleton } from "../components/notice";
+import { CertificateRow, EnrolButton } from "../fleet/certificate";
 import { t } from "../i18n";
 import * as format from "../i18n/format";
 import { useResource } from "../state/resource";
@@ -28,6 +29,7 @@ export function NodesView() {
           <h1>{t("view.nodes")}</h1>
         </div>
         <p class="muted">{t("node.about")}</p>
+        <EnrolButton reload={reload} />
       </header>
       {problem && !data && <Failed problem={problem} retry={reload} />}
       {!data && !problem && <Skeleton rows={4} />}
@@ -37,14 +39,14 @@ export function NodesView() {
         </Empty>
       )}
       {data?.items.map((node) => (
-        <NodeCard key={node.node} node={node} />
+        <NodeCard key={node.node} node={node} reload={reload} />
       ))}
       <Rollouts />
     </article>
   );
 }
 
-function NodeCard({ node }: { node: NodeRow }) {
+function NodeCard({ node, reload }: { node: NodeRow; reload: () => void }) {
   const sources = Object.entries(node.sources ?? {});
   const spool = node.spool ?? {};
   return (
@@ -62,6 +64,7 @@ function NodeCard({ node }: { node: NodeRow }) {
           {t("node.whySilent", { why: node.why_silent })}
         </p>
       )}
+      <CertificateRow node={node} reload={reload} />
       <dl class="measures">
         <Measure name={t("node.lastSeen")}>{node.last_seen ? <Age ms={Date.parse(node.last_seen)} /> : "–"}</Measure>
         <Measure name={t("node.lag")} abnormal={(node.lag_records ?? 0) > 100}>
