@@ -54,6 +54,7 @@ BUILT_IN = {
     "mtconnect": "edge.sources.mtconnect:SOURCE",
     "mavlink": "edge.sources.mavlink:SOURCE",
     "secsgem": "edge.sources.secsgem:SOURCE",
+    "shdr": "edge.sources.shdr:SOURCE",
     "replay": "edge.sources.replay:SOURCE",
     "sparkplug": "edge.sources.sparkplug:SOURCE",
 }

@@ -120,10 +120,11 @@ class ShdrReader:
         line = 1
         with self._path.open(encoding="utf-8", errors="replace", newline="\n") as file:
             while lines := _read_lines(file):
-                yield self._block(lines, line)
+                yield self.block(lines, line)
                 line += len(lines)
 
-    def _block(self, lines: list[str], first_line: int) -> Block:
+    def block(self, lines: list[str], first_line: int) -> Block:
+        """Observations of whole lines, the first of which has that number; for a stream that is no file, too."""
         out = _Columns()
         for number, line in enumerate(lines, first_line):
             self._line(line.rstrip("\r\n"), number, out)
