@@ -13,7 +13,7 @@ from wire.names import check_name
 __all__ = ["BrokerUser", "mosquitto_acl", "mosquitto_passwords", "nats_users", "node_user", "twin_user"]
 
 _SALT_BYTES, _ITERATIONS = 12, 101  # what mosquitto_passwd writes; the passwords are 128 random bits
-_LEVEL = re.compile(r"[A-Za-z0-9_:-]+|\+|#")
+_LEVEL = re.compile(r"[A-Za-z0-9_:.-]+|\+|#")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class BrokerUser:
                 raise ConfigError("a broker's user or password cannot be written down", field=self.name, fix=fix)
         for name in (*self.publish, *self.subscribe):
             if not all(_LEVEL.fullmatch(level) for level in name.split("/")):
-                fix = "use letters, digits, - and _ between slashes"
+                fix = "use letters, digits, -, _ and . between slashes"
                 raise ConfigError(f"topic filter {name!r} is not safe on every broker", field=self.name, fix=fix)
 
 
@@ -70,7 +70,8 @@ def _nats_user(user: BrokerUser) -> str:
 
 
 def _subject(name: str) -> str:
-    return name.replace("/", ".").replace("+", "*").replace("#", ">")
+    levels = [level.replace(".", "//") for level in name.split("/")]  # how NATS writes a dot of MQTT's
+    return ".".join(levels).replace("+", "*").replace("#", ">")
 
 
 def mosquitto_acl(users: list[BrokerUser]) -> str:

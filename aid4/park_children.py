@@ -19,7 +19,7 @@ from aid4.processes import Child, ChildError, run_once
 
 __all__ = ["ParkChildren", "broker_users"]
 
-_FIELD = "field/#"  # what the simulated MQTT devices publish and the agent reads
+_FIELD = ("field/#", "spBv1.0/#")  # what the simulated MQTT devices and Sparkplug nodes say, and agents hear
 _START_S = 60.0  # for a large model on a small gateway
 _POLL_S = 0.1
 _STARTS_MAX = 3
@@ -29,8 +29,8 @@ _TABLES = ("layout.toml", "devices.toml", "plan.toml")  # of which a model is au
 
 def broker_users(site: str, nodes: Sequence[str] = (NODE,)) -> list[BrokerUser]:
     """Everybody at the park's broker, each with a password of this run."""
-    devices = BrokerUser("devices", publish=(_FIELD,), subscribe=(_FIELD,))
-    return [twin_user(site), *(node_user(site, node, also=(_FIELD,)) for node in nodes), devices]
+    devices = BrokerUser("devices", publish=_FIELD, subscribe=_FIELD)
+    return [twin_user(site), *(node_user(site, node, also=_FIELD) for node in nodes), devices]
 
 
 class ParkChildren:

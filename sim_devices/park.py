@@ -31,6 +31,7 @@ from sim_devices.faults import Faults, Scenario
 from sim_devices.readouts import Value
 from sim_devices.servers import LOOPBACK, DeviceServer, Written
 from sim_devices.servers.dsmr import P1Port
+from sim_devices.servers.lorawan import LoRaWanStation
 from sim_devices.servers.mavlink import DroneServer
 from sim_devices.servers.mbus import MbusMeter
 from sim_devices.servers.modbus import ModbusServer
@@ -38,6 +39,7 @@ from sim_devices.servers.mqtt import Broker, MqttDevice
 from sim_devices.servers.mtconnect import MtConnectAgent
 from sim_devices.servers.opcua import OpcUaServer
 from sim_devices.servers.registers import load_register_map
+from sim_devices.servers.sparkplug import SparkplugNode
 from sim_devices.site import Device, Metric, load_site
 from wire.clock import SystemClock
 from wire.errors import InputError
@@ -47,6 +49,7 @@ __all__ = ["Broker", "Park", "read_ports", "write_ports"]
 SPEED_MAX = 600.0  # 0.3 s of computing a second on a small gateway
 CATCH_UP_S = 60.0  # simulated seconds computed at once; a process that was frozen longer does not race
 PACE_S = 0.1
+_ON_BROKER: dict[str, type[MqttDevice]] = {"mqtt": MqttDevice, "lorawan": LoRaWanStation, "sparkplug": SparkplugNode}
 
 
 class Park:
@@ -128,6 +131,10 @@ class Park:
             rules = [rule for table in heard for rule in table["topic"]]
             tables = [table for table in tables if table["kind"] != "mqtt"]
             tables.append({**heard[0], "name": "mqtt-devices", "topic": rules})
+        for kind, name in (("lorawan", "lorawan-devices"), ("sparkplug", "sparkplug-nodes")):  # one broker tells all
+            if told := [table for table in tables if table["kind"] == kind]:
+                tables = [table for table in tables if table["kind"] != kind]
+                tables.append({**_joined(told), "name": name})
         charging = [table for table in tables if table["kind"] == "ocpp"]
         for url in {table["url"] for table in charging}:  # chargers of one central system share it
             shared = [table for table in charging if table["url"] == url]
@@ -174,8 +181,8 @@ class Park:
                 return P1Port(device, metrics, period_s=period_s, port=port)
             case "ocpp":
                 return self._charger(device, metrics, written, period_s)
-            case "mqtt" if self._broker is not None:
-                return MqttDevice(device, metrics, self._broker, period_s / self._hurry, written)
+            case "mqtt" | "lorawan" | "sparkplug" as protocol if self._broker is not None:
+                return _ON_BROKER[protocol](device, metrics, self._broker, period_s / self._hurry, written)
             case _:
                 return None
 
@@ -257,6 +264,18 @@ class Park:
             elif name in self._cut and name not in cut:
                 await server.start(self._tasks)
         self._cut = cut
+
+
+def _joined(tables: list[dict[str, Any]]) -> dict[str, Any]:
+    """One table of several that differ in their devices and metrics."""
+    whole = dict(tables[0])
+    for table in tables[1:]:
+        for field in ("devices", "metrics"):
+            if isinstance(whole.get(field), dict):
+                whole[field] = whole[field] | table[field]
+            elif field in whole:
+                whole[field] = [*whole[field], *table[field]]
+    return whole
 
 
 def _number(values: Mapping[str, Value], metric: str) -> float:

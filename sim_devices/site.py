@@ -24,7 +24,23 @@ _Metre = Annotated[float, Meta(ge=-20_000, le=20_000)]
 FIRST_GATEWAY = "gw-1"  # of a site that names none
 _AREA_M2_MIN = 0.25  # a room that somebody or something stands in
 
-Protocol = Literal["modbus", "sunspec", "opcua", "mqtt", "mtconnect", "mavlink", "bacnet", "mbus", "dsmr", "ocpp", "secsgem", "shdr", "remote-id"]
+Protocol = Literal[
+    "modbus",
+    "sunspec",
+    "opcua",
+    "mqtt",
+    "mtconnect",
+    "mavlink",
+    "bacnet",
+    "mbus",
+    "dsmr",
+    "ocpp",
+    "secsgem",
+    "shdr",
+    "remote-id",
+    "lorawan",
+    "sparkplug",
+]
 Declared = Literal["f64", "f32", "i16", "u16", "i32", "u32", "bool", "enum", "text"]
 
 

@@ -30,7 +30,7 @@ from typing import Annotated, Final, Literal, Self
 import msgspec
 
 from edge.sources import Batch, SourceContext, SourceError, SourceHealth, SourceKind
-from edge.sources.columns import Happening, LastValues, PointList, check_value, events
+from edge.sources.columns import Happening, LastValues, PointList, PointSpec, check_value, events
 from edge.sources.link_time import LinkTime
 from edge.sources.lorawan_codec import Codec, CodecError, command_bytes, decode
 from edge.sources.lorawan_network import NETWORKS, Event, EventError, downlink, read
@@ -61,6 +61,7 @@ class DeviceSpec(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, froze
     name: Annotated[str, msgspec.Meta(pattern="^[a-z0-9_-]{1,64}$")]
     profile: str = ""
     silent_s: Annotated[float, msgspec.Meta(ge=0, le=2_592_000)] = 0.0
+    points: tuple[PointSpec, ...] = ()  # what is known here beside the profile: labels, limits, places
 
 
 class LoRaWanConfig(BrokerConfig, tag="lorawan"):
@@ -321,9 +322,12 @@ class LoRaWan:
 
     def _declare(self, device: _Device) -> None:
         codec = device.codec
+        known = {one.metric: one.about() for one in device.spec.points}
         for part in codec.offered() if codec is not None else ():
             if part.metric not in device.ids:
-                about = part.about() | {"period_s": codec.period_s if codec is not None else None}
+                own = {key: value for key, value in known.get(part.metric, {}).items() if value not in ("", None)}
+                offered = {key: getattr(part, key) for key in PointSpec.__struct_fields__ if key != "metric"}
+                about = {**offered, "period_s": codec.period_s if codec is not None else None, **own}
                 self._id(device, part.metric, word=bool(part.states), writable=part.writable, **about)
 
     def _id(self, device: _Device, metric: str, *, word: bool = False, **about: object) -> int:

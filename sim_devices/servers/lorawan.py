@@ -21,7 +21,7 @@ from typing import Any
 import aiomqtt
 
 from sim_devices.readouts import Value
-from sim_devices.servers import Written
+from sim_devices.servers import Written, point_spec
 from sim_devices.servers.mqtt import PREFIX, Broker, Dialect, MqttDevice
 from sim_devices.site import Device, Metric
 from wire.errors import InputError
@@ -128,7 +128,9 @@ class LoRaWanStation(MqttDevice):
         """The agent's table: the network server with this one device."""
         broker = self._broker
         login = {"user": broker.username, "password": broker.password} if broker.username else {}
-        spec = {"eui": self._eui, "name": self.device.name, "profile": f"profiles/lorawan/{self._profile}.toml"}
+        spec: dict[str, Any] = {"eui": self._eui, "name": self.device.name}
+        spec["profile"] = f"profiles/lorawan/{self._profile}.toml"
+        spec["points"] = [point_spec(self.device, metric) for metric in self._metrics]
         table = {"kind": "lorawan", "name": self.device.name, "url": f"mqtt://{broker.host}:{broker.port}"}
         return {**table, "prefix": BASE, "devices": [spec], **login}
 

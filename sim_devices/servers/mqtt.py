@@ -200,16 +200,24 @@ class MqttDevice:
                     await client.subscribe(self._command_topic)
                     wait_s = RECONNECT_S_MIN
                     try:
-                        await client.publish(*self._presence(alive=True), qos=1, retain=True)
+                        await self._greet(client)
                         async with asyncio.TaskGroup() as talk:
                             talk.create_task(self._listen(client), name=f"mqtt {self.device.name} listens")
                             talk.create_task(self._speak(client), name=f"mqtt {self.device.name} speaks")
                     finally:
                         with contextlib.suppress(aiomqtt.MqttError):  # it would hide the cancellation
-                            await client.publish(*self._presence(alive=False), retain=True, timeout=FAREWELL_S)
+                            await self._take_leave(client)
             except* aiomqtt.MqttError:
                 wait_s = min(2.0 * wait_s, RECONNECT_S_MAX)
             await asyncio.sleep(wait_s)
+
+    async def _greet(self, client: aiomqtt.Client) -> None:
+        """The first word of a connection."""
+        await client.publish(*self._presence(alive=True), qos=1, retain=True)
+
+    async def _take_leave(self, client: aiomqtt.Client) -> None:
+        """The last word; a broker that hangs is not waited for."""
+        await client.publish(*self._presence(alive=False), retain=True, timeout=FAREWELL_S)
 
     async def _listen(self, client: aiomqtt.Client) -> None:
         async for message in client.messages:
@@ -234,8 +242,12 @@ class MqttDevice:
                 await client.publish(self.topic, payload(self._dialect, self.device.name, news))
             await asyncio.sleep(self._period_s)
 
+    def _will(self) -> aiomqtt.Will:
+        topic, word = self._presence(alive=False)
+        return aiomqtt.Will(topic, word, qos=1, retain=True)
+
     def _new_client(self) -> aiomqtt.Client:
-        broker, (topic, word) = self._broker, self._presence(alive=False)
+        broker = self._broker
         return aiomqtt.Client(
             broker.host,
             broker.port,
@@ -243,7 +255,7 @@ class MqttDevice:
             password=broker.password,
             identifier=f"sim-{self.device.name}",
             clean_session=True,
-            will=aiomqtt.Will(topic, word, qos=1, retain=True),
+            will=self._will(),
             timeout=TIMEOUT_S,
         )
 
