@@ -4,6 +4,7 @@ import asyncio
 import logging
 import secrets
 import sys
+from collections.abc import Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -20,6 +21,8 @@ from edge.epochs import epoch_folders, recover
 from edge.health import HealthReport, write_status
 from edge.link import link_config
 from edge.models import NodeModels
+from edge.processing.local import LocalLogic
+from edge.processing.source import processed
 from edge.publish.outlet import Outlet
 from edge.publish.publishers import keep_publishing, publishers
 from edge.renewal import Renewal
@@ -84,6 +87,10 @@ async def _serve(agent: "Agent", stop: asyncio.Event) -> None:
             background.append(tasks.create_task(keep_publishing(publisher), name=name))
         if agent.scoring is not None:
             background.append(tasks.create_task(agent.scoring.run(), name="scoring"))
+        if agent.local is not None:
+            background.append(tasks.create_task(agent.local.run(), name="local"))
+        if agent.config.page is not None:
+            background.append(tasks.create_task(agent.serve_page(), name="page"))
         agent.start_sources()
         await _until(stop, agent.spool.failed)
         await agent.stop_sources()
@@ -122,6 +129,7 @@ class Agent:
         self.models = NodeModels(config.spool_dir / "models", root, self.uplink.fetch)
         self.uplink.on_desired, self.uplink.on_file = self.models.desired, self.models.part
         self.scoring = self._make_scoring()
+        self.local = self._make_local()
         self.publishers = publishers(config, self._outlet()) if config.publish is not None else []
         self.models.changed = lambda: self.uplink.publish_health(self.health())
         self.renewal = Renewal(config, clock, lambda: self.uplink.link_error)
@@ -181,7 +189,9 @@ class Agent:
         """A fresh instance, whose points the catalogue learns; its counters go on."""
         before, name = slot.health, slot.config.name
         context = SourceContext(self.clock, self.config.file.parent, self.spool.position(name))
-        source = load_kind(slot.kind).create(slot.config, context)
+        tap = self.local.hear_all if self.local is not None else _unheard
+        bare = load_kind(slot.kind).create(slot.config, context)
+        source = processed(bare, self.config.processing.process, tap)
         slot.source, slot.health = source, source.health
         _carry_over(before, slot.health)
         self.batcher.catalogue.forget(name)
@@ -271,6 +281,12 @@ class Agent:
             await asyncio.to_thread(write_status, self.status_file, health)
             await asyncio.sleep(HEALTH_PERIOD_S)
 
+    async def serve_page(self) -> None:
+        """The gateway's own page, where the configuration asks for it; else nothing of it is loaded."""
+        from edge.page import serve_page
+
+        await serve_page(self.config, self.batcher, self.health, lambda: self.local.alarms if self.local else [])
+
     def health(self) -> Health:
         """How the agent does now."""
         report = self._report.take({name: (slot.kind, slot.health) for name, slot in self.slots.items()})
@@ -288,6 +304,15 @@ class Agent:
         scoring = EdgeScoring(self.config, self.batcher, self.clock, models=self.models.files)
         self.models.scorer = scoring.facts
         return scoring
+
+    def _make_local(self) -> LocalLogic | None:
+        """Derived points, rules and interlocks, where the configuration has any."""
+        processing = self.config.processing
+        if not (processing.derived or processing.rule or processing.interlock):
+            return None
+        local = LocalLogic(processing, self.batcher, self.clock, self.commands.by_rule)
+        self.commands.interlock = local.refusal
+        return local
 
     def _outlet(self) -> Outlet:
         """What publishers are lent."""
@@ -319,6 +344,10 @@ class Agent:
                 if point.key == key and slot.source is not None:
                     return point, slot.source.write
         return None
+
+
+def _unheard(_points: Sequence[Point], _columns: object) -> None:
+    """Nobody on this gateway asks for what is thinned away."""
 
 
 async def _until(stop: asyncio.Event, failed: asyncio.Future[None]) -> None:

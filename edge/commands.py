@@ -37,6 +37,7 @@ class Commands:
     ) -> None:
         self._file, self._clock, self._find, self._reply = counter_file, clock, find, reply
         self._disk = disk or Disk()
+        self.interlock: Callable[[str], str] = lambda _key: ""  # why no command may reach a point now
         self._counter = _read_counter(counter_file)
 
     async def carry_out(self, command: Command, *, retained: bool) -> None:
@@ -51,6 +52,9 @@ class Commands:
         point, write = found
         if not point.writable:
             self._answer(command, "refused", f"{command.point!r} cannot be written")
+            return
+        if why_not := self.interlock(command.point):
+            self._answer(command, "refused", why_not)
             return
         try:
             self._remember(command.counter)
@@ -69,7 +73,13 @@ class Commands:
             self._answer(command, "done", "")
 
     async def local(self, key: str, value: float | str | bool) -> None:
-        """Write a value that did not come from the twin: from a publisher's peer or a rule of this gateway.
+        """Write a value that came from a publisher's peer: as `by_rule`, unless an interlock holds."""
+        if why_not := self.interlock(key):
+            raise SourceError("write", why_not)
+        await self.by_rule(key, value)
+
+    async def by_rule(self, key: str, value: float | str | bool) -> None:
+        """Write a value that a rule of this gateway asks for, which no interlock stops: it may be the safe state.
 
         Its sender has judged its age; point, type and range are checked here. SourceError says why it was not taken.
         """

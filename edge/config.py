@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from edge.processing.config import ProcessingConfig
 from edge.publish.config import PublishConfig
 from edge.sources import SourceConfig, SourceContext, SourceKind, kinds, load_kind
 from wire.clock import SystemClock
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from edge.catalogue import NodeCatalogue
 
 __all__ = [
-    "SAMPLE", "AgentConfig", "BrokerConfig", "FlushConfig", "ModelsConfig", "ScoringConfig", "SpoolConfig", "load",
+    "AgentConfig", "BrokerConfig", "FlushConfig", "ModelsConfig", "PageConfig", "ScoringConfig", "SpoolConfig", "load",
     "problems",
 ]  # fmt: skip
 
@@ -110,6 +111,14 @@ class ScoringConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     points_off: Annotated[list[str], Meta(max_length=1_000)] = []
 
 
+class PageConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`[page]`: the gateway's own page with live values, for a person on site; see edge/page.py."""
+
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 8_480
+    host: str = "127.0.0.1"
+    password_file: str = ""  # one line; needed when it listens beyond loopback
+
+
 class AgentConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """One agent: who it is, its broker, its spool, when it flushes, and its sources."""
 
@@ -122,6 +131,8 @@ class AgentConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     models: ModelsConfig = msgspec.field(default_factory=ModelsConfig)
     scoring: ScoringConfig | None = None
     publish: PublishConfig | None = None
+    processing: ProcessingConfig = msgspec.field(default_factory=ProcessingConfig)
+    page: PageConfig | None = None
     sources: list[SourceConfig] = []
     file: Path = Path("edge.toml")
 
@@ -135,43 +146,9 @@ class AgentConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return self.path(self.spool.dir)
 
 
-SAMPLE = """\
-# An AID4 edge agent. Check this file with `aid4 edge check FILE`, run it with `aid4 edge run FILE`.
-site = "campus"                        # a-z, 0-9, _ and -; the twin's name for the place
-node = "gateway-1"                     # this gateway; two live agents must not share a name
-
-[broker]
-url = "mqtt://127.0.0.1:1883"          # mqtts:// for TLS
-# user = "gateway-1"
-# password_file = "broker.password"    # one line, readable by this user only
-
-[spool]
-dir = "spool"                          # a disk that survives a power cut, not /tmp
-# budget_bytes = 2147483648            # what it may hold while the link is down
-# when_full = "refuse"                 # or "thin": give up the oldest bulk readings; events are always kept
-# group_bulk_s = 1.0                   # on an SD card: fewer, larger writes
-
-# [models]
-# root_file = "root.json"              # whom to trust for anomaly detectors; from `aid4 model keys`
-
-# [publish.sparkplug]                  # be a Sparkplug edge node, or tell Home Assistant: see edge/publish/config.py
-# url = "mqtt://127.0.0.1:1883"
-
-# [scoring]                            # detectors on this gateway; needs aid4[inference] for trained models only
-# budget_per_day = 0.02                # false-alarm episodes that a stream may have in a day
-
-[flush.bulk]
-age_s = 0.1                            # no reading waits longer before it is on the disk
-
-[[source]]
-kind = "mqtt"
-name = "sensors"
-url = "mqtt://127.0.0.1:1883"
-topic = [{ pattern = "sensors/{device}/#", payload = "generic" }]   # any JSON: every number becomes a point
-"""
-
 _SECTIONS: dict[str, type[msgspec.Struct]] = {"broker": BrokerConfig, "spool": SpoolConfig, "models": ModelsConfig}
-_TOP = ("site", "node", "broker", "spool", "flush", "models", "scoring", "publish", "source")
+_PROCESSING = ProcessingConfig.__struct_fields__
+_TOP = ("site", "node", "broker", "spool", "flush", "models", "scoring", "publish", "page", *_PROCESSING, "source")
 
 
 def load(path: Path) -> AgentConfig:
@@ -229,6 +206,8 @@ class _Check:
             publish=self._convert(self._table(table, "publish"), PublishConfig, "publish")
             if "publish" in table
             else None,
+            processing=self._processing(table),
+            page=self._convert(self._table(table, "page"), PageConfig, "page") if "page" in table else None,
             sources=self._sources(table.get("source", [])),
             file=path,
         )
@@ -237,6 +216,13 @@ class _Check:
             defaults = msgspec.structs.asdict(getattr(config, kind)) | self._table(flush, kind)
             setattr(config, kind, self._convert(defaults, FlushConfig, f"flush.{kind}") or FlushConfig())
         return config
+
+    def _processing(self, table: dict[str, Any]) -> ProcessingConfig:
+        rows = {name: table[name] for name in _PROCESSING if name in table}
+        found = self._convert(rows, ProcessingConfig, "") or ProcessingConfig()
+        for problem in found.problems():
+            self.found.append(ConfigError(problem.problem, file=self.file, field=problem.field, fix=problem.fix))
+        return found
 
     def _sources(self, tables: Any) -> list[SourceConfig]:
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):

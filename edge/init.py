@@ -4,7 +4,7 @@ import json
 import tomllib
 from typing import Any
 
-from edge.config import SAMPLE
+from edge.config_sample import SAMPLE
 from edge.toml_edit import set_values
 from wire.errors import InputError
 from wire.names import check_name

@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from edge.cli import edge
-from edge.config import SAMPLE, load, problems
+from edge.config import load, problems
+from edge.config_sample import SAMPLE
 from wire.errors import ConfigError
 
 GOOD = 'site = "campus"\nnode = "gw1"\n'
