@@ -99,6 +99,54 @@ export async function part_6_faceplates_and_changes({ open }) {
   await textWhen(page, "dialog .command-problem", (text) => text.length > 10);
 }
 
+/** Send a file of a kind through the dialog of the schedule, up to what it would change. */
+async function proposed(page, kind, file) {
+  await page.click(`dialog label:has-text('${kind}')`);
+  await page.setInputFiles("dialog input[type=file]", file);
+  await page.click("dialog button[type=submit]");
+  return textWhen(page, ".change-preview h3", (text) => /\d+ difference/.test(text), WAIT_MS);
+}
+
+const SMALL_MODEL = `ISO-10303-21;
+HEADER;
+FILE_DESCRIPTION((''),'2;1');
+FILE_NAME('one.ifc','2026-11-23T00:00:00',(''),(''),'','','');
+FILE_SCHEMA(('IFC4'));
+ENDSEC;
+DATA;
+#1=IFCPROJECT('0YvctVUKr0kugbFTf53O9L',$,'One wall',$,$,$,$,(#5),#2);
+#2=IFCUNITASSIGNMENT((#3));
+#3=IFCSIUNIT(*,.LENGTHUNIT.,$,.METRE.);
+#4=IFCAXIS2PLACEMENT3D(#6,$,$);
+#5=IFCGEOMETRICREPRESENTATIONCONTEXT($,'Model',3,1.E-05,#4,$);
+#6=IFCCARTESIANPOINT((0.,0.,0.));
+#7=IFCWALL('1YvctVUKr0kugbFTf53O9L',$,'Wall',$,$,$,$,$,$);
+ENDSEC;
+END-ISO-10303-21;
+`;
+
+/** Links and a model of the campus: what they would change is shown; links are made true and undone. */
+export async function part_6_files_that_change_the_park({ open }) {
+  const page = await open("/schedule", { size: SMALL });
+  const before = await textWhen(page, ".facts", (text) => /\d+ links/.test(text));
+  const { items: tasks } = await api(page, "/schedule?limit=200");
+  const task = tasks.find((one) => !one.is_summary && !one.is_umbrella);
+  const { items: elements } = await api(page, "/elements?type=IfcWall&limit=2");
+  await page.click(".view-title .button");
+  await page.waitForSelector("dialog[open]");
+  const links = `GlobalId,task_id\n${elements[0].id},${task.id}\n`;
+  await proposed(page, "Links", { name: "links.csv", mimeType: "text/csv", buffer: Buffer.from(links) });
+  await page.click(".change-preview .button.primary");
+  await textWhen(page, ".change-list li", (text) => text.includes("Active") && text.includes("Links"), WAIT_MS);
+  await page.locator(".change-list button:has-text('Undo')").first().click();
+  await textWhen(page, ".change-list li", (text) => text.includes("Undone"), WAIT_MS);
+  await proposed(page, "Building model", { name: "one.ifc", mimeType: "application/x-step", buffer: Buffer.from(SMALL_MODEL) });
+  expect((await page.locator(".diff-list li").count()) > 20, "a model without the campus would take much away");
+  await page.click(".change-preview button:has-text('Cancel')");
+  await page.keyboard.press("Escape");
+  await textWhen(page, ".facts", (text) => text.split(" · ")[0] === before.split(" · ")[0]);
+}
+
 export async function part_8_the_fleet({ open }) {
   const page = await open("/nodes", { size: SMALL });
   const first = await textWhen(page, ".node", (text) => text.includes("Online") && text.includes("aid4"));

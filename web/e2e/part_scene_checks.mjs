@@ -217,7 +217,7 @@ export async function part_7_the_board_and_what_was_built({ open }) {
   await page.click(".gantt-tools button:has-text('All')");
   await picture(page, "screenshot-board");
   const two = await until(page, "/scans", ({ items }) => items.filter((one) => one.accepted).length >= 2 && items.filter((one) => one.accepted));
-  await page.setViewportSize({ width: 960, height: 600 }); // software draws each pixel twice
+  await page.setViewportSize({ width: 1120, height: 640 }); // software draws each pixel twice
   await page.goto(new URL(`/model?colour=verdict&scan=${two[0].id}`, page.url()).href);
   await page.waitForSelector(".stage[data-phase=open]");
   await page.click("[aria-label='Compare side by side']");
