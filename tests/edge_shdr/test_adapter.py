@@ -86,8 +86,9 @@ async def test_the_okuma_stream_arrives_as_an_independent_reading_of_the_file(tm
     words = set()
     for line in lines:
         fields = line.decode("utf-8", "replace").rstrip("\r\n").split("|")
-        if len(fields) % 2 == 0 or len(fields) == 7:  # a message or a condition
-            words.update(fields[1:2])
+        is_condition = len(fields) == 7 and fields[2].upper() in ("NORMAL", "WARNING", "FAULT", "UNAVAILABLE")
+        if len(fields) % 2 == 0 or is_condition:
+            words.update(fields[1::2])
             continue
         for name, text in zip(fields[1::2], fields[2::2], strict=True):
             try:
