@@ -1,0 +1,62 @@
+// Trust in gateways on the page, against `aid4 run --listen`: a certificate shown, a gateway let in by the command that
+// the page shows, typed on a "gateway" of its own, and one sent away.
+import { execFileSync } from "node:child_process";
+import { axeFindings, expect, PHONE, picture, smallTargets, textWhen } from "./browser.mjs";
+
+const WAIT_MS = 240_000;
+const FLEET = { en: ["Enrol a gateway", "Certificate: holds until"], sk: ["Prijať bránu", "Certifikát: platí do"], "zh-TW": ["納入閘道器", "憑證: 有效至"] };
+const card = (page, node) => page.locator(`.node:has(h2:text-is("${node}"))`);
+
+async function well(page, name, phone = false) {
+  const findings = await axeFindings(page);
+  expect(!findings.length, `${name}: nothing serious for those who use other means`, findings);
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  expect(wide <= 0, `${name}: no sideways scroll`, wide);
+  const small = phone ? await smallTargets(page) : [];
+  expect(!small.length, `${name}: targets a thumb can hit`, small);
+}
+
+export async function gateways_are_let_in_and_out_from_the_page({ open }) {
+  const page = await open("/nodes");
+  await textWhen(page, ".node-trust", (text) => text.includes("holds until"), WAIT_MS);
+  await page.waitForSelector(".node[data-online=true]", { timeout: WAIT_MS });
+  await well(page, "gateways");
+
+  await page.click("button:has-text('Enrol a gateway')");
+  await page.fill("[name=node]", "gw-9");
+  await well(page, "enrol");
+  await page.click("dialog button[type=submit]");
+  const command = await textWhen(page, "dialog code", (text) => text.startsWith("aid4 edge enrol --twin https://"));
+  await well(page, "command");
+  await picture(page, "fleet-command");
+  const [aid4, folder] = [process.env.AID4, process.env.GATEWAY];
+  const type = (...words) => execFileSync(aid4, words, { cwd: folder, encoding: "utf8" });
+  type("edge", "init", "--node", "gw-9", "--site", "farm");
+  const told = type(...command.split(" ").slice(1));
+  expect(told.includes("farm/gw-9 is enrolled"), "the command works as it is shown", told);
+  await page.keyboard.press("Escape");
+  await card(page, "gw-9").locator(".node-trust[data-state=valid]").waitFor();
+
+  await card(page, "gw-1").locator("button:has-text('Revoke')").click();
+  await page.fill("[name=why]", "stolen from the pump room");
+  await well(page, "revoke");
+  await picture(page, "fleet-revoke");
+  await page.click("dialog button[type=submit]");
+  await card(page, "gw-1").locator(".node-trust[data-state=revoked]").waitFor();
+  await page.waitForSelector(".node[data-online=false]:has(.node-trust[data-state=revoked])");
+  await textWhen(page, ".why", (text) => text.includes("revoked"));
+  await well(page, "revoked");
+  await picture(page, "fleet-revoked");
+}
+
+export async function certificates_read_well_in_every_language_and_size({ open }) {
+  for (const [language, [enrol, holds]] of Object.entries(FLEET))
+    for (const [name, look] of [["desk", { theme: "light" }], ["night", { theme: "dark" }], ["phone", { size: PHONE }]]) {
+      const page = await open("/nodes", { language, ...look });
+      await textWhen(page, ".node-trust", (text) => text.includes(holds), WAIT_MS);
+      await page.waitForSelector(`button:has-text("${enrol}")`);
+      await well(page, `${language} ${name}`, name === "phone");
+      await picture(page, `fleet-${language}-${name}`);
+      await page.context().close();
+    }
+}
