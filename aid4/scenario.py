@@ -53,9 +53,18 @@ def check_command(files: tuple[Path, ...], as_json: bool) -> None:
 @click.option("--junit", "junit_file", type=click.Path(path_type=Path, dir_okay=False), help="JUnit XML goes here.")
 @click.option("--seed", default=7, show_default=True, help="One seed, one simulated park.")
 @click.option("--speed", type=click.FloatRange(1.0, SPEED_MAX), default=SPEED_MAX, show_default=True)
+@click.option(
+    "--lean", is_flag=True, help="Serve only the devices that have faults: quicker, but nobody else can ring."
+)
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Leave the run's folder here.")
 def run_command(
-    files: tuple[Path, ...], as_json: bool, junit_file: Path | None, seed: int, speed: float, keep: Path | None
+    files: tuple[Path, ...],
+    as_json: bool,
+    junit_file: Path | None,
+    seed: int,
+    speed: float,
+    lean: bool,
+    keep: Path | None,
 ) -> None:
     """Start a whole park, let the faults of the files happen together, and judge what its operators are told.
 
@@ -66,7 +75,7 @@ def run_command(
     with tempfile.TemporaryDirectory(prefix="aid4-scenario-") as scratch:
         if keep is not None:
             keep.mkdir(parents=True, exist_ok=True)
-        found = _played(plan, site, keep or Path(scratch), seed, speed, quiet=as_json)
+        found = _played(plan, site, keep or Path(scratch), seed, speed, lean=lean, quiet=as_json)
     if junit_file is not None:
         junit_file.write_bytes(junit(found))
     click.echo(json.dumps(found) if as_json else _summary(found))
@@ -79,7 +88,9 @@ def _plan(files: tuple[Path, ...]) -> tuple[Together, Path]:
     return together(list(dict.fromkeys(files)), load_site(site)), site
 
 
-def _played(plan: Together, site: Path, folder: Path, seed: int, speed: float, *, quiet: bool) -> dict[str, Any]:
+def _played(
+    plan: Together, site: Path, folder: Path, seed: int, speed: float, *, lean: bool, quiet: bool
+) -> dict[str, Any]:
     from aid4.scenario_run import ScenarioRun  # a whole park; the simulated devices alone need less
 
     length = round(plan.end_s)
@@ -92,7 +103,7 @@ def _played(plan: Together, site: Path, folder: Path, seed: int, speed: float, *
             if not quiet and not sys.stderr.isatty():
                 click.echo(line, err=True)
 
-        run = ScenarioRun(plan, site, folder, seed=seed, speed=speed, say=say, show=show)
+        run = ScenarioRun(plan, site, folder, seed=seed, speed=speed, say=say, show=show, lean=lean)
         return asyncio.run(_stoppable(run.run()))
 
 

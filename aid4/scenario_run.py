@@ -29,7 +29,10 @@ from wire.errors import Aid4Error
 __all__ = ["ScenarioRun"]
 
 _SETUP_SPEED: Final = 0.05
-_SETUP_S_MAX: Final = 900.0  # real, for a small machine that learns a long past
+_SETUP_S_MAX: Final = 1_800.0  # real, for a small machine that learns a long past
+_LAG_S: Final = 1.5  # real: what is shown may be so old; of a machine that is slower the clock goes slower
+_SLOWER, _FASTER = 0.7, 1.15
+_SPEED_MIN: Final = 1.0
 _POLL_S: Final = 1.0
 _PENDING_MAX: Final = 50  # records; what is live is always on its way
 _SCENARIO: Final = "scenario.toml"
@@ -48,7 +51,9 @@ class ScenarioRun:
         speed: float,
         say: Callable[[str], None],
         show: Callable[[float, float], None],
+        lean: bool = False,
     ) -> None:
+        self._only = tuple(dict.fromkeys(fault.device for _, fault in plan.faults)) if lean else ()
         self._plan, self._folder, self._seed, self._speed = plan, folder, seed, speed
         self._say, self._show = say, show
         self._site = copy_site(site, folder / "site", speed)
@@ -69,7 +74,7 @@ class ScenarioRun:
             clock.go(_SETUP_SPEED)
             options = ParkOptions(
                 site=self._site, data_dir=self._folder / "data", seed=self._seed, scenario=str(self._scenario),
-                speed=self._speed, past_days=self._plan.past_days,
+                speed=self._speed, past_days=self._plan.past_days, only=self._only,
             )  # fmt: skip
             park = Park(options, self._say, play=lambda twin: self._play(park, twin, clock))
             report = await park.run()
@@ -88,13 +93,29 @@ class ScenarioRun:
         self._start_us = int(json.loads(park.layout.ports.read_text())["start_us"])
         await self._learned(park, twin)
         self._say(f"          {len(self._plan.faults)} faults in {self._plan.end_s / 3600.0:.1f} h at {self._speed:g}x")
-        clock.go(self._speed)
+        speed = self._speed
+        clock.go(speed)
         while (since_s := (clock.wall_us() - self._start_us) / 1e6) < self._plan.end_s:
             self._show(since_s, self._plan.end_s)
             await asyncio.sleep(_POLL_S)
             await self._watched.look(twin, clock.wall_us())
+            if (fit := await self._bearable(twin, clock, speed)) != speed:
+                speed = fit
+                clock.go(speed)
         clock.go(_SETUP_SPEED)
         await self._watched.read_journal(twin, self._start_us)
+
+    async def _bearable(self, twin: TwinClient, clock: RunClock, speed: float) -> float:
+        """The speed at which the park, its agents and the twin keep up on this machine, at most what was asked for."""
+        try:
+            items = (await twin.get("state?limit=200"))["items"]
+        except TwinSilentError:
+            return max(speed * _SLOWER, _SPEED_MIN)
+        ages_s = sorted((clock.wall_us() - _micros(item["ts"])) / 1e6 for item in items if item["ts"])
+        lag_s = ages_s[len(ages_s) // 4] / speed if ages_s else 0.0
+        if lag_s > _LAG_S:
+            return max(speed * _SLOWER, _SPEED_MIN)
+        return min(speed * _FASTER, self._speed) if lag_s < _LAG_S / 2 else speed
 
     async def _learned(self, park: Park, twin: TwinClient) -> None:
         """The past is with the twin, and scoring has learned from it."""
@@ -132,6 +153,10 @@ class ScenarioRun:
             "warnings": report.warnings,
             "ok": found["ok"] and not report.lost and not report.duplicated,
         }
+
+
+def _micros(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1e6)
 
 
 def _built(fault: Any) -> dict[str, Any]:

@@ -234,7 +234,9 @@ class Faults:
 def read_scenario(path: Path) -> Scenario:
     """Read a scenario without looking at a site. Raises ConfigError with the field."""
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=Scenario)
+        return msgspec.toml.decode(path.read_text(encoding="utf-8"), type=Scenario)
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"is not UTF-8: {error}", file=str(path), fix="save it as UTF-8") from error
     except OSError as error:
         raise ConfigError("there is no such scenario", file=str(path), fix="aid4 sim scenario list") from error
     except (msgspec.ValidationError, msgspec.DecodeError) as error:

@@ -164,7 +164,11 @@ def scan_command(points: int, dates: tuple[str, ...], seed: int, as_json: bool) 
 
 @bench.command("field")
 @click.option(
-    "--part", "parts", multiple=True, type=click.Choice(["rate", "sources", "light", "offline"]), help="Default: all."
+    "--part",
+    "parts",
+    multiple=True,
+    type=click.Choice(["rate", "sources", "light", "offline", "sim"]),
+    help="Default: all.",
 )
 @click.option("--seconds", default=20.0, show_default=True, help="How long devices speak.")
 @click.option("--days", default=3.0, show_default=True, help="offline: days without a link; 30 takes minutes.")
@@ -172,7 +176,7 @@ def scan_command(points: int, dates: tuple[str, ...], seed: int, as_json: bool) 
 def field_command(parts: tuple[str, ...], seconds: float, days: float, as_json: bool) -> None:
     """What one agent takes from the field, what it costs, and what it keeps while nobody hears it."""
     tell = (lambda _text: None) if as_json else click.echo
-    parts = parts or ("rate", "sources", "light", "offline")
+    parts = parts or ("rate", "sources", "light", "offline", "sim")
     found = _call("aid4.bench.field", "field", parts=parts, seconds=seconds, days=days, tell=tell)
     _show(found, as_json)
     if not found["held"]:

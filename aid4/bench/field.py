@@ -13,6 +13,7 @@ from typing import Any
 from aid4.bench.bench_park import NODE, SITE, BenchPark
 from aid4.bench.children import python
 from aid4.bench.field_offline import offline
+from aid4.bench.field_sim import sim
 from twin.store import Store
 
 __all__ = ["field"]
@@ -38,6 +39,7 @@ def field(*, parts: Sequence[str], seconds: float, days: float, tell: Tell) -> d
         "sources": lambda: _sources(seconds),
         "light": _light,
         "offline": lambda: offline(days),
+        "sim": lambda: sim(min(seconds, 20.0)),
     }
     found: dict[str, Any] = {}
     for part in parts:
