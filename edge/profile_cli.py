@@ -2,13 +2,15 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
 from wire.errors import ConfigError
-from wire.profiles import Profile, load_profile, profile_names
-from wire.units import UNITS
+
+if TYPE_CHECKING:
+    from wire.profiles import Profile
 
 __all__ = ["profile"]
 
@@ -26,6 +28,8 @@ def profile() -> None:
 @_JSON
 def list_(site: Path | None, as_json: bool) -> None:
     """The profiles by name."""
+    from wire.profiles import load_profile, profile_names
+
     found = [load_profile(name, site) for name in profile_names(site)]
     rows = [
         {
@@ -53,6 +57,9 @@ def list_(site: Path | None, as_json: bool) -> None:
 @_JSON
 def show(name: str, site: Path | None, as_json: bool) -> None:
     """One profile: every point, derived point and alarm."""
+    from wire.profiles import load_profile
+    from wire.units import UNITS
+
     one = load_profile(name, site)
     if as_json:
         click.echo(msgspec.json.encode(one))
@@ -96,7 +103,9 @@ def _problem(path: Path) -> dict[str, str] | None:
     return None
 
 
-def _read(path: Path) -> Profile:
+def _read(path: Path) -> "Profile":
+    from wire.profiles import load_profile
+
     if path.suffix != ".toml":
         raise ConfigError("is no .toml file", file=str(path), field="file", fix="name it after the sort of device")
     return load_profile(path.stem, path.parent, folder="")
