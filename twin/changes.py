@@ -4,6 +4,7 @@
 |---|---|
 | bindings | `{"set": [{"point", "element", "space"}], "clear": [point]}`; both places null: belongs nowhere |
 | limits | `{"set": [{"point", "low", "high"}], "clear": [point]}` |
+| points | `{"limits": …, "bindings": …}`: the bodies of both, undone together; POST /pointlist makes it of a list |
 | site | any of title, time_zone, languages, crs, bounds |
 | model | `{"upload": id}` of POST /uploads, or `{"file": name}` in the site's folder; several: `{"uploads": [id]}`, |
 | | `{"files": [name]}` or `{"parts": [{"upload" or "file", "name", "place": {"offset_m", "rotate_deg"}}]}` |
@@ -27,7 +28,9 @@ from wire.limits import CHANGES_KEPT_MAX
 
 __all__ = ["Change", "ChangeKind", "ChangeKindName", "Changes", "DiffRow", "Preview", "read_body", "write_audit"]
 
-ChangeKindName = Literal["alarms", "actuals", "bindings", "limits", "links", "model", "rollout", "schedule", "site"]
+ChangeKindName = Literal[
+    "alarms", "actuals", "bindings", "limits", "links", "model", "points", "rollout", "schedule", "site"
+]
 _DIFF_ROWS_MAX = 5_000  # of one preview; a person reads far fewer, and the count of all is told
 
 

@@ -14,6 +14,7 @@ import click
 from twin.access.cli import audit, tokens, users
 from twin.alarms.cli import deadman
 from twin.client import RemoteTwin
+from twin.commissioning.cli import labels, points
 from twin.reports.cli import report
 from twin.trust_cli import certificates, enrolment, revoke
 from wire.errors import InputError
@@ -31,7 +32,7 @@ def twin() -> None:
     """The twin: takes in what the agents send, keeps it, and answers."""
 
 
-for _command in (deadman, users, tokens, audit, report, enrolment, revoke, certificates):
+for _command in (deadman, users, tokens, audit, report, enrolment, revoke, certificates, points, labels):
     twin.add_command(_command)
 
 

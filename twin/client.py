@@ -50,11 +50,17 @@ class RemoteTwin:
         """The JSON of a POST."""
         return self._call("POST", path, json.dumps(body).encode())
 
+    def send(self, path: str, data: bytes, **query: str | int | None) -> Any:
+        """The JSON of a POST of bytes as they are."""
+        given = {name: value for name, value in query.items() if value is not None}
+        target = f"{path}?{urllib.parse.urlencode(given)}" if given else path
+        return json.loads(self._answer("POST", target, data, "application/octet-stream"))
+
     def _call(self, method: str, path: str, data: bytes | None = None) -> Any:
         return json.loads(self._answer(method, path, data))
 
-    def _answer(self, method: str, path: str, data: bytes | None = None) -> bytes:
-        headers = self._more | ({"Content-Type": "application/json"} if data is not None else {})
+    def _answer(self, method: str, path: str, data: bytes | None = None, media: str = "application/json") -> bytes:
+        headers = self._more | ({"Content-Type": media} if data is not None else {})
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         request = urllib.request.Request(self._base + path, data, headers, method=method)  # noqa: S310  (checked above)

@@ -25,6 +25,9 @@ from twin.bindings import Binding, Bindings, Fixed, find_bindings
 from twin.change_kinds import BindingsChange, LimitsChange, SiteChange, read_settings
 from twin.changes import Change, Changes
 from twin.commands import Commands
+from twin.commissioning.book import CommissioningBook
+from twin.commissioning.change import PointsChange
+from twin.commissioning.devices import devices_of
 from twin.conditions import LOOK_BACK_US, Bounds, Conditions, began_us
 from twin.diagnosis import Diagnosis
 from twin.directory import Directory, Limits
@@ -40,6 +43,7 @@ from twin.place import Locator
 from twin.plan_actuals import ActualsChange
 from twin.plan_book import PlanBook
 from twin.plan_changes import LinksChange, PlanFiles, ScheduleChange
+from twin.plan_lifecycle import Verified
 from twin.plan_site import SitePlan
 from twin.points import Overrides
 from twin.reports.desk import ReportDesk
@@ -97,6 +101,7 @@ class Twin:
         self.models = Models(store)
         self.locator = Locator()
         self.plan = PlanBook(store, self.models)
+        self.commissioning = CommissioningBook(store, store.clock)
         self.model = Model()
         self.bindings = Bindings()
         self.directory = Directory([], self.bindings, {})
@@ -142,16 +147,20 @@ class Twin:
         files = PlanFiles(self.uploads, self.upload_names, lambda: self.site.folder)
         schedule = ScheduleChange(self.plan, files, self.refresh)
         links = LinksChange(self.plan, files, self.refresh)
+        bindings = BindingsChange(self.refresh, lambda: self.directory, lambda: self.model, self._found_for)
+        limits = LimitsChange(self.refresh, lambda: self.directory)
+        self.points_change = PointsChange(self.refresh, limits, bindings)
         self.changes = Changes(
             store,
             {
                 "schedule": schedule,
                 "links": links,
                 "actuals": ActualsChange(self.plan, self.refresh),
-                "bindings": BindingsChange(self.refresh, lambda: self.directory, lambda: self.model, self._found_for),
+                "bindings": bindings,
                 "alarms": AlarmsChange(self.refresh, self.alarms, lambda: self.directory),
                 "rollout": self.rollouts.change,
-                "limits": LimitsChange(self.refresh, lambda: self.directory),
+                "limits": limits,
+                "points": self.points_change,
                 "site": SiteChange(self.refresh, lambda: self.site),
                 "model": self.model_change,
             },
@@ -236,6 +245,12 @@ class Twin:
             self._bounds = Bounds.of(self.directory)
             self._write_bindings()
             self.plan.refresh(self.model, self.bindings, self.site)
+            self.follow_commissioning()
+
+    def follow_commissioning(self) -> None:
+        """Tell the plan which points stand commissioned because all of their device were verified on site."""
+        groups = [[view.id for view in views] for views in devices_of(self.directory).values()]
+        self.plan.verified = Verified(*self.commissioning.since_us(groups))
 
     async def bring_plan(self, model: Path | None) -> str | None:
         """Make the site's schedule and links live where they are new; the problem when a part is refused."""

@@ -20,7 +20,7 @@ from twin.model import Model
 from twin.models import Models
 from twin.plan import Plan, PlanRules
 from twin.plan_clock import SiteClock
-from twin.plan_lifecycle import COMMISSIONED, LIFECYCLES
+from twin.plan_lifecycle import COMMISSIONED, INSTALLED, LIFECYCLES, Verified
 from twin.plan_links import Found, LinkInputs, current_names, find_links, keep_links
 from twin.plan_store import Live, PlanStore, StoredSchedule
 from twin.plan_table import write_tasks
@@ -63,6 +63,7 @@ class PlanBook:
         self.problems: list[str] = []  # of the rules
         self.refused: str | None = None  # why the site's schedule or links were not taken in
         self.unusable: str | None = None  # why there is no live plan although a schedule is live
+        self.verified = Verified()  # on site, by people
         self._model, self._bindings, self._site = Model(), Bindings(), SiteConfig()
         self._key: tuple[Any, ...] = ("not read yet",)
         self._links_of = _MadeOf(-1, 0)
@@ -112,6 +113,8 @@ class PlanBook:
             return Lifecycle(LIFECYCLES[COMMISSIONED], "no plan")
         until = lines.next_s(row, code)
         text = None if until >= NEVER else f"{np.datetime64(until, 's')}Z"
+        if code == INSTALLED and self.verified.at(np.array([point], np.uint32), at_us)[0]:
+            return Lifecycle(LIFECYCLES[COMMISSIONED], "verified on site", plan.by_element.elements[row].as_py())
         return Lifecycle(LIFECYCLES[code], how, plan.by_element.elements[row].as_py(), text)
 
     def lifecycles(
@@ -131,6 +134,7 @@ class PlanBook:
         )
         linked = row >= 0
         codes[linked] = plan.lifecycles(at_us // 1_000_000, future=at_us > now_us)[row[linked]]
+        codes[(codes == INSTALLED) & self.verified.at(points, at_us)] = COMMISSIONED
         return codes
 
     def inputs(self, known_us: int | None = None) -> LinkInputs:

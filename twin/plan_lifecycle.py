@@ -19,7 +19,7 @@ from msgspec import Meta
 from bim.schedule.tables import Schedule
 from bim.schedule.timeline import NEVER, Timeline
 
-__all__ = ["COMMISSIONED", "HANDED_OVER", "INSTALLED", "LIFECYCLES", "PLANNED", "LifecycleLines", "LifecycleRules", "task_classes"]  # fmt: skip  # noqa: E501
+__all__ = ["COMMISSIONED", "HANDED_OVER", "INSTALLED", "LIFECYCLES", "PLANNED", "LifecycleLines", "LifecycleRules", "Verified", "task_classes"]  # fmt: skip  # noqa: E501
 
 PLANNED, INSTALLED, COMMISSIONED, HANDED_OVER = 0, 1, 2, 3
 LIFECYCLES = ("planned", "installed", "commissioned", "handed_over")  # by code
@@ -51,6 +51,28 @@ class LifecycleRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     commissioned: _Patterns = msgspec.field(default_factory=lambda: list(_COMMISSIONING))
     handed_over: _Patterns = msgspec.field(default_factory=lambda: list(_HANDING_OVER))
+
+
+class Verified:
+    """Points of devices of which people verified every point on site: what is installed is then commissioned.
+
+    `points` (uint32) and since when (int64, µs), in any order.
+    """
+
+    def __init__(
+        self, points: npt.NDArray[np.uint32] | None = None, since_us: npt.NDArray[np.int64] | None = None
+    ) -> None:
+        order = np.argsort(points) if points is not None else np.array([], np.intp)
+        self._points = np.array([], np.uint32) if points is None else points[order]
+        self._since_us = np.array([], np.int64) if since_us is None else since_us[order]
+
+    def at(self, points: npt.NDArray[np.uint32], at_us: int) -> npt.NDArray[np.bool_]:
+        """Which of these points are so at a moment."""
+        if not len(self._points):
+            return np.zeros(len(points), np.bool_)
+        place = np.minimum(np.searchsorted(self._points, points), len(self._points) - 1)
+        found: npt.NDArray[np.bool_] = (self._points[place] == points) & (self._since_us[place] <= at_us)
+        return found
 
 
 def task_classes(schedule: Schedule, rules: LifecycleRules) -> npt.NDArray[np.int8]:

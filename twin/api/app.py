@@ -18,6 +18,7 @@ from twin.api import (
     basemap,
     changes,
     commands,
+    commissioning,
     drones,
     elements,
     health,
@@ -74,6 +75,7 @@ OPERATIONS: list[Operation] = [
     *shift.OPERATIONS,
     *reports.OPERATIONS,
     *trust.OPERATIONS,
+    *commissioning.OPERATIONS,
 ]
 _STATIC = Path(__file__).parents[1] / "static"
 _HEADERS = {

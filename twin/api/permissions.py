@@ -105,6 +105,14 @@ PERMISSIONS: Final[dict[tuple[str, str], Rule]] = {
     ("GET", "/changes/{id}"): _VIEW,
     ("POST", "/changes/{id}/activate"): _act("change", noted=True),
     ("POST", "/changes/{id}/revert"): _act("change", noted=True),
+    # commissioning
+    ("GET", "/commissioning"): _VIEW,
+    ("GET", "/commissioning/labels.pdf"): _VIEW,
+    ("GET", "/commissioning/{device:path}"): _VIEW,
+    ("POST", "/commissioning/{device:path}"): _act("change", noted=True),
+    ("GET", "/devices/{device:path}/qr.svg"): _VIEW,
+    ("GET", "/pointlist"): _VIEW,
+    ("POST", "/pointlist"): _act("change", noted=True),
     # alarms
     ("GET", "/alarms"): _VIEW,
     ("GET", "/alarms/rules"): Rule("change"),  # routes may hold the keys of gateways for short messages

@@ -1,4 +1,4 @@
-"""`python -m twin.reports.pdf_child`: a report's JSON on standard input, its PDF on standard output.
+"""`python -m twin.reports.pdf_child PACKAGE TEMPLATE`: a document's JSON on standard input, its PDF on standard output.
 
 Exit status 3: no installed font has the letters of the report's language.
 """
@@ -30,7 +30,8 @@ def main() -> int:
         return NO_FONT
     latin = [name for name in _LATIN if name in known]
     report["fonts"] = [*latin, *chinese]
-    template = resources.files("twin.reports").joinpath("report.typ").read_bytes()
+    package, name = sys.argv[1:3]
+    template = resources.files(package).joinpath(name).read_bytes()
     body = typst.compile(template, format="pdf", sys_inputs={"report": json.dumps(report)})
     sys.stdout.buffer.write(body)
     return 0
