@@ -109,7 +109,7 @@ def _spread(plain: dict[str, Any], row: dict[str, Any], where: list[str], count:
             number = row.get("first", 1) + total
             total += 1
             words = {"n": str(number), "nn": f"{number:02}", "space": space, "slug": slug(space).replace("_", "-")}
-            found = _filled({**plain, "space": space}, words)
+            found = {**_filled({**plain, "space": space}, words), "row": str(plain.get("name", ""))}
             if "at_m" in plain:
                 x, y, *height = plain["at_m"]
                 column, line = place % length, place // length

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aid4.configs_path import site_path
-from aid4.park_config import Layout, _value, agent_toml, default_data_dir, gateways, replay_sources, site_name
+from aid4.park_config import Layout, agent_toml, default_data_dir, gateways, replay_sources, site_name, toml_value
 from edge.config import load
 from wire.errors import ConfigError, InputError, UserError
 
@@ -30,7 +30,7 @@ TREES = st.recursive(
 
 @given(TREES)
 def test_what_is_written_as_toml_is_read_back_the_same(value: object) -> None:
-    assert tomllib.loads(f"x = {_value(value)}")["x"] == value
+    assert tomllib.loads(f"x = {toml_value(value)}")["x"] == value
 
 
 def test_the_agents_configuration_is_one_the_agent_takes(tmp_path: Path) -> None:

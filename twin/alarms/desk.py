@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from twin.alarms.book import AlarmBook, Report
 from twin.alarms.dispatch import Dispatch
+from twin.alarms.equipment import with_equipment
 from twin.alarms.figures import figures
 from twin.alarms.rules import Rules, alarms_of, meanings, read_rules, rules_from_toml
 from twin.alarms.service import AlarmService
@@ -72,7 +73,7 @@ class AlarmDesk:
         """
         text = read_settings(cursor, "alarms").get(_NAME)
         try:
-            rules = rules_from_toml(text, file="changes of kind alarms") if text else self.of_site()
+            rules = self._equipped(rules_from_toml(text, file="changes of kind alarms")) if text else self.of_site()
         except ConfigError as error:
             self.problem = str(error)
             return
@@ -130,7 +131,15 @@ class AlarmDesk:
     def of_site(self) -> Rules:
         """The rules of the site's folder; ConfigError."""
         folder = self._site().folder
-        return read_rules(Path(folder, RULES_FILE)) if folder else Rules()
+        return self._equipped(read_rules(Path(folder, RULES_FILE))) if folder else Rules()
+
+    def of_text(self, text: str) -> Rules:
+        """The rules that an alarms.toml of this text would be here; ConfigError."""
+        return self._equipped(rules_from_toml(text, file="body.toml"))
+
+    def _equipped(self, rules: Rules) -> Rules:
+        folder = self._site().folder
+        return with_equipment(rules, Path(folder)) if folder else rules
 
     def rules_text(self) -> tuple[str, Literal["change", "site", "none"]]:
         """The text of the rules in use, and where it is from: a change, the site's folder, or nowhere."""
@@ -167,7 +176,7 @@ class AlarmsChange(SettingChange):
 
     def _preview(self, body: AlarmsBody) -> Preview:
         try:
-            new = rules_from_toml(body.toml, file="body.toml") if body.toml is not None else self._desk.of_site()
+            new = self._desk.of_text(body.toml) if body.toml is not None else self._desk.of_site()
         except ConfigError as error:
             return Preview({_NAME: body.toml}, [], [f"{error.field or 'toml'}: {error.problem}; {error.fix}"])
         views = self._directory().views

@@ -9,7 +9,7 @@ action = "Open the damper; check the air handling unit."
 respond_min = 60
 
 [[alarm]]                             # the first rule that matches a point decides each kind of its alarms
-points = "*/room-*/co2"               # glob over node/device/metric; or
+points = "*/room-*/co2"               # glob over node/device/metric; or devices = ["room-*"], metrics = ["co2"]; or
 point_class = "co2"
 high = 1200                           # also high_high, low, low_low; in the point's unit
 deadband = 50                         # returns below 1150
@@ -25,6 +25,10 @@ class = "machine"
 [[alarm]]
 points = "*/lab/*"
 off = ["stale", "bad"]                # kinds that do not ring here
+
+[[equipment]]                         # what these devices are: their profile brings its alarms, after the rules here
+profile = "heat-pump"                 # see aid4 edge profile list
+devices = ["hp-*"]
 ```
 
 Without a rule a point rings at its limits, when its values are bad, and when it has been silent for three periods.
@@ -52,6 +56,7 @@ __all__ = [
     "KINDS",
     "LEVELS",
     "AlarmRule",
+    "Equipment",
     "PointAlarm",
     "Rules",
     "alarms_of",
@@ -77,6 +82,8 @@ class AlarmRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One [[alarm]] table."""
 
     points: _Glob = "*"
+    devices: Annotated[list[_Glob], Meta(max_length=1_000)] = []  # globs over names of devices
+    metrics: Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(max_length=100)] = []
     point_class: Annotated[str, Meta(max_length=64)] = ""
     high_high: float | None = None
     high: float | None = None
@@ -94,7 +101,11 @@ class AlarmRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def matches(self, view: PointView) -> bool:
         """Whether it speaks of this point."""
-        return fnmatchcase(view.key, self.points) and self.point_class in ("", view.point_class)
+        if self.metrics and view.metric not in self.metrics:
+            return False
+        if self.devices and not any(fnmatchcase(view.device, one) for one in self.devices):
+            return False
+        return self.point_class in ("", view.point_class) and fnmatchcase(view.key, self.points)
 
     def has(self, kind: Kind) -> bool:
         """Whether it defines alarms of this kind."""
@@ -109,12 +120,20 @@ class AlarmRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 return getattr(self, kind) is not None
 
 
+class Equipment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which devices are of a profile (configs/profiles/devices)."""
+
+    profile: Annotated[str, Meta(min_length=1, max_length=64)]
+    devices: Annotated[list[_Glob], Meta(min_length=1, max_length=1_000)]
+
+
 class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The rules of a site in their order, its classes (ours stand in for those it lacks), and its routes."""
 
     classes: Annotated[list[AlarmClass], Meta(max_length=1_000)] = msgspec.field(default_factory=list, name="class")
     rules: Annotated[list[AlarmRule], Meta(max_length=_RULES_MAX)] = msgspec.field(default_factory=list, name="alarm")
     routes: Annotated[list[Route], Meta(max_length=200)] = msgspec.field(default_factory=list, name="route")
+    equipment: Annotated[list[Equipment], Meta(max_length=1_000)] = []
     detectors: Detectors = Detectors()  # the budget of anomalies and what is scored: twin/scoring_rules.py
 
     def class_of(self, name: str) -> AlarmClass:
