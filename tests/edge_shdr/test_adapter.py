@@ -87,7 +87,7 @@ async def test_the_okuma_stream_arrives_as_an_independent_reading_of_the_file(tm
     for line in lines:
         fields = line.decode("utf-8", "replace").rstrip("\r\n").split("|")
         is_condition = len(fields) == 7 and fields[2].upper() in ("NORMAL", "WARNING", "FAULT", "UNAVAILABLE")
-        if len(fields) % 2 == 0 or is_condition or fields[1].startswith("@"):
+        if len(fields) % 2 == 0 or is_condition or "|@" in line.decode("utf-8", "replace"):
             words.update(fields[1::2])
             continue
         for name, text in zip(fields[1::2], fields[2::2], strict=True):
