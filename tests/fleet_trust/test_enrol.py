@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import ssl
+import subprocess
 import sys
 import tomllib
 from collections.abc import AsyncIterator
@@ -36,6 +37,7 @@ from wire.trust import EnrolRequest, make_token
 sys.path.insert(0, str(Path(__file__).parent))
 from test_broker import ConnectProxy
 
+ROOT = Path(__file__).resolve().parents[2]
 CONFIG = """\
 # the gateway of hall 3
 site = "campus"      # as printed on the door
@@ -385,3 +387,9 @@ def _any_pem(folder: Path) -> str:
     from twin.pki import SiteAuthority
 
     return SiteAuthority(folder / "pki", "x").pem
+
+
+def test_an_agent_loads_what_makes_keys_only_when_it_renews() -> None:
+    code = "import sys, edge.agent; print([one for one in sys.modules if one.partition('.')[0] == 'cryptography'])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
