@@ -30,7 +30,7 @@ from twin.siteconfig import SiteConfig
 from wire.mqtt import LinkConfig
 
 ROOT = Path(__file__).resolve().parents[2]
-PROMISE_S = 120.0  # printed beside what it took; a loaded machine is not failed for its load
+PROMISE_S = 120.0  # of a machine of its own; where others work too, so much longer as they make it wait
 WAIT_S = 600.0
 PROFILE = 'title = "A flow meter"\nregister = [{ metric = "flow", address = 0, type = "f32", unit = "m3/h" }]\n'
 
@@ -133,7 +133,9 @@ async def test_a_bare_gateway_is_live_in_the_page_within_two_minutes(site: Any, 
         finally:
             agent.terminate()
             await asyncio.to_thread(agent.wait, 60)
-    print(f"from a bare gateway to a live value: {took_s:.1f} s of {PROMISE_S:.0f} {marks}")
+    waiting = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    print(f"from a bare gateway to a live value: {took_s:.1f} s of {PROMISE_S:.0f}, load {waiting:.1f} {marks}")
+    assert took_s < PROMISE_S * waiting
     assert math.isclose(value, 23.5)
     [node] = [node for node in nodes if node["node"] == "gw-9"]
     assert (node["online"], node["certificate"]["state"]) == (True, "valid")
