@@ -55,6 +55,7 @@ BUILT_IN = {
     "mavlink": "edge.sources.mavlink:SOURCE",
     "secsgem": "edge.sources.secsgem:SOURCE",
     "shdr": "edge.sources.shdr:SOURCE",
+    "remote-id": "edge.sources.remote_id:SOURCE",
     "replay": "edge.sources.replay:SOURCE",
     "sparkplug": "edge.sources.sparkplug:SOURCE",
 }
