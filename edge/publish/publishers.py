@@ -33,6 +33,10 @@ def publishers(config: AgentConfig, outlet: Outlet) -> list[Publisher]:
         from edge.publish.sparkplug import SparkplugOut
 
         made.append(SparkplugOut(config.publish.sparkplug, outlet))
+    if config.publish is not None and config.publish.homeassistant is not None:
+        from edge.publish.homeassistant import HomeAssistantOut
+
+        made.append(HomeAssistantOut(config.publish.homeassistant, outlet))
     return made
 
 
