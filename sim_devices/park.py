@@ -39,6 +39,8 @@ from sim_devices.servers.mqtt import Broker, MqttDevice
 from sim_devices.servers.mtconnect import MtConnectAgent
 from sim_devices.servers.opcua import OpcUaServer
 from sim_devices.servers.registers import load_register_map
+from sim_devices.servers.secsgem import SecsGemServer
+from sim_devices.servers.shdr import ShdrAdapter
 from sim_devices.servers.sparkplug import SparkplugNode
 from sim_devices.site import Device, Metric, load_site
 from wire.clock import SystemClock
@@ -181,6 +183,10 @@ class Park:
                 return P1Port(device, metrics, period_s=period_s, port=port)
             case "ocpp":
                 return self._charger(device, metrics, written, period_s)
+            case "secsgem":
+                return SecsGemServer(device, metrics, written, period_s=period_s, port=port or free_port())
+            case "shdr":
+                return ShdrAdapter(device, metrics, port=port)
             case "mqtt" | "lorawan" | "sparkplug" as protocol if self._broker is not None:
                 return _ON_BROKER[protocol](device, metrics, self._broker, period_s / self._hurry, written)
             case _:

@@ -26,14 +26,14 @@ _ROOT: Final = Path(__file__).resolve().parents[2]
 
 
 class SecsGemServer:
-    """One piece of equipment, passive on a port of its own. A cut ends its process, as a power switch would."""
+    """One piece of equipment, passive on a port of its own; `commanded` hears START and STOP, where it takes them. A cut ends its process, as a power switch would."""
 
     def __init__(
         self,
         device: Device,
         metrics: tuple[Metric, ...],
         written: Written,
-        commanded: Callable[[str], None],
+        commanded: Callable[[str], None] | None = None,
         *,
         period_s: float,
         port: int,
@@ -103,7 +103,7 @@ class SecsGemServer:
                 events.append({"id": EVENT + number, "name": f"{metric.name}_changed", "values": [VARIABLE + number]})
         return {
             "kind": "secsgem", "name": self.device.name, "url": f"hsms://{LOOPBACK}:{self._port}",
-            "period_s": self._period_s, "commands": list(COMMANDS), "events": events, "points": points,
+            "period_s": self._period_s, "commands": list(COMMANDS) if self._commanded else [], "events": events, "points": points,
         }  # fmt: skip
 
     def _say(self, told: Mapping[str, Any]) -> None:
@@ -116,7 +116,7 @@ class SecsGemServer:
             with contextlib.suppress(InputError):
                 if "written" in told:
                     self._written(told["written"], told["value"])
-                elif "command" in told:
+                elif "command" in told and self._commanded is not None:
                     self._commanded(told["command"])
 
 
