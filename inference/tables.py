@@ -14,9 +14,10 @@ from inference.graph import Graph
 from inference.limits import LOG_P_MAX
 from inference.windows import Floats
 
-__all__ = ["KNOTS", "Table", "block_maxima", "fit_table"]
+__all__ = ["KNOTS", "TABLE_FIELDS", "Table", "block_maxima", "fit_table"]
 
 KNOTS = 32
+TABLE_FIELDS = ("start", "width", "rise", "top", "tail")
 _LN10 = float(np.log(10.0))
 
 

@@ -23,11 +23,13 @@ _PASSIVE_MAX = 2_000  # pipes and ducts walked from one machine to the next
 
 
 class Finding(NamedTuple):
-    """What a detector found at one point; see `inference.diagnosis.Symptom` for the words of `direction`."""
+    """What a detector found at one point, or at a relation `of` points; see `inference.diagnosis.Symptom`."""
 
     point: str  # node/device/metric
     direction: str = ""
     share: float = 1.0
+    of: tuple[str, ...] = ()
+    sudden: bool = False
     value: float | None = None
     expected: float | None = None
 
@@ -55,17 +57,21 @@ class Diagnosis:
 
     def causes(self, findings: Iterable[Finding], *, language: str = "en") -> list[Cause]:
         """The most probable causes first; findings at points that the catalogue lacks are taken by their key."""
-        return diagnose(map(self._symptom, findings), self.graph, language=language)
+        graph = self.graph
+        return diagnose([self._symptom(one, graph) for one in findings], graph, language=language)
 
-    def _symptom(self, found: Finding) -> Symptom:
+    def _symptom(self, found: Finding, graph: Graph) -> Symptom:
         view = self._directory().by_key.get(found.point)
+        beside = graph.asset_of(found.of[0]) if view is None and found.of else ""
         return Symptom(
             point=found.point,
             point_class=view.point_class if view else "",
             brick=view.brick if view else "",
-            element=(view.element or "") if view else "",
+            element=(view.element or "") if view else beside,
             direction=found.direction,
             share=found.share,
+            of=found.of,
+            sudden=found.sudden,
             value=found.value,
             expected=found.expected,
         )

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from inference.runtime import Channel, Event
+from inference.runtime.symptoms import direction_of
 from twin.alarms.book import AlarmBook, Report
 from twin.alarms.classes import OWN_CLASSES, AlarmClass
 from twin.alarms.states import Alarm, Definition
@@ -24,8 +25,6 @@ SOURCE: Final = "detector"
 CLASS: Final = "anomaly"
 _RULES: Final = frozenset({"point", "device"})
 _BLAMED_SHARE = 0.15
-_DIRECTIONS = {1: "high", -1: "low", 0: ""}
-_FACTS = {"stuck": "stuck", "frozen": "stuck", "spikes": "spike", "clock": "clock"}
 
 
 class ScoreAlarms:
@@ -102,7 +101,10 @@ class ScoreAlarms:
         )  # fmt: skip
 
     def _causes(self, channels: list[Channel]) -> list[dict[str, Any]]:
-        findings = [Finding(one.key, direction=_direction(one), share=one.share) for one in channels]
+        findings = [
+            Finding(one.key, direction=direction_of(one), share=one.share, of=tuple(one.of), sudden=one.sudden)
+            for one in channels
+        ]
         found: list[dict[str, Any]] = msgspec.to_builtins(self._diagnosis.causes(findings))
         return found
 
@@ -120,14 +122,12 @@ def _key(asset: str) -> str:
     return f"{SOURCE}:{asset}:{CLASS}"
 
 
-def _direction(channel: Channel) -> str:
-    return _FACTS.get(channel.fact) or _DIRECTIONS[channel.direction]
-
-
 def _sentence(event: Event, cause: dict[str, Any] | None) -> str:
     device = event.asset.partition("/")[2]
     lead = event.channels[0] if event.channels else None
-    what = f"{device}: {lead.key.rsplit('/', 1)[-1]} {_direction(lead) or 'unusual'}" if lead else f"{device}: unusual"
+    what = (
+        f"{device}: {lead.key.rsplit('/', 1)[-1]} {direction_of(lead) or 'unusual'}" if lead else f"{device}: unusual"
+    )
     return f"{what}; probably {cause['title']}" if cause else what
 
 
@@ -136,7 +136,14 @@ def _detail(event: Event, causes: list[dict[str, Any]]) -> dict[str, Any]:
         "score": event.score,
         "since": iso(event.since_us),
         "channels": [
-            {"point": one.key, "id": one.point, "share": one.share, "score": one.score, "direction": _direction(one)}
+            {
+                "point": one.key,
+                "id": one.point,
+                "share": one.share,
+                "score": one.score,
+                "direction": direction_of(one),
+                "of": one.of,
+            }
             for one in event.channels
         ],
         "nearest": {"from": iso(event.nearest[0]), "to": iso(event.nearest[1])} if event.nearest else None,

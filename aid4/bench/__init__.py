@@ -92,11 +92,17 @@ def logs_command(seed: int, megabytes: float, repeats: int, files: tuple[Path, .
     help="Trained tiles, the live scorer, or a simulated park with a fault of each kind. Default: tiles and runtime.",
 )
 @click.option("--budget", default=0.02, show_default=True, help="park: false-alarm episodes per stream-day.")
-@click.option("--seed", default=7, show_default=True, help="park: one seed, one park.")
+@click.option("--seed", "seeds", multiple=True, default=(7,), show_default=True, help="park: one seed, one park.")
 @click.option("--trained", is_flag=True, help="park: also with models of the days learned, which takes minutes.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def detect_command(
-    streams: int, ticks: int, parts: tuple[str, ...], budget: float, seed: int, trained: bool, as_json: bool
+    streams: int,
+    ticks: int,
+    parts: tuple[str, ...],
+    budget: float,
+    seeds: tuple[int, ...],
+    trained: bool,
+    as_json: bool,
 ) -> None:
     """How long a tick of ten thousand detectors takes on one core, what they keep, and what they find in a park."""
     tell = (lambda _text: None) if as_json else click.echo
@@ -107,7 +113,7 @@ def detect_command(
     if "runtime" in parts:
         found["runtime"] = _call("aid4.bench.detect_runtime", "detect_runtime", streams=streams, ticks=ticks, tell=tell)
     if "park" in parts:
-        about = {"budget_per_day": budget, "seed": seed, "trained": trained}
+        about = {"budget_per_day": budget, "seeds": seeds, "trained": trained}
         found["park"] = _call("aid4.bench.park_alarms", "park_alarms", **about, tell=tell)
     found["ok"] = found["ok"] and all(found[part]["ok"] for part in ("runtime", "park") if part in found)
     _show(found, as_json)

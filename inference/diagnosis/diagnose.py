@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from inference.diagnosis.graph import Graph, Node, line_of
+from inference.diagnosis.graph import RELATION, Graph, Node, line_of
 from inference.diagnosis.rules import Generic, Rules, load_rules
 from inference.diagnosis.texts import Evidence, action_of, sentence, title_of
 from inference.diagnosis.weigh import BY_CHANCE, DIRECTIONS, Found, Scene, Symptom, Weighed
@@ -61,7 +61,8 @@ def _placed(symptom: Symptom) -> tuple[Node, Node]:
     """A point that the graph may lack, and its asset: the element it names, else its device."""
     device, _ = line_of(symptom.point)
     metric = symptom.point.rsplit("/", 1)[-1]
-    point = Node(id=symptom.point, kind="point", type=symptom.brick, name=metric, point_class=symptom.point_class)
+    kind = RELATION if symptom.of else symptom.brick
+    point = Node(id=symptom.point, kind="point", type=kind, name=metric, point_class=symptom.point_class)
     asset = symptom.element or f"asset:{device or symptom.point}"
     return point, Node(id=asset, kind="asset", type=symptom.element_type, name=device.rsplit("/", 1)[-1])
 
@@ -78,7 +79,8 @@ def _candidates(scene: Scene, rules: Rules) -> Iterator[Weighed]:
                 yield weighed
     lines = {over: list(_lines(scene, over, seen_at)) for over in ("point", "device", "gateway", "fed", "asset")}
     for generic in rules.generic:
-        for where, points in lines[generic.over]:
+        for where, line in lines[generic.over]:
+            points = [point for point in line if graph.nodes[point].type != RELATION]
             if weighed := _on_line(scene, generic, where, points):
                 yield weighed
 
@@ -106,7 +108,7 @@ def _lines(scene: Scene, over: str, assets: Sequence[str]) -> Iterator[tuple[str
 
 def _on_line(scene: Scene, generic: Generic, where: str, points: Sequence[str]) -> Weighed | None:
     """A line of one point is that point's own business; that of a changed operation needs company."""
-    if generic.over != "point" and len(points) < 2:
+    if not points or (generic.over != "point" and len(points) < 2):
         return None
     return scene.by_line(generic, where, points)
 

@@ -19,8 +19,9 @@ import msgspec
 
 from inference.diagnosis.roles import family_of, role_of
 
-__all__ = ["Edge", "Graph", "Node"]
+__all__ = ["RELATION", "Edge", "Graph", "Node"]
 
+RELATION = "relation"  # type of a node that is no point but what should hold between points; its name is its role
 HOPS_MAX = 3  # along feeds: a boiler, its pump, its coil, the room
 _REACHED_MAX = 500  # assets looked at up or down the line: a plant, not the whole park
 
@@ -129,6 +130,8 @@ class Graph:
     def role(self, point: str) -> str:
         """What a point is for its machine."""
         node = self.nodes[point]
+        if node.type == RELATION:
+            return node.name
         return role_of(node.name or point.rsplit("/", 1)[-1], node.point_class, node.type)
 
     def family(self, asset: str) -> str:

@@ -14,7 +14,7 @@ from wire.point_classes import POINT_CLASSES
 __all__ = ["Generic", "Rule", "Rules", "Sign", "load_rules"]
 
 _FILE = Path(__file__).with_name("rules.toml")
-Way = Literal["high", "low", "stuck", "gap", "spike", "noisy", "clock", "any", ""]
+Way = Literal["high", "low", "stuck", "gap", "spike", "noisy", "clock", "replay", "any", ""]
 _Share = Annotated[float, Meta(gt=0.0, lt=1.0)]
 _Prior = Annotated[float, Meta(gt=0.0, le=10.0)]
 
@@ -36,6 +36,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     on: tuple[str, ...]
     signs: tuple[Sign, ...]
     prior: _Prior = 1.0
+    sudden: _Prior = 1.0  # how much likelier what came from one moment to the next makes it
 
 
 class Generic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,11 +47,13 @@ class Generic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ways: tuple[Way, ...] = msgspec.field(name="is")
     p: _Share
     prior: _Prior
+    sudden: _Prior = 1.0
 
 
 class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file."""
 
+    relations: tuple[str, ...]  # the names of those in runtime/relations/relations.toml, which are roles here
     cause: tuple[Rule, ...]
     generic: tuple[Generic, ...]
 
@@ -66,7 +69,7 @@ def load_rules(file: Path = _FILE) -> Rules:
         found = msgspec.toml.decode(file.read_bytes(), type=Rules)
     except (OSError, msgspec.MsgspecError, ValueError) as error:
         raise ConfigError(str(error), file=str(file), fix="see the head of inference/diagnosis/rules.toml") from error
-    known = roles() | set(POINT_CLASSES)
+    known = roles() | set(POINT_CLASSES) | set(found.relations)
     for rule in found.cause:
         for where, names, allowed in (
             ("on", rule.on, families()),

@@ -17,15 +17,19 @@ __all__ = ["DIRECTIONS", "Found", "Scene", "Symptom", "Weighed"]
 
 BY_CHANCE = 0.05
 _LINE_POINTS_FULL = 6  # of a line that count fully; beyond, only the logarithm: they fall silent together
+_RELATION_P = 0.8  # that a relation shows when one of its sensors is wrong
+_ACCOUNTED = math.log(0.1)  # another way of running is accounted for in what a relation expects
 _NEGLIGIBLE = 0.08  # a share of the heaviest below which a channel is as usual
-DIRECTIONS = frozenset({"high", "low", "stuck", "gap", "spike", "noisy", "clock"})
+DIRECTIONS = frozenset({"high", "low", "stuck", "gap", "spike", "noisy", "clock", "replay"})
 
 
 class Symptom(msgspec.Struct, frozen=True, kw_only=True):
     """One finding of a detector or an alarm.
 
     `point`: its key, `node/device/metric`. `direction`: high, low (against normal), stuck, gap (silent), spike, noisy,
-    clock (its times are wrong); anything else means that it is not known. `share`: its part of the score, 0 to 1.
+    clock (its times are wrong), replay (it says what it said before); anything else means that it is not known.
+    `share`: its part of the score, 0 to 1. `of`: it is no point but a relation between these, and `point` is named
+    like the relation. `sudden`: it came from one moment to the next.
     `value`, `expected`: for the sentence a person reads.
     """
 
@@ -36,6 +40,8 @@ class Symptom(msgspec.Struct, frozen=True, kw_only=True):
     element: str = ""
     direction: str = ""
     share: float = 1.0
+    of: tuple[str, ...] = ()
+    sudden: bool = False
     value: float | None = None
     expected: float | None = None
 
@@ -91,6 +97,7 @@ class Scene:
         """A cause of the table at an asset; None when a sign that must be there is not, or nothing speaks for it."""
         score, found = math.log(rule.prior), list[Found]()
         explains: set[str] = set()
+        sudden = False
         for sign in rule.signs:
             points = self.points_at(asset, sign)
             hits = [point for point in points if self._fits(point, sign.ways)]
@@ -102,6 +109,8 @@ class Scene:
             score += told.weight
             found.append(told)
             explains.update(hits)
+            sudden = sudden or any(self.symptoms[hit].sudden for hit in hits)
+        score += math.log(rule.sudden) if sudden else 0.0
         own = set(self.graph.points_of(asset))
         if not explains & own:
             return None
@@ -120,8 +129,17 @@ class Scene:
         way = self.symptoms[hits[0]].direction
         score = score / 2 if way == "" else score
         told = Found(f"{rule.over}_{way or 'changed'}", hits[0], score, rule.ways, len(hits), len(points))
-        explains = frozenset(hits)
-        return Weighed(rule.name, where, math.log(rule.prior) + score, [told], explains)
+        beside = [one for one in self.symptoms.values() if one.of]
+        prior = math.log(rule.prior) + (
+            math.log(rule.sudden) if any(self.symptoms[hit].sudden for hit in hits) else 0.0
+        )
+        if rule.over == "asset" and any(self.graph.asset_of(one.point) == where for one in beside):
+            prior += _ACCOUNTED
+        if rule.over == "point":
+            mine = [one.point for one in beside if where in one.of]
+            score += sum(math.log(_RELATION_P / BY_CHANCE) * self.weight(one) for one in mine)
+            return Weighed(rule.name, where, prior + score, [told], frozenset([*hits, *mine]))
+        return Weighed(rule.name, where, prior + score, [told], frozenset(hits))
 
     def _tell(self, sign: Sign, points: Sequence[str], hits: Sequence[str]) -> Found:
         if hits:
@@ -143,6 +161,6 @@ class Scene:
         if symptom is None:
             return False
         way = symptom.direction
-        if way in ("gap", "clock"):  # what is silent, or has wrong times, says nothing about the machine
+        if way in ("gap", "clock", "replay"):  # what is silent, wrongly timed or old says nothing about the machine
             return way in ways
-        return way in ways or "any" in ways or (way == "" and "gap" not in ways and "clock" not in ways)
+        return way in ways or "any" in ways or (way == "" and not {"gap", "clock", "replay"} & set(ways))

@@ -19,6 +19,7 @@ __all__ = ["CHANNELS_MAX", "Channel", "Episode", "Episodes", "Event"]
 
 CHANNELS_MAX = 8  # of an explanation; more than that explain nothing
 _ALSO_MAX = 50
+_AGAIN_US = 12 * 3_600_000_000  # what begins anew at an asset within a shift has come back
 _TELL_AFTER_S = (300.0, 1_800.0, 7_200.0)  # what else joined in is told again so long after the opening
 
 
@@ -31,6 +32,8 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     score: float
     direction: int = 0
     fact: str = ""
+    sudden: bool = False  # it came from one row to the next, when the episode began
+    of: list[str] = []  # of a relation between points: their keys; `point` is the first of them
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +48,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     nearest: tuple[int, int] | None = None
     also: list[str] = []
     model: dict[str, str] | None = None
+    again: bool = False  # the same as one that was over a few hours ago: it has come back
 
 
 class Episode(msgspec.Struct):
@@ -53,11 +57,12 @@ class Episode(msgspec.Struct):
     asset: str
     since_us: int
     active_us: int  # when anything of it was last in alarm
-    lead: int  # slot
+    lead: int  # slot of a stream, or unit of a relation
     score: float
     also: list[str] = []
     joined_us: int = 0  # when an asset joined last
     told: int = 0  # how often it was told again
+    again: bool = False  # it was over, and has come back
 
 
 class Episodes:
@@ -68,21 +73,22 @@ class Episodes:
         self._explain = explain
         self.open: dict[str, Episode] = {}
         self._part_of: dict[str, str] = {}  # an asset of another one's episode -> the asset that leads it
+        self._over_us: dict[str, int] = {}  # when an asset's last episode was over
         self.opened = 0
 
     def step(
         self,
         now_us: int,
-        active: NDArray[np.bool_],
+        units: NDArray[np.intp],
         scores: Floats,
         asset_of: Callable[[int], str],
         related: Callable[[int, Episode], bool],
     ) -> list[Event]:
-        """One moment: `active` (slots,) in alarm, `scores` (slots,) −log10 p."""
+        """One moment: the `units` in alarm (slots of streams, or of relations) and their `scores`, −log10 p."""
         events: list[Event] = []
-        slots = np.flatnonzero(active)
-        for slot in slots[np.argsort(-scores[slots], kind="stable")].tolist():
-            events += self._heard(now_us, slot, asset_of(slot), float(scores[slot]), related)
+        for at in np.argsort(-scores, kind="stable").tolist():
+            unit = int(units[at])
+            events += self._heard(now_us, unit, asset_of(unit), float(scores[at]), related)
         for episode in list(self.open.values()):
             after_s = (now_us - episode.since_us) / 1e6
             if now_us - episode.active_us > self._merge_us:
@@ -114,12 +120,16 @@ class Episodes:
                 other.active_us = other.joined_us = now_us
                 self._part_of[asset] = other.asset
                 return [self._explain(other, "updated")]
-        episode = self.open[asset] = Episode(asset, now_us, now_us, slot, score)
+        again = now_us - self._over_us.get(asset, now_us - _AGAIN_US - 1) <= _AGAIN_US
+        episode = self.open[asset] = Episode(asset, now_us, now_us, slot, score, again=again)
         self.opened += 1
         return [self._explain(episode, "opened")]
 
     def _close(self, episode: Episode, now_us: int) -> Event:
         del self.open[episode.asset]
+        self._over_us[episode.asset] = now_us
+        for asset in [asset for asset, over_us in self._over_us.items() if now_us - over_us > _AGAIN_US]:
+            del self._over_us[asset]
         for asset in episode.also:
             self._part_of.pop(asset, None)
         return Event(

@@ -5,6 +5,7 @@
 | stuck | a stream that moves has rested four times longer than ever, by the clock or by what others of its device did |
 | frozen | all that moves of a device has rested four times longer than ever, and it goes on talking |
 | spikes | three times in an hour it leapt far beyond any step of it, and came back at once |
+| replay | a device says, moment after moment, what it said before (`runtime.replay`) |
 | clock | the times of a device's readings have left their usual distance from their arrival, and others' have not |
 
 A value at the end of its range (a closed valve, a sun that is down) rests by right, and so does one whose whole device
@@ -12,17 +13,22 @@ is at rest. A step that stays is learned as a step. In a stream's first day the 
 time a fact begins to hold, that stream's bounds double, and come back over weeks: no stream cries every day.
 """
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from inference.runtime.intake import Chunk
+from inference.runtime.replay import Replays
+from inference.runtime.settings import Settings, Stream
 from inference.windows import Floats
 
-__all__ = ["FACTS", "Facts"]
+__all__ = ["FACTS", "Facts", "facts_of"]
 
-FACTS = ("stuck", "frozen", "spikes", "clock")
+FACTS = ("stuck", "frozen", "replay", "spikes", "clock")
 _FAR = np.iinfo(np.int64).min // 2
 _STUCK_US_MIN, _REST_RATIO, _PACE_RATIO, _CHANGES_MIN = 300_000_000, 4.0, 60.0, 50
+_COMPANY_RATIO = 3.0  # what others did meanwhile says more than the clock
 _MATES_MIN = 60.0  # changes of the others while it rested
 _FROZEN_US_MIN = 900_000_000
 _EDGE_SHARE = 0.01  # of the range: nearer to its ends a value rests by right
@@ -70,7 +76,8 @@ class Facts:
             np.zeros(count, np.int64),
             np.zeros(count, np.int64),
         )
-        self.stuck, self.frozen, self.spikes, self.clock = (np.zeros(count, bool) for _ in range(4))
+        self.stuck, self.frozen, self.spikes, self.clock, self.replay = (np.zeros(count, bool) for _ in range(5))
+        self.replays = Replays(assets)
 
     def arrive(self, slot: NDArray[np.intp], ts_us: NDArray[np.int64], arrived_us: int) -> None:
         """Readings came now: how far are their times from it? The last one of each stream in the batch counts."""
@@ -88,7 +95,7 @@ class Facts:
 
     def flags(self) -> NDArray[np.bool_]:
         """Streams of which any fact holds, but for those that ring nothing."""
-        found: NDArray[np.bool_] = (self.stuck | self.frozen | self.spikes | self.clock) & self._rings
+        found: NDArray[np.bool_] = (self.stuck | self.frozen | self.spikes | self.clock | self.replay) & self._rings
         return found
 
     def name(self, slot: int) -> str:
@@ -104,6 +111,7 @@ class Facts:
         if len(chunk.slot):
             order = np.lexsort((chunk.ts_us, chunk.slot))
             self._follow(chunk.take(order))
+            self.replays.take(chunk)
         self._judge(cut_us)
 
     def _follow(self, chunk: Chunk) -> None:
@@ -201,6 +209,7 @@ class Facts:
             share = np.bincount(self._node, off & told) / np.maximum(np.bincount(self._node, told), 1)
             off = off & (share[self._node] < 0.5)  # all of a gateway's: its own clock, which others watch
         self.clock = off
+        self.replay = learned & self.replays.active[self._asset] & (self.changes >= _CHANGES_MIN)
         self._widen((self.stuck | self.frozen | self.spikes) & ~before, cut_us)
 
     def _widen(self, begun: NDArray[np.bool_], cut_us: int) -> None:
@@ -226,7 +235,7 @@ class Facts:
         rest = self.last_us - self.changed_us
         pace = (self.changed_us - self.began_us) / np.maximum(self.changes, 1)
         bound = np.maximum(_STUCK_US_MIN, np.maximum(_REST_RATIO * self.rest_us, _PACE_RATIO * pace)) * self.wide
-        company = np.maximum(_MATES_MIN, _REST_RATIO * self.mates_rest) * self.wide
+        company = np.maximum(_MATES_MIN, _COMPANY_RATIO * self.mates_rest) * self.wide
         long = (rest > bound) | ((self.mates - self.mates_then > company) & (rest > _STUCK_US_MIN))
         moves = self.changes >= _CHANGES_MIN
         edge = _EDGE_SHARE * (self.high - self.low)
@@ -241,3 +250,13 @@ class Facts:
         still = self.stuck & (rest > 0)  # once stuck, until it moves
         found: NDArray[np.bool_] = moves & self._speaks(cut_us) & (inside & long & (lively | alone) | still)
         return found
+
+
+def facts_of(streams: Sequence[Stream], assets: Mapping[str, int], settings: Settings) -> Facts:
+    """Of these streams; `assets` numbers their devices."""
+    nodes: dict[str, int] = {}
+    node_of = [nodes.setdefault(one.key.partition("/")[0], len(nodes)) for one in streams]
+    periods = np.array([np.nan if one.period_s is None else one.period_s for one in streams], np.float64)
+    rings = np.array([one.alarms for one in streams], bool)
+    at = np.array([assets[one.asset] for one in streams], np.intp)
+    return Facts(at, np.array(node_of, np.intp), periods, rings, round(settings.guard_learn_h * 3.6e9))

@@ -22,7 +22,7 @@ from inference.novelty import slots_of
 from inference.runtime.keeping import Arrays, arrays_of, grown
 from inference.runtime.reference import BLOCKS, BlockReference
 from inference.runtime.settings import Settings, Stream
-from inference.tables import Table
+from inference.tables import TABLE_FIELDS, Table
 from inference.windows import Floats
 
 __all__ = ["BLOCK_ROWS", "OnlineGroup", "RowScores"]
@@ -51,13 +51,18 @@ _OWN = (
         "_blocks",
         "_active_rows",
         "_before",
+        "_before_row",
         "_falls",
         "_bank",
         "_bank_ts",
         "_first",
+        "_stepped",
     ),
 )
-_TABLE = ("start", "width", "rise", "top", "tail")
+_STEP = FEATURES.index("step")
+_SPREADS = [FEATURES.index("spread16"), FEATURES.index("spread64")]
+_PLACES = [FEATURES.index(name) for name in ("mean4", "away16", "away64", "calendar4", "calendar16", "calendar64")]
+_SUDDEN, _SUDDEN_ROWS, _NOISY_BY = 3.0, 10, 0.3  # decades of a step; rows around a beginning; decades beyond the level
 _LEVELS = [FEATURES.index("value"), FEATURES.index("mean4")]
 
 
@@ -98,7 +103,7 @@ class OnlineGroup:
         self.row_s, self.settings = row_s, settings
         self.policy = AlarmPolicy(budget_per_day=settings.budget_per_day, block_rows=BLOCK_ROWS, row_s=row_s)
         self.streams: list[Stream] = []
-        self._rows = self._first = self._active_rows = self._falls = np.zeros(0, np.int64)
+        self._rows = self._first = self._stepped = self._active_rows = self._falls = np.zeros(0, np.int64)
         self._make(0)
 
     def add(self, streams: Sequence[Stream]) -> None:
@@ -119,7 +124,7 @@ class OnlineGroup:
     def step(self, row: int, values: Floats, known: Bools) -> RowScores:
         """Score row number `row` (of the day of 1970): `values` (streams,), `known` false where there is none."""
         end_us = round((row + 1) * self.row_s * 1e6)
-        values, known = self._rates(values, known)
+        values, known = self._rates(row, values, known)
         both, full = self._features(values, known, end_us / 1e6)
         judged = self._reference.judge(both)
         log_p = np.maximum(judged[:, :_SIDES], judged[:, _SIDES : 2 * _SIDES])
@@ -130,6 +135,8 @@ class OnlineGroup:
         fused = np.stack([(rare + _AGREEMENT * new) / (1.0 + _AGREEMENT), np.maximum(rare, long)], axis=1)
         most = np.log10(np.minimum(self._fusion.count, BLOCKS) + 1.0) + _BEYOND
         score = np.clip(self._fusion.judge(fused).max(axis=1) - _TWO_READINGS, 0.0, most)
+        self._stepped = np.where(known & (log_p[:, _STEP] >= _SUDDEN), row, self._stepped)
+        self._unsteady = log_p[:, _SPREADS].max(axis=1) > np.maximum(log_p[:, _PLACES].max(axis=1) + _NOISY_BY, _SUDDEN)
         self._first = np.where((self._first < 0) & known, row, self._first)
         self._rows += known
         learned = (self._first >= 0) & ((row - self._first) * self.row_s >= self.settings.learn_h * 3600.0)
@@ -153,6 +160,14 @@ class OnlineGroup:
             away = middle - self._state["slot_mean"][slot].mean()
         return int(np.sign(away))
 
+    def sudden(self, slot: int, since_us: int) -> bool:
+        """Whether a stream stepped about then as it never does."""
+        return bool(abs(self._stepped[slot] - since_us / 1e6 / self.row_s) <= _SUDDEN_ROWS)
+
+    def noisy(self, slot: int) -> bool:
+        """Whether it is unsteady now rather than away from where it should be."""
+        return bool(self._unsteady[slot])
+
     def parts(self) -> list[tuple[str, Arrays]]:
         """All state as arrays over streams; writing into them changes the state."""
         count, tables = len(self.streams), self.alarms.drift.tables
@@ -166,7 +181,7 @@ class OnlineGroup:
         found = [("state", self._state), ("own", own), ("drift", arrays_of(self.alarms.drift, count))]
         found += [(name, arrays_of(thing, count)) for name, thing in things.items()]
         if tables:
-            columns = {name: np.stack([getattr(one, name) for one in tables.values()]) for name in _TABLE}
+            columns = {name: np.stack([getattr(one, name) for one in tables.values()]) for name in TABLE_FIELDS}
             found.append(("tables", {"which": np.array(list(tables)), **columns}))
         return found
 
@@ -181,7 +196,7 @@ class OnlineGroup:
         tables = saved.get("tables", {})
         for at, which in enumerate(tables.get("which", np.zeros(0)).tolist()):
             if rows[which] >= 0:
-                self.alarms.drift.tables[int(rows[which])] = Table(*(tables[name][at] for name in _TABLE))
+                self.alarms.drift.tables[int(rows[which])] = Table(*(tables[name][at] for name in TABLE_FIELDS))
 
     def nearest(self, slot: int) -> tuple[int, int] | None:
         """From when to when the stream looked most like now, among one window for each hour of the day."""
@@ -201,12 +216,14 @@ class OnlineGroup:
         self._extremes = _Extremes(streams)
         self.alarms = Alarms(self.policy, streams, 0)
         self._rows, self._active_rows = np.zeros(streams, np.int64), np.zeros(streams, np.int64)
-        self._first = np.full(streams, -1, np.int64)
+        self._first, self._stepped = np.full(streams, -1, np.int64), np.full(streams, -1, np.int64)
+        self._unsteady = np.zeros(streams, bool)
         self._peaks = np.full((streams, _COLUMNS), -np.inf, np.float32)
         self._fused = np.full((streams, 2), -np.inf, np.float32)
         self._held = np.full((streams, _HELD_BLOCKS, _COLUMNS + 2), -np.inf, np.float32)
         self._blocks = np.zeros(streams, np.int64)
         self._before = np.full(streams, np.nan)
+        self._before_row = np.full(streams, -1, np.int64)
         self._falls = np.zeros(streams, np.int64)
         self._bank = np.zeros((streams, _BANK_SLOTS, _BANK_ROWS), np.float32)
         self._bank_ts = np.zeros((streams, _BANK_SLOTS), np.int64)
@@ -214,12 +231,13 @@ class OnlineGroup:
         self._rings = np.array([one.alarms for one in self.streams], bool)
         self._offset = np.array([zlib.crc32(one.key.encode()) % BLOCK_ROWS for one in self.streams], np.int64)
 
-    def _rates(self, values: Floats, known: Bools) -> tuple[Floats, Bools]:
-        """Counters as what they rose in the row; a counter that was reset says nothing in that row."""
+    def _rates(self, row: int, values: Floats, known: Bools) -> tuple[Floats, Bools]:
+        """Counters as what they rose in the row; reset, or after a silence, they say nothing in that row."""
         rise = values - self._before
         self._falls += known & (rise < 0)
+        rate_known = known & (rise >= 0) & (self._before_row == row - 1)
         self._before = np.where(known, values, self._before)
-        rate_known = known & (rise >= 0)
+        self._before_row = np.where(known, row, self._before_row)
         return np.where(self._counts, np.where(rate_known, rise, 0.0), values), np.where(
             self._counts, rate_known, known
         )

@@ -4,7 +4,7 @@ What it says depends on the readings and their own times alone, so agent and twi
 stream did, and simulated days may pass in seconds. One thread; memory is bounded by the number of streams.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -13,12 +13,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from inference.runtime.answers import Part, score_table
-from inference.runtime.episodes import CHANNELS_MAX, Channel, Episode, Episodes, Event
-from inference.runtime.facts import Facts
+from inference.runtime.episodes import Episode, Episodes, Event
+from inference.runtime.explain import FACT_SCORE, RELATION_UNITS, channels_of
+from inference.runtime.facts import facts_of
 from inference.runtime.intake import Chunk, Intake
 from inference.runtime.keeping import arrays_of, pack, restored, unpack
 from inference.runtime.lane import Lane
 from inference.runtime.online import OnlineGroup, RowScores
+from inference.runtime.relations.watch import Relations
 from inference.runtime.rows import RowMaker
 from inference.runtime.settings import Settings, Stream, row_s_of
 from inference.runtime.trained import Model, TrainedModel, match
@@ -28,7 +30,6 @@ from wire.errors import InputError
 __all__ = ["FACT_SCORE", "STREAMS_MAX", "Scorer"]
 
 STREAMS_MAX = 50_000
-FACT_SCORE = 6.0  # decades that a plain fact counts as: above any budget
 _VERSION = 2
 _LINK_US = 900_000_000  # along a link a cause is felt at once
 
@@ -46,7 +47,8 @@ class Scorer:
         self._assets: dict[str, int] = {}
         self._makes: dict[str, set[str]] = {}  # of an asset: what it measures tells its make
         self._intake = Intake()
-        self._facts = _facts_of([], self._assets, self.settings)
+        self._facts = facts_of([], self._assets, self.settings)
+        self._relations = Relations(self.settings)
         self._episodes = Episodes(self.settings, self._explain)
         self._events: list[Event] = []
         self._score: Floats = np.zeros(0)
@@ -91,6 +93,7 @@ class Scorer:
             lane.add([self._streams[slot] for slot in slots], slots)
             self._local[slots] = np.arange(first, first + len(slots))
             self._lane_of[slots] = row_s
+        self._relations.watch(self._streams)
         self._recall(fresh)
         self._arm()
         return len(fresh)
@@ -152,10 +155,11 @@ class Scorer:
 
     def feedback(self, keys: Iterable[str], accepted: bool) -> dict[str, float]:
         """The operator's verdict on an alarm of these streams: the thresholds that now hold, in decades."""
-        found = {}
+        found: dict[str, float] = {}
         for key in keys:
             slot = self._keys.get(key)
             if slot is None:
+                found |= self._relations.feedback(key, accepted)
                 continue
             lane = self._lanes[float(self._lane_of[slot])]
             found[key] = lane.group.alarms.feedback(int(self._local[slot]), accepted)
@@ -176,6 +180,7 @@ class Scorer:
         """Counters for people who watch the watcher."""
         return {
             "streams": len(self._streams),
+            "relations": len(self._relations.places),
             "models": len(self._trained),
             "rows": self.rows_scored,
             "waiting": self._intake.waiting,
@@ -198,11 +203,13 @@ class Scorer:
                 groups[f"{row_s:g}:{name}"] = arrays
             groups[f"{row_s:g}:rows"] = arrays_of(lane.maker, len(lane.slots))
             meta["tables"][f"{row_s:g}"] = [[one.key for one in lane.group.streams], lane.maker.row]
+        groups |= {f"relations:{name}": arrays for name, arrays in self._relations.keep().items()}
+        meta["relations"] = self._relations.meta()
         groups["facts"] = arrays_of(self._facts, len(self._streams))
         groups |= {_model_key(trained.model): trained.keep() for trained, _ in self._trained}
         meta["streams"] = [one.key for one in self._streams]
         meta["episodes"] = [
-            {**msgspec.to_builtins(episode), "lead": self._streams[episode.lead].key}
+            {**msgspec.to_builtins(episode), "lead": self._name(episode.lead)}
             for episode in self._episodes.open.values()
         ]
         return pack(meta, groups)
@@ -225,10 +232,11 @@ class Scorer:
             new = np.zeros(count, old.dtype)
             new[:before] = old
             setattr(self, name, new)
-        facts = _facts_of(self._streams, self._assets, self.settings)
+        facts = facts_of(self._streams, self._assets, self.settings)
         names = [name for name in arrays_of(self._facts, before) if not name.startswith("_")]
         for name in names:
             getattr(facts, name)[:before] = getattr(self._facts, name)
+        facts.replays.go_on(self._facts.replays)
         self._facts = facts
 
     def _arm(self) -> None:
@@ -267,13 +275,31 @@ class Scorer:
                 parts.append(self._note(lane.slots, said.score, said, facts))
         for trained, maker in self._trained:
             parts += self._score_trained(trained, maker, chunk, cut_us, facts)
-        active = self._row_active | facts
-        if active.any() or self._episodes.open:
+        self._relations.take(chunk, cut_us)
+        slots, places = np.flatnonzero(self._row_active | facts), np.flatnonzero(self._relations.active)
+        if len(slots) or len(places) or self._episodes.open:
             scores = np.where(facts, np.maximum(self._score, FACT_SCORE), self._score)
-            self._events += self._episodes.step(
-                cut_us, active, scores, lambda at: self._streams[at].asset, self._related
-            )
+            units = np.concatenate([slots, places + RELATION_UNITS])
+            told = np.concatenate([scores[slots], self._relations.score[places]])
+            self._events += self._episodes.step(cut_us, units, told, self._asset_of, self._related)
         return parts
+
+    def _asset_of(self, unit: int) -> str:
+        return self._streams[self._slot(unit)].asset
+
+    def _name(self, unit: int) -> str:
+        if unit >= RELATION_UNITS:
+            return self._relations.places[unit - RELATION_UNITS].key
+        return self._streams[unit].key
+
+    def _slot(self, unit: int) -> int:
+        """The stream that stands for a unit: of a relation the first of its channels."""
+        return self._relations.places[unit - RELATION_UNITS].own[0] if unit >= RELATION_UNITS else unit
+
+    def _unit(self, name: str) -> int:
+        """By name; -1 where nothing is called so."""
+        slot = self._keys.get(name)
+        return slot if slot is not None else next((at + RELATION_UNITS for at in self._relations.named(name)), -1)
 
     def _score_trained(
         self, trained: TrainedModel, maker: RowMaker, chunk: Chunk, cut_us: int, facts: NDArray[np.bool_]
@@ -289,16 +315,7 @@ class Scorer:
             if trained.model.mode == "shadow":
                 continue
             scores = trained.channel_scores(said.score)[have]
-            if trained.is_asset:
-                lead = scores >= scores.max(initial=0.0)
-                wide = RowScores(
-                    said.ts_us, scores, np.repeat(said.known, have.sum()), said.active & lead, said.opened & lead,
-                    np.repeat(said.regime, have.sum()),
-                )  # fmt: skip
-            else:
-                wide = RowScores(
-                    said.ts_us, scores, said.known[have], said.active[have], said.opened[have], said.regime[have]
-                )
+            wide = trained.by_channel(said, scores, have)
             parts.append(self._note(trained.slots[have], scores, wide, facts))
         return parts
 
@@ -316,47 +333,39 @@ class Scorer:
         return Part(slots[told], said.ts_us, shown[told], (said.active | fact)[told])
 
     def _related(self, slot: int, episode: Episode) -> bool:
-        """Fed by or feeding what has just opened; or of the same make, with the same quantity."""
-        stream, lead = self._streams[slot], self._streams[episode.lead]
+        """Fed by or feeding what has just opened; or of the same make, with the same quantity, the same way."""
+        stream, lead = self._streams[self._slot(slot)], self._streams[self._slot(episode.lead)]
         if lead.asset in self._links.get(stream.asset, ()):
             return self._intake.cut_us - episode.since_us <= _LINK_US
         if not stream.point_class or stream.point_class != lead.point_class:
             return False
-        return self._makes[stream.asset] == self._makes[lead.asset]
+        return self._makes[stream.asset] == self._makes[lead.asset] and self._way(slot) == self._way(episode.lead)
 
     def _explain(self, episode: Episode, kind: Literal["opened", "updated"]) -> Event:
-        """Which channels of the asset it is, by the squares of their scores, and when it looked like this before."""
-        slots = np.array([at for at, one in enumerate(self._streams) if one.asset == episode.asset], np.intp)
-        facts = self._facts.flags()[slots]
-        scores = np.where(facts, np.maximum(self._score[slots], FACT_SCORE), self._score[slots])
-        weight = scores**2
-        share = weight / max(float(weight.sum()), 1e-12)
-        best = np.argsort(-share, kind="stable")[:CHANNELS_MAX]
-        channels = [
-            Channel(
-                point=self._streams[slots[at]].id, key=self._streams[slots[at]].key, share=round(float(share[at]), 4),
-                score=round(float(scores[at]), 3), direction=self._direction(int(slots[at])),
-                fact=self._facts.name(int(slots[at])),
-            )
-            for at in best.tolist() if share[at] >= 0.01
-        ]  # fmt: skip
-        lead = self._lane(episode.lead)
-        model = next(
-            (one for one, _ in self._trained if episode.lead in one.slots and one.model.mode != "shadow"), None
+        """What it rests on now, and when it looked like this before."""
+        channels = channels_of(
+            episode.asset, self._streams, self._score, self._facts, self._relations, self._lane, episode.since_us
         )
+        slot = self._slot(episode.lead)
+        group, local = self._lane(slot)
+        model = next((one for one, _ in self._trained if slot in one.slots and one.model.mode != "shadow"), None)
         return Event(
             kind=kind, asset=episode.asset, ts_us=self._intake.cut_us, since_us=episode.since_us,
-            score=round(max(episode.score, float(scores.max(initial=0.0))), 3), channels=channels,
-            nearest=lead[0].nearest(lead[1]), also=list(episode.also),
+            score=round(max([episode.score, *(one.score for one in channels)]), 3), channels=channels,
+            nearest=group.nearest(local), also=list(episode.also), again=episode.again,
             model={"id": model.model.name, "version": model.model.version} if model is not None else None,
         )  # fmt: skip
 
     def _lane(self, slot: int) -> tuple[OnlineGroup, int]:
         return self._lanes[float(self._lane_of[slot])].group, int(self._local[slot])
 
-    def _direction(self, slot: int) -> int:
-        group, local = self._lane(slot)
-        return group.direction(local)
+    def _way(self, unit: int) -> tuple[str, int]:
+        """Which plain fact holds of a unit, else which way it left normal."""
+        if unit >= RELATION_UNITS:
+            return "", self._relations.direction(unit - RELATION_UNITS)
+        group, local = self._lane(unit)
+        fact = self._facts.name(unit)
+        return fact, 0 if fact else group.direction(local)
 
     def _recall(self, fresh: Sequence[Stream]) -> None:
         """Give new streams what a saved state knows of them."""
@@ -377,22 +386,15 @@ class Scorer:
         rows = np.array([self._keys[key] if key in news else -1 for key in keys], np.intp)
         saved = {name: value for name, value in self._saved.get("facts", {}).items() if not name.startswith("_")}
         restored(self._facts, len(self._streams), rows, saved)
-        found = [
-            msgspec.convert({**one, "lead": self._keys[one["lead"]]}, Episode)
-            for one in self._saved_meta.get("episodes", []) if one["lead"] in news
-        ]  # fmt: skip
+        of_relations = {n.partition(":")[2]: v for n, v in self._saved.items() if n.startswith("relations:")}
+        self._relations.recall(of_relations, self._saved_meta.get("relations", {}), new=True)
+        waiting = self._saved_meta.pop("episodes", [])
+        told = [(self._unit(one["lead"]), one) for one in waiting]
+        found = [msgspec.convert({**one, "lead": unit}, Episode) for unit, one in told if unit >= 0]
+        self._saved_meta["episodes"] = [one for unit, one in told if unit < 0]
         self._episodes.restore(found)
         self._events += [self._explain(episode, "updated") for episode in found]
 
 
 def _model_key(model: Model) -> str:
     return f"model:{model.name}@{model.version}"
-
-
-def _facts_of(streams: Sequence[Stream], assets: Mapping[str, int], settings: Settings) -> Facts:
-    nodes: dict[str, int] = {}
-    node_of = [nodes.setdefault(one.key.partition("/")[0], len(nodes)) for one in streams]
-    periods = np.array([np.nan if one.period_s is None else one.period_s for one in streams], np.float64)
-    rings = np.array([one.alarms for one in streams], bool)
-    at = np.array([assets[one.asset] for one in streams], np.intp)
-    return Facts(at, np.array(node_of, np.intp), periods, rings, round(settings.guard_learn_h * 3.6e9))

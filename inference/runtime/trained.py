@@ -79,6 +79,18 @@ class TrainedModel:
         found: Floats = scores[0] * self.share / max(float(self.share.max(initial=0.0)), 1e-12)
         return found
 
+    def by_channel(self, said: RowScores, scores: Floats, have: NDArray[np.bool_]) -> RowScores:
+        """What a row said, channel by channel of those that are known; of an asset the foremost channel is in alarm."""
+        if not self.is_asset:
+            return RowScores(
+                said.ts_us, scores, said.known[have], said.active[have], said.opened[have], said.regime[have]
+            )
+        lead, count = scores >= scores.max(initial=0.0), int(have.sum())
+        return RowScores(
+            said.ts_us, scores, np.repeat(said.known, count), said.active & lead, said.opened & lead,
+            np.repeat(said.regime, count),
+        )  # fmt: skip
+
     def keep(self) -> dict[str, NDArray[Any]]:
         """Its state as arrays."""
         own = {"ring": self.ring, "seen": self.seen}

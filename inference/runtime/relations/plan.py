@@ -1,0 +1,79 @@
+"""Which relations a set of streams has: one for every device whose points have the roles that it needs."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from inference.diagnosis.roles import role_of
+from inference.runtime.relations.table import Relation, load_relations
+from inference.runtime.settings import Stream
+
+__all__ = ["NOWHERE", "Place", "plan"]
+
+NOWHERE = -1  # of an input that this device does without
+PEERS_LEAST = 2
+
+
+class Place(NamedTuple):
+    """One relation at one device: the slot of each input (of `peers`, the slots of its make), and what it rests on."""
+
+    relation: Relation
+    asset: str
+    slots: tuple[int, ...]
+    peers: tuple[int, ...]  # slots of the same role of its make, itself first; empty where no input asks for them
+
+    @property
+    def key(self) -> str:
+        """Named like a point of its device."""
+        return f"{self.asset}/{self.relation.name}"
+
+    @property
+    def own(self) -> list[int]:
+        """The slots of its own device, the leading one first."""
+        pairs = zip(self.relation.inputs, self.slots, strict=True)
+        return list(dict.fromkeys(slot for one, slot in pairs if one.scope == "own" and slot >= 0))
+
+
+def plan(streams: Sequence[Stream]) -> list[Place]:
+    """All relations there are, by relation and device, in the order of the streams."""
+    devices: dict[str, dict[str, int]] = {}
+    metrics: defaultdict[str, list[str]] = defaultdict(list)
+    site: dict[str, int] = {}
+    for slot, stream in enumerate(streams):
+        metric = stream.key.rpartition("/")[2]
+        role = role_of(metric, stream.point_class)
+        devices.setdefault(stream.asset, {}).setdefault(role, slot)
+        metrics[stream.asset].append(metric)
+    makes: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
+    for asset, names in metrics.items():
+        makes[tuple(sorted(names))].append(asset)
+    weather = [of for of in devices.values() if "irradiance" in of and "wind_speed" in of]
+    for of in weather:
+        site |= {"irradiance": of["irradiance"]} if "irradiance" not in site else {}
+        outside = of.get("outside_temperature", of.get("temperature"))
+        if outside is not None:
+            site.setdefault("outside_temperature", outside)
+    alike = {asset: others for others in makes.values() for asset in others}
+    places: list[Place] = []
+    for relation in load_relations():
+        for asset, of in devices.items():
+            place = _place(relation, asset, of, site, [devices[one] for one in alike[asset]])
+            if place is not None:
+                places.append(place)
+    return places
+
+
+def _place(
+    relation: Relation, asset: str, of: Mapping[str, int], site: Mapping[str, int], make: Sequence[Mapping[str, int]]
+) -> Place | None:
+    slots: list[int] = []
+    peers: tuple[int, ...] = ()
+    for one in relation.inputs:
+        slot = (site if one.scope == "site" else of).get(one.role, NOWHERE)
+        if one.scope == "peers" and slot >= 0:
+            peers = (slot, *(other[one.role] for other in make if other.get(one.role, slot) != slot))
+            slot = slot if len(peers) >= PEERS_LEAST else NOWHERE
+        if slot < 0 and not one.optional:
+            return None
+        slots.append(slot)
+    return Place(relation, asset, tuple(slots), peers)
