@@ -142,7 +142,7 @@ async def test_the_code_of_a_device_opens_its_page(park: Any) -> None:
     answer = await park.client.get("/api/v1/devices/meter/qr.svg", params={"base": "https://twin.example/"})
     assert answer.headers["content-type"] == "image/svg+xml"
     url = device_url("https://twin.example/", "gw/meter")
-    assert url == "https://twin.example/#/commissioning/gw/meter"
+    assert url == "https://twin.example/commissioning/gw/meter"
     assert answer.content == qr_svg(url)
     assert modules(answer.text) == independent(url), "the drawn squares are those of the standard's matrix"
     refused = await park.client.get("/api/v1/devices/meter/qr.svg", params={"base": "javascript:alert(1)"})

@@ -1,6 +1,6 @@
 """Labels for devices: a QR code that opens the device's page on a phone, as SVG, and a sheet of them as PDF.
 
-The code holds the address of the page: `<where the twin answers>/#/commissioning/<node>/<device>`. Error correction is
+The code holds the address of the page: `<where the twin answers>/commissioning/<node>/<device>`. Error correction is
 level M, which stands dirt on 15 % of a label; at 20 mm a module of it is half a millimetre, enough for any phone.
 """
 
@@ -24,7 +24,7 @@ def device_url(base: str, device: str) -> str:
     parts = urllib.parse.urlsplit(base)
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise InputError(f"{base[:80]!r} is no address", field="base", fix="write https://twin.example")
-    url = f"{base.rstrip('/')}/#/commissioning/{urllib.parse.quote(device)}"
+    url = f"{base.rstrip('/')}/commissioning/{urllib.parse.quote(device)}"
     if len(url) > _URL_CHARS_MAX:
         raise InputError("the address is too long for a label", field="base", fix="use a shorter name for the twin")
     return url

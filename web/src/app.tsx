@@ -20,6 +20,7 @@ const FlightsView = lazyView(() => import("./flights"));
 const AccountView = lazyView(() => import("./access"));
 const ExploreView = lazyView(() => import("./explore"));
 const ReportsView = lazyView(() => import("./reports"));
+const CommissioningView = lazyView(() => import("./commissioning"));
 const ShiftView = lazyView(() => import("./shift"));
 const ModelView = lazyView(() => import("./model"));
 const PlanView = lazyView(() => import("./plan"));
@@ -69,6 +70,8 @@ function CurrentView() {
       return <ReportsView />;
     case "shift":
       return <ShiftView />;
+    case "commissioning":
+      return <CommissioningView device={now.device} />;
     case "model":
       return <ModelView />;
     case "plan":

@@ -10,6 +10,7 @@ import "../styles/access.css";
 
 const WAYS: { to: Route; text: Key; icon: IconName; right: access.Right }[] = [
   { to: { view: "shift" }, text: "view.shift", icon: "log", right: "view" },
+  { to: { view: "commissioning", device: null }, text: "view.commissioning", icon: "check", right: "view" },
   { to: { view: "reports" }, text: "view.reports", icon: "report", right: "view" },
   { to: { view: "explore" }, text: "view.explore", icon: "explore", right: "ask" },
   { to: { view: "account", tab: "me" }, text: "access.account", icon: "people", right: "view" },

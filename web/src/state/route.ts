@@ -13,6 +13,7 @@ export type Route =
   | { view: "schedule"; task: string | null }
   | { view: "flights"; id: string | null; scan: boolean }
   | { view: "explore" | "reports" | "shift" }
+  | { view: "commissioning"; device: string | null }
   | { view: "account"; tab: AccountTab }
   | { view: "place"; id: string }
   | { view: "device"; node: string; device: string }
@@ -55,6 +56,7 @@ export function parse(pathname: string, query: URLSearchParams): Route {
   if (view === "trends") return { view, points: ids(query.get("points")) };
   if (view === "nodes" || view === "browse" || view === "alarms") return { view };
   if (view === "explore" || view === "reports" || view === "shift") return { view };
+  if (view === "commissioning") return { view, device: a && b ? `${a}/${b}` : null };
   if (view === "account") return { view, tab: ACCOUNT_TABS.find((one) => one === a) ?? "me" };
   const seen = sceneView(view);
   if (seen) return { view: seen, ...readScene(query) };
@@ -72,6 +74,8 @@ export function path(to: Route): string {
       return "/";
     case "account":
       return to.tab === "me" ? "/account" : `/account/${to.tab}`;
+    case "commissioning":
+      return `/commissioning${to.device ? `/${to.device.split("/").map(encodeURIComponent).join("/")}` : ""}`;
     case "place":
       return `/place/${encodeURIComponent(to.id)}`;
     case "device":
