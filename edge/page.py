@@ -30,6 +30,7 @@ import pyarrow as pa
 from wire.errors import ConfigError
 from wire.quality import names
 from wire.schemas import READINGS, STATES
+from wire.units import UNITS
 
 if TYPE_CHECKING:
     from edge.batcher import Batcher
@@ -72,7 +73,7 @@ class Newest:
         points = self._catalogue.points
         found = [(points[id_], *now) for id_, now in self._found.items() if id_ < len(points)]
         return sorted(
-            Row(point.key, _json_safe(value), point.unit, point.label, ts_us, names(quality))
+            Row(point.key, _json_safe(value), _shown(point.unit), point.label, ts_us, names(quality))
             for point, value, ts_us, quality in found
         )
 
@@ -196,6 +197,11 @@ def _handler(document: Callable[[], bytes], password: str) -> type[BaseHTTPReque
             """A gateway's log is for what is wrong."""
 
     return Handler
+
+
+def _shown(unit: str) -> str:
+    """°C for Cel; a unit that is not in the table is shown by its code."""
+    return UNITS[unit].label if unit in UNITS else unit
 
 
 def _json_safe(value: Any) -> float | str | None:

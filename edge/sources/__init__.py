@@ -58,6 +58,8 @@ BUILT_IN = {
     "remote-id": "edge.sources.remote_id:SOURCE",
     "replay": "edge.sources.replay:SOURCE",
     "sparkplug": "edge.sources.sparkplug:SOURCE",
+    "host": "edge.sources.host:SOURCE",
+    "onewire": "edge.sources.onewire:SOURCE",
 }
 
 State = Literal["starting", "running", "waiting", "failed", "ended"]
