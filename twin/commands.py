@@ -6,7 +6,7 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import duckdb
 import msgspec
@@ -44,6 +44,9 @@ class CommandView(msgspec.Struct, frozen=True):
     by: str
     status: str
     detail: str
+
+
+RELINQUISH: Final = "null"  # takes a command back, at points whose device keeps a list of them (BACnet)
 
 
 class Commands:
@@ -157,6 +160,8 @@ def check_value(view: PointView, row: PointRow, value: Any) -> Value:
     """A value that may be written to a point, in its declared type; InputError or Conflict."""
     if not view.writable:
         raise ConflictError(f"{view.key} is not writable", field="point", fix="choose a point with writable = true")
+    if value == RELINQUISH and row.meta.get("takes_null") is True:
+        return RELINQUISH
     if row.declared == "bool":
         if not isinstance(value, bool):
             raise InputError("this point takes true or false", field="value", fix="send true or false")

@@ -93,6 +93,8 @@ def describe(
         "writable": kind.commandable and bool(said.get(PRIORITY_ARRAY)),
         "meta": {"object": f"{kind.name},{object_id[1]}"},
     }
+    if about["writable"]:
+        about["meta"]["takes_null"] = True  # as a command: takes ours out of the priority array
     if kind.kind == "binary" and words:
         about["meta"]["states"] = {str(raw): word for raw, word in words.items()}
     if kind.kind == "analog":

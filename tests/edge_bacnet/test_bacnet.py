@@ -5,6 +5,7 @@ import random
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from edge.sources import SourceError
 from sim_devices.physics.signals import Signal
 from sim_devices.servers.bacnet import BacnetServer
 from sim_devices.site import Device, Metric
+from twin.commands import check_value
+from twin.points import PointRow
 from wire.errors import ConfigError, InputError
 from wire.quality import BAD, STALE, SUBSTITUTED
 
@@ -139,6 +142,18 @@ async def test_a_command_goes_into_the_priority_array_and_null_takes_it_out() ->
         await read.until(lambda: read.value("ahu/supply_setpoint") == 21.0)
         await read.source.write(read.point("ahu/fan"), False)
         await read.until(lambda: read.value("ahu/fan") == 0.0)
+
+
+async def test_the_twin_lets_null_pass_to_points_that_take_it_and_to_no_others() -> None:
+    async with controller() as ahu, Reading(table(ahu)) as read:
+        await read.until(lambda: len(read.source.points()) == 5)
+        setpoint, sensor = read.point("ahu/supply_setpoint"), read.point("ahu/supply_temperature")
+    view = SimpleNamespace(key="gw/ahu/x", writable=True, low=10.0, high=30.0, unit="Cel")
+    rows = [PointRow(id=1, node="gw", device="ahu", metric="x", meta=point.meta) for point in (setpoint, sensor)]
+    assert check_value(view, rows[0], "null") == "null"
+    assert check_value(view, rows[0], 22) == 22.0
+    with pytest.raises(InputError, match="takes a number"):
+        check_value(view, rows[1], "null")
 
 
 async def test_a_command_below_a_higher_priority_is_told_as_not_carried_out() -> None:
