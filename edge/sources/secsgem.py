@@ -77,6 +77,7 @@ class SecsGemConfig(SourceConfig, tag="secsgem"):
     events: tuple[EventSpec, ...] = ()
     commands: tuple[str, ...] = ()
     points: tuple[VariableSpec, ...] = ()
+    only_points: bool = False  # leave out what the equipment lists beside `points`
 
 
 class SecsGem:
@@ -207,6 +208,7 @@ class SecsGem:
         return {
             "mode": config.mode, "host": self._host, "port": self._port, "session_id": config.session_id,
             "timeout_s": config.timeout_s, "period_s": config.period_s,
+            "only": [spec.id for spec in config.points] if config.only_points else None,
             "events": [{"id": one.id, "values": list(one.values)} for one in config.events],
         }  # fmt: skip
 

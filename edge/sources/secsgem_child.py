@@ -141,11 +141,11 @@ class Session:
     def _describe(self) -> bool:
         """Go online, learn the names, switch on alarms and reports."""
         self._ask(1, 17)
-        names = self._ask(1, 11, [])
+        names = self._kept(self._ask(1, 11, []), "SVID")
         if names is None:
             return False
         self._variables = [one["SVID"] for one in names][:IDS_MAX]
-        constants = self._ask(2, 29, []) or []
+        constants = self._kept(self._ask(2, 29, []), "ECID") or []
         self._constants = [one["ECID"] for one in constants][:IDS_MAX]
         alarms = self._ask(5, 5, []) or []
         for one in alarms[:IDS_MAX]:
@@ -159,6 +159,11 @@ class Session:
             alarms=[[one["ALID"], one["ALTX"], plain(one["ALCD"])] for one in alarms[:IDS_MAX]],
         )  # fmt: skip
         return True
+
+    def _kept(self, listed: Any, key: str) -> Any:
+        """Those of a list that are wanted; None stays None."""
+        only = self._wanted["only"]
+        return listed if listed is None or only is None else [one for one in listed if one[key] in only]
 
     def _subscribe(self) -> None:
         """Reports and events anew: S2F37 off, S2F33 all gone, then one report an event."""

@@ -151,7 +151,7 @@ class EquipmentRows:
 
 
 def _worth(value: Any) -> float | str | None:
-    """A SECS-II item as a number, a text, or a list as JSON; None for an empty one."""
+    """A SECS-II item as a number, a text, or a list as JSON; None for nothing."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
@@ -159,7 +159,7 @@ def _worth(value: Any) -> float | str | None:
     if isinstance(value, str):
         return value
     if isinstance(value, list):
-        return _worth(value[0]) if len(value) == 1 else msgspec.json.encode(value).decode()
+        return msgspec.json.encode(value).decode()
     return None
 
 

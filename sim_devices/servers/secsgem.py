@@ -26,7 +26,10 @@ _ROOT: Final = Path(__file__).resolve().parents[2]
 
 
 class SecsGemServer:
-    """One piece of equipment, passive on a port of its own; `commanded` hears START and STOP, where it takes them. A cut ends its process, as a power switch would."""
+    """One piece of equipment, passive on a port of its own. A cut ends its process, as a power switch would.
+
+    `commanded` hears START and STOP, where the equipment takes them.
+    """
 
     def __init__(
         self,
@@ -103,7 +106,8 @@ class SecsGemServer:
                 events.append({"id": EVENT + number, "name": f"{metric.name}_changed", "values": [VARIABLE + number]})
         return {
             "kind": "secsgem", "name": self.device.name, "url": f"hsms://{LOOPBACK}:{self._port}",
-            "period_s": self._period_s, "commands": list(COMMANDS) if self._commanded else [], "events": events, "points": points,
+            "period_s": self._period_s, "commands": list(COMMANDS) if self._commanded else [], "events": events,
+            "points": points, "only_points": True,
         }  # fmt: skip
 
     def _say(self, told: Mapping[str, Any]) -> None:
