@@ -70,8 +70,10 @@ class Expression:
         given = {name: np.asarray(values[name], np.float64) for name in self.names}
         with np.errstate(all="ignore"):
             found = _finite(self._run(given))
-        shape = np.broadcast_shapes(found.shape, *(one.shape for one in given.values()))
-        return np.array(np.broadcast_to(found, shape))
+        shape = found.shape
+        if any(one.shape != shape for one in given.values()):
+            shape = np.broadcast_shapes(shape, *(one.shape for one in given.values()))
+        return found if found.shape == shape else np.array(np.broadcast_to(found, shape))
 
     def __repr__(self) -> str:
         return f"Expression({self.text!r})"
@@ -178,9 +180,9 @@ def _fold(function: Callable[[Floats, Floats], Floats]) -> Callable[..., Floats]
 
 
 _BINARY: Final[Mapping[type[ast.operator], Callable[[Floats, Floats], Floats]]] = {
-    ast.Add: _binary(np.add),
-    ast.Sub: _binary(np.subtract),
-    ast.Mult: _binary(np.multiply),
+    ast.Add: np.add,  # what overflows here is found at the end
+    ast.Sub: np.subtract,
+    ast.Mult: np.multiply,
     ast.Div: _binary(np.divide),
     ast.FloorDiv: _binary(np.floor_divide),
     ast.Mod: _binary(np.mod),
