@@ -15,7 +15,9 @@ _CLOCK_OFF_S = 60.0
 @click.command()
 @_FILE
 @click.option("--twin", required=True, help="URL of the twin's door for gateways, as its command says.")
-@click.option("--token", required=True, help="One-time token: `aid4 twin enrolment NODE`, or the page of gateways.")
+@click.option(
+    "--token", required=True, envvar="AID4_ENROL_TOKEN", help="One-time token: `aid4 twin enrolment NODE`, or the page."
+)
 @click.option(
     "--proxy", default="", metavar="URL", help="http://host:3128 where nothing else goes out; takes WebSocket."
 )

@@ -87,6 +87,11 @@ class TrustDesk:
         """Made on first use."""
         return SiteAuthority(self.folder, self.site)
 
+    @property
+    def is_set_up(self) -> bool:
+        """Whether there is an authority; nobody makes one by asking for it from outside."""
+        return (self.folder / "ca.pem").exists()
+
     # -- tokens
 
     def invite(self, node: str, by: str, *, minutes: float = TOKEN_MINUTES) -> Made:
@@ -109,13 +114,10 @@ class TrustDesk:
     def enrol(self, token: str, csr: str, address: str) -> EnrolAnswer:
         """Take a token and sign what comes with it; TrustRefusedError, InputError."""
         now_us, digest = self._clock.wall_us(), _digest(token)
+        self._waiting(self.register.read(), digest, now_us, address)  # who guesses takes no lock
+        name, key, _ = read_request(csr)
         with self.register.change() as register:
-            found = next((one for one in register.enrolments if one.digest == digest), None)
-            if found is None or found.expires_us <= now_us:
-                self._note("gateway", "enrol", {"from": address}, "refused")
-                fix = "ask for a new one: `aid4 twin enrolment NODE`, or Enrol on the page of gateways"
-                raise TrustRefusedError("this token was used, has expired or was replaced", field="token", fix=fix)
-            name, key, _ = read_request(csr)
+            found = self._waiting(register, digest, now_us, address)
             if name != found.node:
                 self._note("gateway", "enrol", {"from": address, "node": found.node, "asked": name[:64]}, "refused")
                 fix = f'set node = "{found.node}", or ask for a token for {name[:64]}'
@@ -212,6 +214,15 @@ class TrustDesk:
 
     # -- inside
 
+    def _waiting(self, register: Register, digest: str, now_us: int, address: str) -> Enrolment:
+        """The enrolment of a token that is good now; TrustRefusedError."""
+        found = next((one for one in register.enrolments if one.digest == digest), None)
+        if found is None or found.expires_us <= now_us:
+            self._note("gateway", "enrol", {"from": address}, "refused")
+            fix = "ask for a new one: `aid4 twin enrolment NODE`, or Enrol on the page of gateways"
+            raise TrustRefusedError("this token was used, has expired or was replaced", field="token", fix=fix)
+        return found
+
     def _begin(
         self, register: Register, node: str, by: str, key: ec.EllipticCurvePublicKey, now_us: int, days: float
     ) -> Lineage:
@@ -258,6 +269,8 @@ class TrustDesk:
 
     def _shown(self, pem: str) -> tuple[x509.Certificate, str]:
         fix = "show the certificate that `aid4 edge enrol` wrote"
+        if not self.is_set_up:
+            raise TrustRefusedError("this twin never gave a certificate", field="certificate", fix=fix)
         try:
             shown = x509.load_pem_x509_certificate(pem.encode())
         except ValueError as error:

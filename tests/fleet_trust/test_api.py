@@ -104,6 +104,14 @@ async def test_guessing_tokens_gets_slow(empty: Any, engineer: dict[str, str]) -
     assert 429 in seen
 
 
+async def test_nobody_makes_an_authority_by_asking_for_it(empty: Any) -> None:
+    assert (await empty.client.get("/api/v1/ca")).status_code == 404
+    shown = {"certificate": "no", "csr": "", "proof": ""}
+    assert (await empty.client.post("/api/v1/renew", json=shown)).status_code == 403
+    assert (await empty.client.post("/api/v1/enrol", json={"token": "x", "csr": ""})).status_code == 403
+    assert not empty.twin.trust.folder.exists()
+
+
 @pytest.mark.parametrize(
     ("path", "body", "field"),
     [
@@ -116,6 +124,7 @@ async def test_guessing_tokens_gets_slow(empty: Any, engineer: dict[str, str]) -
     ],
 )
 async def test_what_is_no_request_is_refused_with_the_field(empty: Any, path: str, body: Any, field: str) -> None:
+    assert empty.twin.trust.authority.pem
     answer = await empty.client.post(f"/api/v1/{path}", json=body)
     assert (answer.status_code, answer.json()["field"]) == (400, field)
 

@@ -13,6 +13,7 @@ from twin.access.desk import SlowDownError
 from twin.api.allowed import address_of
 from twin.api.errors import ProblemError, problem
 from twin.api.operation import Call, NoQuery, Operation
+from twin.errors import NotFoundError
 from twin.times import iso
 from twin.trust import TOKEN_MINUTES, CertificateView, TrustRefusedError
 from wire.trust import EnrolAnswer, EnrolRequest, RenewRequest
@@ -64,6 +65,8 @@ async def revoke(call: Call[NoQuery, Revocation]) -> CertificateView:
 
 async def show_ca(call: Call[NoQuery, None]) -> Response:
     """The certificate of the site's authority; whoever pins it compares its SHA-256 with the token's."""
+    if not call.twin.trust.is_set_up:
+        raise NotFoundError("this twin has no authority yet", fix="start it with --gateways, or make a token")
     pem = await asyncio.to_thread(lambda: call.twin.trust.authority.pem)
     return Response(pem, media_type="application/x-pem-file")
 

@@ -28,7 +28,7 @@ export async function gateways_are_let_in_and_out_from_the_page({ open }) {
   await page.click("dialog button[type=submit]");
   const command = await textWhen(page, "dialog code", (text) => text.startsWith("aid4 edge enrol --twin https://"));
   await well(page, "command");
-  await picture(page, "fleet-command");
+  await picture(page, "screenshot-enrol");
   const [aid4, folder] = [process.env.AID4, process.env.GATEWAY];
   const type = (...words) => execFileSync(aid4, words, { cwd: folder, encoding: "utf8" });
   type("edge", "init", "--node", "gw-9", "--site", "farm");
