@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { conditionOf, isStale, QUALITY, remarks, type Reading } from "../src/state/condition";
-import { findings } from "../src/state/findings";
+import { findings, linesOf } from "../src/state/findings";
 import type { Point } from "../src/api/types";
 
 const limits = { low: 18, high: 26, period_s: 10 };
@@ -73,4 +73,13 @@ test("misses neither poses nor commands that nobody gave, but a setpoint and a s
   expect(conditionOf({ ...plain, kind: "value", writable: true }, null, 0)).toBe("silent");
   expect(conditionOf({ ...plain, kind: "state", writable: false }, null, 0)).toBe("silent");
   expect(conditionOf({ ...plain, kind: "state", writable: true, period_s: 2 }, null, 0)).toBe("silent");
+});
+
+const pointOf = (id: number) => ({ id, node: "gw", device: "meter", ...limits }) as Point;
+
+test("a dead cable is one line, other findings keep their own", () => {
+  const found = [1, 2, 3, 4, 5].map((id) => ({ point: { ...pointOf(id), device: id < 4 ? "pump" : "fan" }, condition: "stale" as const, t: NOW }));
+  const high = { point: pointOf(6), condition: "high" as const, t: NOW };
+  const lines = linesOf([high, ...found]);
+  expect(lines.map((one) => [one.point.id, one.points])).toEqual([[6, 1], [1, 3], [4, 1], [5, 1]]);
 });

@@ -4,7 +4,7 @@ import { Icon } from "../components/icon";
 import { Link } from "../components/link";
 import { Needs } from "../components/needs";
 import { Failed, Skeleton } from "../components/notice";
-import { t } from "../i18n";
+import { t, type Key } from "../i18n";
 import * as format from "../i18n/format";
 import { zone } from "../state/catalogue";
 import { useResource } from "../state/resource";
@@ -13,6 +13,12 @@ import { Bar } from "./bar";
 import * as calls from "./calls";
 import { PointRow } from "./point";
 
+const LIFE_TEXT: Record<calls.DeviceSheet["progress"]["lifecycle"], Key> = {
+  planned: "verify.lifePlanned",
+  installed: "verify.lifeInstalled",
+  commissioned: "verify.lifeCommissioned",
+  handed_over: "verify.lifeHandedOver",
+};
 const REFRESH_MS = 2_000;
 
 /** One device in front of its cabinet: each point with its value now, and a thumb-sized way to say whether it is right. */
@@ -47,7 +53,7 @@ export function DevicePage({ device }: { device: string }) {
         <p class="muted facts">
           <span>{progress.device}</span>
           <span>{[progress.place.space_name, progress.place.storey_name].filter(Boolean).join(" · ")}</span>
-          <span>{t(`verify.life_${progress.lifecycle}`)}</span>
+          <span>{t(LIFE_TEXT[progress.lifecycle])}</span>
         </p>
         <Bar {...progress} />
       </header>

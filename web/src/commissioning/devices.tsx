@@ -2,12 +2,13 @@ import { useState } from "preact/hooks";
 import { Icon } from "../components/icon";
 import { Link } from "../components/link";
 import { Empty, Failed, Skeleton } from "../components/notice";
-import { shownLanguage, t } from "../i18n";
+import { shownLanguage, t, type Key } from "../i18n";
 import { useResource } from "../state/resource";
 import { Bar } from "./bar";
 import * as calls from "./calls";
 
 const STATES = ["", "open", "wrong", "done"] as const;
+const STATE_TEXT: Record<(typeof STATES)[number], Key> = { "": "verify.stateAll", open: "verify.stateOpen", wrong: "verify.stateWrong", done: "verify.stateDone" };
 
 /** Every device by storey, with what is left to do; labels to print and lists to take along. */
 export function DevicesView() {
@@ -44,7 +45,7 @@ export function DevicesView() {
         <select aria-label={t("verify.state")} value={filter.state} onChange={(event) => set({ state: event.currentTarget.value })}>
           {STATES.map((state) => (
             <option key={state} value={state}>
-              {t(state ? (`verify.state_${state}` as const) : "verify.state_all")}
+              {t(STATE_TEXT[state])}
             </option>
           ))}
         </select>

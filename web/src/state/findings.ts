@@ -32,3 +32,30 @@ export function findings(
 }
 
 const rank = ({ condition }: Finding) => (condition === "unbound" ? 5 : RANK[condition]);
+
+/** A line of the list: one point, or a device all of whose `points` say nothing new. */
+export interface FindingLine extends Finding {
+  points: number;
+}
+
+const SEVERAL = 3;
+const OF_A_LINK: ReadonlySet<Finding["condition"]> = new Set(["stale", "silent"]);
+
+/** One dead cable is one line: what is stale or silent for the same device stands together, where its first point would. */
+export function linesOf(found: readonly Finding[]): FindingLine[] {
+  const keyOf = ({ point, condition }: Finding) => (OF_A_LINK.has(condition) ? `${condition} ${point.node}/${point.device}` : null);
+  const counts = new Map<string, number>();
+  for (const one of found) {
+    const key = keyOf(one);
+    if (key) counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+  const told = new Set<string>();
+  return found.flatMap((one) => {
+    const key = keyOf(one);
+    const points = key ? counts.get(key)! : 1;
+    if (!key || points < SEVERAL) return [{ ...one, points: 1 }];
+    if (told.has(key)) return [];
+    told.add(key);
+    return [{ ...one, points }];
+  });
+}

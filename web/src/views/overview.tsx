@@ -11,9 +11,9 @@ import { t, type Key } from "../i18n";
 import * as format from "../i18n/format";
 import { unitText } from "../i18n/units";
 import { loadCatalogue, loadProblem, placeName, placeOf, deviceName, pointName, points, site, unbound, zone } from "../state/catalogue";
-import { findings, GROUPS, groupOf, type Finding, type Group } from "../state/findings";
+import { findings, GROUPS, groupOf, linesOf, type Finding, type FindingLine, type Group } from "../state/findings";
 import { useInterest } from "../state/interest";
-import { go } from "../state/route";
+import { go, type Route } from "../state/route";
 import { sinceOf, useSince } from "../state/since";
 import { at, future, live, nowMs } from "../state/time";
 import { cell, frames } from "../state/values";
@@ -71,7 +71,7 @@ function Ahead() {
 }
 
 function Now({ all, only, rows }: { all: readonly Finding[]; only: Signal<Group | null>; rows: Signal<number> }) {
-  const shown = only.value ? all.filter((one) => groupOf(one.condition) === only.value) : all;
+  const shown = useMemo(() => linesOf(only.value ? all.filter((one) => groupOf(one.condition) === only.value) : all), [all, only.value]);
   return (
     <>
       <ParkStrip />
@@ -137,7 +137,7 @@ function Counters({ all, only, choose }: { all: readonly Finding[]; only: Group 
   );
 }
 
-function FindingsTable({ rows }: { rows: readonly Finding[] }) {
+function FindingsTable({ rows }: { rows: readonly FindingLine[] }) {
   const body = useRef<HTMLTableSectionElement>(null);
   const move = (event: KeyboardEvent) => {
     const by = event.key === "j" || event.key === "ArrowDown" ? 1 : event.key === "k" || event.key === "ArrowUp" ? -1 : 0;
@@ -166,7 +166,7 @@ function FindingsTable({ rows }: { rows: readonly Finding[] }) {
         </thead>
         <tbody ref={body} onKeyDown={move}>
           {rows.map((row) => (
-            <FindingRow key={`${row.point.id} ${row.condition}`} row={row} />
+            <FindingRow key={row.points > 1 ? `${row.point.node}/${row.point.device} ${row.condition}` : `${row.point.id} ${row.condition}`} row={row} />
           ))}
         </tbody>
       </table>
@@ -174,28 +174,29 @@ function FindingsTable({ rows }: { rows: readonly Finding[] }) {
   );
 }
 
-function FindingRow({ row }: { row: Finding }) {
-  const { point, condition } = row;
+function FindingRow({ row }: { row: FindingLine }) {
+  const { point, condition, points: count } = row;
+  const to: Route = count > 1 ? { view: "device", node: point.node, device: point.device } : { view: "point", id: point.id };
   const place = placeOf(point);
   const reading = cell(point.id).value;
   const since = sinceOf(point.id);
   return (
-    <tr onClick={(event) => (event.target as Element).closest("a") || go({ view: "point", id: point.id })}>
+    <tr onClick={(event) => (event.target as Element).closest("a") || go(to)}>
       <td data-label={t("column.condition")}>
         <ConditionMark condition={condition} />
       </td>
       <td data-label={t("column.point")}>
-        <Link class="row-link" to={{ view: "point", id: point.id }}>
-          {pointName(point)}
+        <Link class="row-link" to={to}>
+          {count > 1 ? deviceName(point) : pointName(point)}
         </Link>{" "}
-        <span class="muted">{deviceName(point)}</span>
+        <span class="muted">{count > 1 ? t("count.points", { n: count }) : deviceName(point)}</span>
       </td>
       <td data-label={t("column.place")}>{place ? <Link to={{ view: "place", id: place.node.id }}>{placeName(place.node)}</Link> : <span class="muted">–</span>}</td>
       <td data-label={t("column.value")} class="numeric num">
-        {format.value(reading?.v ?? null)} <span class="muted">{unitText(point.unit)}</span>
+        {count > 1 ? "–" : format.value(reading?.v ?? null)} <span class="muted">{count > 1 ? "" : unitText(point.unit)}</span>
       </td>
       <td data-label={t("column.limits")} class="numeric num muted">
-        {limits(point.low, point.high)}
+        {count > 1 ? "–" : limits(point.low, point.high)}
       </td>
       <td data-label={t("column.since")} class="numeric num">
         {since === null || condition === "unbound" ? <span class="muted">–</span> : <time dateTime={new Date(since).toISOString()}>{format.sinceMoment(since, nowMs.peek(), zone.value)}</time>}
