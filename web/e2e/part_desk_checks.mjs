@@ -151,7 +151,7 @@ export async function part_8_the_fleet({ open }) {
   const page = await open("/nodes", { size: SMALL });
   const first = await textWhen(page, ".node", (text) => text.includes("Online") && text.includes("aid4"));
   expect(/spool/i.test(first), "health, spool and version of a gateway", first);
-  await textWhen(page, ".why", (text) => text.includes("heat-pump"), WAIT_MS);
+  await page.waitForFunction(() => [...document.querySelectorAll(".node tr")].some((row) => /heat-pump.*(no connection|No response|left out)/.test(row.textContent)), null, { timeout: WAIT_MS });
   await page.click(".node-sources summary >> nth=0");
   await textWhen(page, ".node-sources", (text) => text.includes("main-meter"));
   await page.click(".node-sources summary >> nth=0");

@@ -49,6 +49,7 @@ export function NodesView() {
 function NodeCard({ node, reload }: { node: NodeRow; reload: () => void }) {
   const sources = Object.entries(node.sources ?? {});
   const spool = node.spool ?? {};
+  const silent = node.online ? sources.filter(isTroubled).length : 0; // each says why in the table below
   return (
     <section class="panel node" data-online={node.online}>
       <header class="node-head">
@@ -61,7 +62,7 @@ function NodeCard({ node, reload }: { node: NodeRow; reload: () => void }) {
       {node.why_silent && (
         <p class="why">
           <Icon name="silent" size={14} />
-          {t("node.whySilent", { why: node.why_silent })}
+          {silent > WHY_NAMED_MAX ? t("node.sourcesSilent", { n: silent, all: sources.length }) : t("node.whySilent", { why: node.why_silent })}
         </p>
       )}
       <CertificateRow node={node} reload={reload} />
@@ -101,6 +102,7 @@ function Measure({ name, abnormal = false, children }: { name: string; abnormal?
 }
 
 const MANY_SOURCES = 8;
+const WHY_NAMED_MAX = 2;
 const errorsOf = (source: SourceHealth) => Object.values(source.errors ?? {}).reduce((sum, n) => sum + n, 0);
 const isTroubled = ([, source]: [string, SourceHealth]) => source.state !== "running" || Boolean(source.why);
 
@@ -110,7 +112,7 @@ function Sources({ sources }: { sources: [string, SourceHealth][] }) {
   if (sources.length <= MANY_SOURCES) return <SourceTable sources={sources} />;
   return (
     <>
-      {troubled.length > 0 && <SourceTable sources={troubled} />}
+      {troubled.length > 0 && <SourceTable sources={troubled.slice(0, MANY_SOURCES)} />}
       <details class="node-sources">
         <summary>{t("node.sourcesRun", { n: sources.length - troubled.length, all: sources.length })}</summary>
         <SourceTable sources={sources} />
