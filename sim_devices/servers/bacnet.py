@@ -166,6 +166,7 @@ class BacnetServer:
         self._cable: _Cable | None = None
         self.objects: dict[str, Any] = {}
         self._shown: dict[str, Value | None] = {}
+        self._resolution = {metric.name: _increment(metric) / 2 for metric in metrics}
 
     @property
     def port(self) -> int:
@@ -211,17 +212,24 @@ class BacnetServer:
             self.stack = None
 
     async def publish(self, values: Mapping[str, Value | None]) -> None:
-        """Show what changed; a sensor that has nothing to say is at fault."""
+        """Show what changed by more than its converter resolves; a sensor that has nothing to say is at fault."""
         for metric in self._metrics:
-            if metric.name not in self.objects or self._shown.get(metric.name, ...) == values[metric.name]:
+            value = values[metric.name]
+            if metric.name not in self.objects or not self._is_news(metric.name, value):
                 continue
-            value = self._shown[metric.name] = values[metric.name]
+            self._shown[metric.name] = value
             shown = self.objects[metric.name]
             faulty = value is None or (isinstance(value, float) and not math.isfinite(value))
             if faulty != bool(shown.statusFlags[1]):
                 shown.statusFlags = [0, int(faulty), 0, 0]
             if value is not None and not faulty:
                 _show(shown, metric, value)
+
+    def _is_news(self, name: str, value: Value | None) -> bool:
+        was = self._shown.get(name)
+        if isinstance(value, float) and isinstance(was, float):
+            return not abs(value - was) < self._resolution[name]  # so that NaN is news
+        return name not in self._shown or was != value
 
     def source(self) -> dict[str, Any]:
         """The agent's table: by address, with what the site's table says of each point."""
@@ -246,6 +254,11 @@ class BacnetServer:
             self._written(metric.name, value)
         except InputError as error:
             raise ExecutionError(errorClass="property", errorCode="valueOutOfRange") from error
+
+
+def _increment(metric: Metric) -> float:
+    span = metric.high - metric.low if metric.high is not None and metric.low is not None else 100.0
+    return span * COV_SHARE
 
 
 def _show(shown: Any, metric: Metric, value: Value) -> None:
@@ -276,8 +289,7 @@ def _made(metric: Metric, kind: str, number: int, taken: Any) -> Any:
     if kind.startswith("binary"):
         about |= {"presentValue": "inactive", "activeText": "on", "inactiveText": "off"}
         return _BinaryValue(metric, taken, **about) if metric.writable else BinaryInputObject(**about)
-    span = metric.high - metric.low if metric.high is not None and metric.low is not None else 100.0
-    about |= {"presentValue": 0.0, "units": UNITS.get(metric.unit, "noUnits"), "covIncrement": span * COV_SHARE}
+    about |= {"presentValue": 0.0, "units": UNITS.get(metric.unit, "noUnits"), "covIncrement": _increment(metric)}
     return _AnalogValue(metric, taken, **about) if metric.writable else AnalogInputObject(**about)
 
 

@@ -36,6 +36,7 @@ class Reading:
         self.health = self.source.health
         self.rows: list[Row] = []
         self.events: list[dict[str, Any]] = []
+        self._newest: dict[str, Row] = {}
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -61,7 +62,9 @@ class Reading:
                 keys = [point.key for point in self.source.points()]
                 ids, _, values, quality = (column.to_pylist() for column in batch.rows.columns)
                 times = batch.rows["ts"].cast("int64").to_pylist()
-                self.rows += map(Row._make, zip([keys[at] for at in ids], times, values, quality, strict=True))
+                fresh = [*map(Row._make, zip([keys[at] for at in ids], times, values, quality, strict=True))]
+                self.rows += fresh
+                self._newest |= {row.key: row for row in fresh}
             if batch.accepted:
                 batch.accepted(0)
             self._news.set()
@@ -82,7 +85,7 @@ class Reading:
 
     def last(self, key: str) -> Row | None:
         """The newest row of a point."""
-        return next((row for row in reversed(self.rows) if row.key == key), None)
+        return self._newest.get(key)
 
     def value(self, key: str) -> Any:
         """Its value, None without one."""
