@@ -49,6 +49,7 @@ BUILT_IN = {
     "modbus": "edge.sources.modbus:SOURCE",
     "ocpp": "edge.sources.ocpp:SOURCE",
     "opcua": "edge.sources.opcua:SOURCE",
+    "http-json": "edge.sources.http_json:SOURCE",
     "lorawan": "edge.sources.lorawan:SOURCE",
     "mqtt": "edge.sources.mqtt:SOURCE",
     "mtconnect": "edge.sources.mtconnect:SOURCE",

@@ -31,20 +31,18 @@ from typing import Literal, Self
 from urllib.parse import urlsplit
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from edge.sources import Batch, SourceContext, SourceError, SourceHealth, SourceKind
-from edge.sources.columns import LastValues, PointList, check_value, readings, states
+from edge.sources.columns import LastValues, PointList, check_value
 from edge.sources.mqtt_broker import BrokerConfig, link_config
-from edge.sources.mqtt_form import Routed
+from edge.sources.mqtt_form import bodies
 from edge.sources.mqtt_profile import MqttProfile, TopicRule, filter_of
 from edge.sources.mqtt_route import Router
 from edge.sources.profiles import load_profile
 from wire.catalogue import Point
 from wire.errors import ConfigError
 from wire.mqtt import Link, Message
-from wire.schemas import READINGS, STATES
 
 __all__ = ["SOURCE", "Mqtt", "MqttConfig"]
 
@@ -243,7 +241,7 @@ class Mqtt:
         routed = self._router.route(messages, arrived_us)
         for stage, why in routed.discarded:
             self.health.error(stage, why)
-        batches = self._batches(routed)
+        batches = bodies(routed, self._last)
         rows = sum(batch.num_rows for _, batch in batches)
         self.health.received += rows + len(routed.discarded)
         self.health.discarded += len(routed.discarded)
@@ -254,19 +252,6 @@ class Mqtt:
         delivery = _Delivery(self, messages, len(batches))
         out = [Batch(kind, rows, partial(delivery.accepted, rows.num_rows)) for kind, rows in batches]
         return out + (self._stale(routed.offline) if routed.offline else [])
-
-    def _batches(self, routed: Routed) -> list[tuple[int, pa.RecordBatch]]:
-        out = []
-        if routed.values:
-            ids, ts_us, values, quality = (np.concatenate(part) for part in zip(*routed.values, strict=True))
-            self._last.take_values(ids, values)
-            out.append((READINGS, readings(ids, ts_us, values, quality)))
-        if routed.texts:
-            points, times, texts, flags = zip(*routed.texts, strict=True)
-            self._last.take_texts(points, texts)
-            ids, ts_us = np.array(points, dtype=np.uint32), np.array(times, dtype=np.int64)
-            out.append((STATES, states(ids, ts_us, texts, np.array(flags, dtype=np.uint8))))
-        return out
 
     def _stale(self, devices: set[str] | None) -> list[Batch]:
         points = [point.id for point in self._router.stale_points(devices)]

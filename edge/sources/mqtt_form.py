@@ -6,14 +6,17 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 from msgspec import UNSET
 from numpy.typing import NDArray
 
+from edge.sources.columns import LastValues, readings, states
 from edge.sources.mqtt_decode import Extractor
 from edge.sources.mqtt_profile import Key, Metric, TopicRule
 from edge.sources.recording_table import TimeColumn
+from wire.schemas import READINGS, STATES
 
-__all__ = ["Leaf", "Routed", "Rows", "Shape", "kind_of", "word_of", "worth_of"]
+__all__ = ["Leaf", "Routed", "Rows", "Shape", "bodies", "kind_of", "word_of", "worth_of"]
 
 
 @dataclass(slots=True)
@@ -78,6 +81,21 @@ class Routed:
     texts: list[tuple[int, int, str, int]] = field(default_factory=list)  # point, µs, text, quality
     discarded: list[tuple[str, str]] = field(default_factory=list)  # stage, why; one value or message each
     offline: set[str] = field(default_factory=set)  # devices that say they are gone
+
+
+def bodies(routed: Routed, last: LastValues) -> list[tuple[int, pa.RecordBatch]]:
+    """Bodies of readings@1 and states@1, each with its schema id; their newest values are remembered in `last`."""
+    out = []
+    if routed.values:
+        ids, ts_us, values, quality = (np.concatenate(part) for part in zip(*routed.values, strict=True))
+        last.take_values(ids, values)
+        out.append((READINGS, readings(ids, ts_us, values, quality)))
+    if routed.texts:
+        points, times, texts, flags = zip(*routed.texts, strict=True)
+        last.take_texts(points, texts)
+        ids, ts_us = np.array(points, dtype=np.uint32), np.array(times, dtype=np.int64)
+        out.append((STATES, states(ids, ts_us, texts, np.array(flags, dtype=np.uint8))))
+    return out
 
 
 def kind_of(value: Any, *, texts: bool, ignored: bool) -> str:
