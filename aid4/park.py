@@ -74,7 +74,7 @@ class Park:
                             if (outside := children.outside) is not None:
                                 keeping = outside.broker.keep(self._warn)
                                 keepers.append(group.create_task(keeping, name="broker outside"))
-                                keepers.append(group.create_task(outside.follow(), name="trust"))
+                                keepers.append(group.create_task(outside.follow(self._warn), name="trust"))
                             await self._live(children, TwinClient(port, children.service_token), before)
                             for keeper in keepers:
                                 keeper.cancel()
@@ -135,11 +135,11 @@ class Park:
             await children.until("twin", twin.ready)
 
         async def start_field() -> None:
-            devices = await children.start_devices()
-            if devices:
-                speed = f"{self.options.sim_speed:g}x"
-                self._say(f"devices   {devices} sources simulated, seed {self.options.seed}, {speed}")
-            for node in self.nodes:
+            children.start_devices()
+            if self.options.sim:
+                self._say(f"devices   simulated, seed {self.options.seed}, {self.options.sim_speed:g}x")
+            for node in self.nodes:  # none waits for the devices of another
+                await children.devices_of(node)
                 self._say(f"agent     {node} with {children.start_agent(node, self._recordings)} sources")
 
         async with asyncio.TaskGroup() as both:

@@ -16,6 +16,7 @@ from aid4.broker_users import BrokerUser, node_user, twin_user
 from aid4.park_config import NODE, Layout, ParkOptions, agent_toml, has_model
 from aid4.park_outside import Outside
 from aid4.processes import Child, ChildError, run_once
+from wire.clock import SystemClock
 
 __all__ = ["ParkChildren", "broker_users"]
 
@@ -64,7 +65,8 @@ class ParkChildren:
         tables = [site / name for name in _TABLES if (site / name).is_file()]
         if has_model(site) or site / _TABLES[0] not in tables:
             return None
-        monday = date.today() - timedelta(days=date.today().weekday())
+        today = date.fromtimestamp(SystemClock().wall_us() / 1e6)
+        monday = today - timedelta(days=today.weekday())
         digest = hashlib.sha256(monday.isoformat().encode())
         for source in (*tables, *sorted(_AUTHORS.glob("*.py"))):
             digest.update(source.read_bytes())
@@ -76,22 +78,28 @@ class ParkChildren:
             fresh.rename(path)
         return path
 
-    async def start_devices(self) -> int:
-        """Start the simulated devices and wait until every one of them listens; returns how many there are."""
+    def start_devices(self) -> None:
+        """Start the simulated devices, if any are wanted; `devices_of` waits for them."""
         options, layout = self._options, self._layout
         layout.ports.unlink(missing_ok=True)  # devices that are started again later find their ports there
+        for node in self._nodes:
+            layout.ports_of(node).unlink(missing_ok=True)
         if not options.sim:
-            return 0
+            return
         secret = self._secret(layout.root / "devices.password", "devices")
         command = [sys.executable, "-m", "sim_devices.park", "--site", str(options.site)]
         command += ["--seed", str(options.seed), "--speed", f"{options.sim_speed:g}"]
         command += ["--ports-file", str(layout.ports), "--broker", f"127.0.0.1:{self._broker.port}"]
         if options.scenario:
             command += ["--scenario", options.scenario, "--labels", str(layout.root / "labels.json")]
-        command += ["--dock-file", str(layout.dock)]
+        command += ["--dock-file", str(layout.dock), *(word for name in options.only for word in ("--device", name))]
         self._start("devices", [*command, "--user", "devices", "--password-file", str(secret)])
-        await self.until("devices", lambda: asyncio.to_thread(layout.ports.exists))
-        return sum(len(self._simulated(node)) for node in self._nodes)
+
+    async def devices_of(self, node: str) -> int:
+        """Wait until every simulated device of a gateway listens; returns how many sources they are."""
+        if self._options.sim:
+            await self.until("devices", lambda: asyncio.to_thread(self._layout.ports_of(node).exists))
+        return len(self._simulated(node))
 
     def start_twin(self, port: int, model: Path | None) -> None:
         """Start the twin with its page on `port`."""
@@ -179,10 +187,10 @@ class ParkChildren:
 
     def _simulated(self, node: str) -> list[Mapping[str, Any]]:
         """The tables with which a gateway's agent reads the simulated devices."""
-        if not self._layout.ports.exists():
+        path = self._layout.ports_of(node)
+        if not path.exists():
             return []
-        gateways: Mapping[str, Any] = json.loads(self._layout.ports.read_text())["gateways"]
-        sources: list[Mapping[str, Any]] = gateways.get(node, {}).get("source", [])
+        sources: list[Mapping[str, Any]] = json.loads(path.read_text())["source"]
         return sources
 
     def _secret(self, path: Path, user: str) -> Path:

@@ -50,6 +50,7 @@ class ParkOptions:
     scenario: str = ""  # of faults: a file, or the name of one of ours
     broker: Literal["nats", "mosquitto"] = "nats"
     listen: Listen | None = None  # gateways from outside may join there
+    only: tuple[str, ...] = ()  # of the simulated devices; none: all
     past_days: float = 0.0  # of simulated devices, made for a twin that has nothing yet
 
     @property
@@ -74,6 +75,10 @@ class Layout:
         self.broker, self.twin = root / "broker", root / "twin"
         self.model, self.log, self.lock = root / "model", root / "log", root / "lock"
         self.ports, self.dock = root / "devices.json", root / "dock.json"
+
+    def ports_of(self, node: str) -> Path:
+        """What the simulated devices write for a gateway's agent once all of its own listen."""
+        return self.ports.with_name(f"{self.ports.name}.{node}")
 
     def agent(self, node: str) -> AgentLayout:
         """Where a gateway's agent lives; the first one where it lived when a park had only one."""

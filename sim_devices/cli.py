@@ -16,7 +16,7 @@ from sim_devices.campus import Campus
 from sim_devices.damage import KINDS
 from sim_devices.drone.telemetry import POINTS
 from sim_devices.faults import CLOCK_FAULTS, DEVICE_FAULTS, LINK_FAULTS, SENSOR_FAULTS, Faults, Scenario, load_scenario
-from sim_devices.park import SPEED_MAX, Broker, Park, read_ports, write_ports
+from sim_devices.park import SPEED_MAX, Broker, Park, read_ports, write_gateways, write_ports
 from sim_devices.site import load_site
 from wire.errors import InputError, UserError
 from wire.stopping import stop_on_signals
@@ -92,7 +92,7 @@ def run(
     ports = read_ports(ports_file) if ports_file else {}
     park = Park(
         site, seed, speed, _broker(broker, user, password_file), scenario=faults, only=only, ports=ports,
-        dock_file=dock_file,
+        dock_file=dock_file, on_gateway=(lambda park: write_gateways(park, ports_file)) if ports_file else None,
     )  # fmt: skip
     if labels:
         park.faults.write_labels(labels, seed)

@@ -17,7 +17,7 @@ import math
 import os
 import socket
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -46,18 +46,21 @@ from sim_devices.site import Device, Metric, load_site
 from wire.clock import SystemClock
 from wire.errors import InputError
 
-__all__ = ["Broker", "Park", "read_ports", "write_ports"]
+__all__ = ["Broker", "Park", "read_ports", "write_gateways", "write_ports"]
 
 SPEED_MAX = 600.0  # 0.3 s of computing a second on a small gateway
 CATCH_UP_S = 60.0  # simulated seconds computed at once; a process that was frozen longer does not race
 PACE_S = 0.1
 _ON_BROKER: dict[str, type[MqttDevice]] = {"mqtt": MqttDevice, "lorawan": LoRaWanStation, "sparkplug": SparkplugNode}
+PART_TICKS = 20  # computed at once: some ten milliseconds
+RUN_TICKS = 100  # likewise on the clock of a run, in one coarse step
 
 
 class Park:
     """The devices of a site (or `only` some of them by name), served from `__aenter__` on.
 
     `ports` asks for a device's port, so that a park that is started again is found where it was.
+    `on_gateway` hears each time that all devices of one more gateway (`gateways_up`) listen.
     `dock_file` tells the docks of drones where the twin is (see `drone/surveyor.py`); without it they bring no scans.
     Without a broker the MQTT devices stay silent. The physics is always that of the whole site.
     """
@@ -74,13 +77,14 @@ class Park:
         only: Collection[str] = (),
         ports: Mapping[str, int] | None = None,
         dock_file: Path | None = None,
+        on_gateway: Callable[[Park], None] | None = None,
     ) -> None:
         if not 0.0 < speed <= SPEED_MAX:
             raise InputError(f"{speed:g} is no speed", field="speed", fix=f"0 < speed <= {SPEED_MAX:g}")
         self._clock = SystemClock()
         self.start_us = self._clock.wall_us() if start_us is None else start_us
         self.site = load_site(site_dir)
-        self.campus = Campus(self.site, seed, self.start_us)
+        self.campus = Campus(self.site, seed, self.start_us, fine=True)
         self.faults = Faults(scenario or Scenario(""), self.start_us)
         self._speed, self._broker, self._only = speed, broker, frozenset(only)
         self._hurry = 1.0 if self._clock.is_of_a_run else max(speed, 1.0)  # of devices that report by themselves
@@ -93,25 +97,37 @@ class Park:
         if unknown := self._only - everybody:
             raise InputError(f"there is no device {min(unknown)}", field="device", fix="see aid4 sim list")
         self.servers: list[DeviceServer] = []
+        self.gateways_up: list[str] = []
+        self._on_gateway = on_gateway
         self.listening: dict[str, int] = {}  # where chargers expect the agent of each gateway
         self._cut: set[str] = set()
         self._tasks = asyncio.TaskGroup()
         self._pace: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        """Start every server, then the clock."""
-        self.servers = [server for device in self.site.devices if (server := self._server(device)) is not None]
-        self.servers += [self._drone_server(pilot) for pilot in self.drones]
+        """Start the servers, gateway by gateway, then the clock."""
         await self._tasks.__aenter__()
         try:
-            for server in self.servers:
-                await server.start(self._tasks)
-            await self._publish()
+            for gateway in self.site.gateways:
+                await self._start(gateway.name)
         except BaseException:
             await self._close()
             raise
         self._pace = self._tasks.create_task(self._run(), name="park clock")
         return self
+
+    async def _start(self, gateway: str) -> None:
+        """Let all devices of one gateway listen, with their first values."""
+        mine = [device for device in self.site.devices if self.site.gateway_of(device) == gateway]
+        servers = [server for device in mine if (server := self._server(device)) is not None]
+        drones = [self._drone_server(pilot) for pilot in self.drones]
+        for server in [*servers, *(one for one in drones if self.site.gateway_of(one.device) == gateway)]:
+            self.servers.append(server)
+            await server.start(self._tasks)
+        await self._publish()
+        self.gateways_up.append(gateway)
+        if self._on_gateway is not None:
+            self._on_gateway(self)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -133,6 +149,10 @@ class Park:
             rules = [rule for table in heard for rule in table["topic"]]
             tables = [table for table in tables if table["kind"] != "mqtt"]
             tables.append({**heard[0], "name": "mqtt-devices", "topic": rules})
+        if controllers := [table for table in tables if table["kind"] == "bacnet"]:  # one socket asks them all
+            tables = [table for table in tables if table["kind"] != "bacnet"]
+            devices = [one for table in controllers for one in table["devices"]]
+            tables.append({**controllers[0], "name": "bacnet-devices", "devices": devices})
         for kind, name in (("lorawan", "lorawan-devices"), ("sparkplug", "sparkplug-nodes")):  # one broker tells all
             if told := [table for table in tables if table["kind"] == kind]:
                 tables = [table for table in tables if table["kind"] != kind]
@@ -244,10 +264,19 @@ class Park:
             ticks = int(owed_s / TICK_S)
             if ticks:
                 owed_s -= ticks * TICK_S
-                self.faults.afflict(self.campus)
-                self.campus.step(ticks * TICK_S)
-                self._fly(ticks)
+                await self._live(ticks)
             await self._publish()
+
+    async def _live(self, ticks: int) -> None:
+        """Go on by so many ticks; whoever asks a server meanwhile is answered between two parts."""
+        coarse = self._clock.is_of_a_run  # read twice a simulated minute, beside a whole park on two cores
+        while ticks > 0:
+            part = min(ticks, RUN_TICKS if coarse else PART_TICKS)
+            self.faults.afflict(self.campus)
+            (self.campus.leap if coarse else self.campus.step)(part * TICK_S)
+            self._fly(part)
+            ticks -= part
+            await asyncio.sleep(0)
 
     async def _publish(self) -> None:
         shown = self.shown()
@@ -295,7 +324,18 @@ def write_ports(park: Park, path: Path) -> None:
     ports = {server.device.name: server.port for server in park.servers}
     document = {"pid": os.getpid(), "start_us": park.start_us, "ports": ports, **park.edge_config()}
     document["listening"] = {f"ocpp {gateway}": port for gateway, port in park.listening.items()}
-    document["gateways"] = {one.name: park.edge_config(one.name) for one in park.site.gateways}
+    _write(path, document)
+
+
+def write_gateways(park: Park, path: Path) -> None:
+    """Beside `path`, one file a gateway whose devices all listen: `devices.json.gw-1`, what its agent needs."""
+    for gateway in park.gateways_up:
+        file = path.with_name(f"{path.name}.{gateway}")
+        if gateway == park.gateways_up[-1] or not file.exists():
+            _write(file, park.edge_config(gateway))
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
     fresh = path.with_name(path.name + ".new")
     fresh.touch(mode=0o600)  # a table may hold the broker's password
     fresh.write_text(json.dumps(document, indent=1) + "\n")

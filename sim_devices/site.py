@@ -88,6 +88,7 @@ class Device(msgspec.Struct, frozen=True):
     links: dict[str, str] = {}  # other devices by the names that models of its kind have for them
     gateway: str = ""  # that reads it; else by its kind, its protocol, else the first one
     dialect: str = ""  # the version of its protocol that it speaks, where there are several
+    row: str = ""  # of devices that one table spreads out, by the name in that table
 
 
 class Space(msgspec.Struct, frozen=True):

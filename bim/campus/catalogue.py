@@ -173,7 +173,7 @@ FLOW_CLASSES = frozenset(
     for name in (
         "UnitaryEquipment", "Pump", "Chiller", "Boiler", "CoolingTower", "Valve", "Tank", "ElectricDistributionBoard",
         "Transformer", "ElectricFlowStorageDevice", "FlowMeter", "Fan", "Filter", "SolarDevice", "Compressor",
-        "ElectricAppliance",
+        "ElectricAppliance", "AirTerminalBox",
     )
 )  # fmt: skip
 DEVICE_CLASSES = FLOW_CLASSES | {

@@ -15,13 +15,14 @@ work), night (0 or 1), a metric of the same device (a state counts as its number
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
 import numpy as np
 from msgspec import Meta
+from numpy.typing import NDArray
 
 from sim_devices.physics.wander import FloatArray
 from sim_devices.physics.weather import LocalTime, Sky
@@ -89,6 +90,7 @@ class SignalPoint:
     signal: Signal
     low: float
     high: float
+    row: str = ""  # of devices, which draws its chance by itself: a longer one leaves all others as they were
 
     @property
     def key(self) -> str:
@@ -96,26 +98,77 @@ class SignalPoint:
         return f"{self.device}/{self.metric}"
 
 
-class Signals:
-    """All such metrics of a site, stepped together as vectors."""
+@dataclass(frozen=True, slots=True)
+class _Gains:
+    """What drives what, by how much: one entry a pair; columns are the outer drivers, then the metrics."""
 
-    def __init__(self, points: Sequence[SignalPoint], rng: np.random.Generator) -> None:
+    count: int
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
+    gains: FloatArray
+
+    def __call__(self, drivers: FloatArray, values: FloatArray) -> FloatArray:
+        """The sum for each metric."""
+        moved = self.gains * np.concatenate([drivers, values])[self.columns]
+        found: FloatArray = np.bincount(self.rows, weights=moved, minlength=self.count).astype(np.float64)
+        return found
+
+
+class _Chance:
+    """Draws for all metrics at once: single devices share one generator, each row of devices has its own."""
+
+    def __init__(
+        self, rows: Sequence[str], rng: np.random.Generator, own: Callable[[str], np.random.Generator]
+    ) -> None:
+        names = list(dict.fromkeys(rows))
+        places = [np.array([at for at, row in enumerate(rows) if row == name], dtype=np.intp) for name in names]
+        self._count = len(rows)
+        self._of = [(own(name) if name else rng, place) for name, place in zip(names, places, strict=True)]
+        self._by_number = {int(at): draw for draw, place in self._of for at in place}
+
+    def uniform(self, low: float, high: float) -> FloatArray:
+        """One number for each metric."""
+        return self._fill(lambda draw, count: draw.uniform(low, high, count))
+
+    def normal(self) -> FloatArray:
+        """One number for each metric."""
+        return self._fill(lambda draw, count: draw.standard_normal(count))
+
+    def of(self, number: int) -> np.random.Generator:
+        """The generator of one metric."""
+        return self._by_number[number]
+
+    def _fill(self, drawn: Callable[[np.random.Generator, int], FloatArray]) -> FloatArray:
+        found = np.empty(self._count)
+        for draw, place in self._of:
+            found[place] = drawn(draw, place.size)
+        return found
+
+
+class Signals:
+    """All such metrics of a site, stepped together as vectors. `own` gives the chance of each row of devices."""
+
+    def __init__(
+        self,
+        points: Sequence[SignalPoint],
+        rng: np.random.Generator,
+        own: Callable[[str], np.random.Generator] | None = None,
+    ) -> None:
         self.points = list(points)
+        self._chance = _Chance([point.row for point in self.points], rng, own or (lambda _: rng))
         self._index = {point.key: number for number, point in enumerate(self.points)}
         signals = [point.signal for point in self.points]
         count = len(signals)
         self._low, self._high = _column(point.low for point in points), _column(point.high for point in points)
-        self.mean = _column(one.mean for one in signals) + _column(one.spread for one in signals) * rng.uniform(
-            -1.0, 1.0, count
-        )
+        spread = _column(one.spread for one in signals)
+        self.mean = _column(one.mean for one in signals) + spread * self._chance.uniform(-1.0, 1.0)
         self._lag_s = _column(one.lag_s for one in signals)
         self._noise = _column(one.noise for one in signals)
         self._memory_s = _column(one.memory_s for one in signals)
-        self._drive, self._drive_own = self._gains([one.drive for one in signals])
-        self._rate, self._rate_own = self._gains([one.rate for one in signals])
+        self._drive = self._gains([one.drive for one in signals])
+        self._rate = self._gains([one.rate for one in signals])
         self._piles = np.array([bool(one.rate) for one in signals], dtype=bool)
-        self._rng = rng
-        self._phase = rng.uniform(0.0, 1.0, count)
+        self._phase = self._chance.uniform(0.0, 1.0)
         self._left_s = np.zeros(count)
         self._held: dict[int, float] = {}
         self._gain, self._offset = np.ones(count), np.zeros(count)  # of faults
@@ -132,14 +185,14 @@ class Signals:
         """Go on by `dt_s`; drivers that are metrics count as they were before the step."""
         drivers = _drivers(sky, local)
         before = self.values
-        target = (self.mean + self._drive @ drivers + self._drive_own @ before) * self._gain + self._offset
+        target = (self.mean + self._drive(drivers, before)) * self._gain + self._offset
         share = np.where(self._lag_s > 0.0, 1.0 - np.exp(-dt_s / np.maximum(self._lag_s, 1e-9)), 1.0)
         self._quiet = self._quiet + share * (target - self._quiet)
         keep = np.exp(-dt_s / self._memory_s)
-        drawn = self._rng.standard_normal(self.mean.size)
+        drawn = self._chance.normal()
         self._swing = keep * self._swing + self._noise * np.sqrt(1.0 - keep * keep) * drawn
         values = self._quiet + self._swing
-        piled = before + (self._rate @ drivers + self._rate_own @ before + self._offset) * dt_s / 3600.0
+        piled = before + (self._rate(drivers, before) + self._offset) * dt_s / 3600.0
         values = np.where(self._piles, piled, values)
         self._add_waves(values, dt_s)
         self._follow_switches(values, before)
@@ -176,16 +229,15 @@ class Signals:
             found[point.key] = words[int(value) % len(words)] if words else value
         return found
 
-    def _gains(self, tables: Sequence[Mapping[str, float]]) -> tuple[FloatArray, FloatArray]:
-        """Gains of the drivers, and of other metrics."""
-        outer, own = np.zeros((len(tables), len(DRIVERS))), np.zeros((len(tables), len(tables)))
+    def _gains(self, tables: Sequence[Mapping[str, float]]) -> _Gains:
+        rows, columns, gains = [], [], []
         for row, table in enumerate(tables):
             for name, gain in table.items():
-                if name in DRIVERS:
-                    outer[row, DRIVERS.index(name)] = gain
-                else:
-                    own[row, self._number(name, self.points[row])] = gain
-        return outer, own
+                outer = name in DRIVERS
+                rows.append(row)
+                columns.append(DRIVERS.index(name) if outer else len(DRIVERS) + self._number(name, self.points[row]))
+                gains.append(gain)
+        return _Gains(len(tables), np.array(rows, dtype=np.intp), np.array(columns, dtype=np.intp), _column(gains))
 
     def _number(self, name: str, point: SignalPoint) -> int:
         key = name if "/" in name else f"{point.device}/{name}"
@@ -220,7 +272,7 @@ class Signals:
             if self._left_s[number] <= 0.0:
                 state = (state + 1) % len(signal.states)
                 dwell_s = signal.dwell_s[state % len(signal.dwell_s)] if signal.dwell_s else 600.0
-                self._left_s[number] = dwell_s * float(self._rng.uniform(0.8, 1.25))
+                self._left_s[number] = dwell_s * self._chance.of(number).uniform(0.8, 1.25)
             values[number] = float(state)
 
 

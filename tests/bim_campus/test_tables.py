@@ -84,7 +84,7 @@ def _change(folder: Path, name: str, old: str, new: str) -> None:
         ("devices.toml", 'kind = "silo"', 'kind = "rocket"', "no kind 'rocket'"),
         ("devices.toml", 'name = "silo-2"', 'name = "silo-1"', "two devices are named silo-1"),
         ("devices.toml", "IfcPump.ENDSUCTION", "IfcRocket.LARGE", "'IfcRocket' is not known"),
-        ("devices.toml", 'sensor = "RAINSENSOR"', 'sensor = "FROGSENSOR"', "'FROGSENSOR' is not known"),
+        ("devices.toml", 'sensor = "LEVELSENSOR"', 'sensor = "FROGSENSOR"', "'FROGSENSOR' is not known"),
         ("devices.toml", 'body = "silo"', 'body = "moon"', "'moon' is not known"),
         ("plan.toml", 'after = ["ground SS+3"]', 'after = ["nothing"]', "no work 'nothing'"),
         ("plan.toml", 'after = ["ground SS+3"]', 'after = ["ground XY+3"]', "is no link"),
