@@ -8,7 +8,7 @@ WEB    := $(wildcard web/*.json web/*.ts web/*.html web/build.py) $(shell find w
 INTEROP := tests/edge_sparkplug/interop
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format screenshots bench clean interop-env
+.PHONY: help run test check format scenarios screenshots bench clean interop-env
 
 help: ## show this
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -34,6 +34,10 @@ format: $(VENV)/.dev ## format and mend what the linter can
 screenshots: $(VENV)/.dev twin/static/index.html web/node_modules/.dev ## take the pictures of docs/page-parts.md, from the tests of the page's parts
 	PICTURES=$(CURDIR)/docs $(BIN)/python -m pytest -q tests/web/test_parts.py -k keeps_its_promise $(ARGS)
 
+scenarios: $(VENV)/.park ## plant every fault of configs/scenarios in a whole park and judge its alarms; minutes
+	@mkdir -p build
+	$(BIN)/aid4 sim scenario run configs/scenarios/*.toml --junit build/scenarios.xml $(ARGS)
+
 bench: $(VENV)/.park ## prove the promises: storm, spine, query
 	$(BIN)/aid4 bench storm --seed 7 --seconds 60 --json
 	$(BIN)/aid4 bench spine --json
@@ -52,7 +56,7 @@ $(VENV)/.park: pyproject.toml constraints.txt | $(BIN)/pip
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/pip
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]' -e packages/pytest-aid4
 	@touch $@ $(VENV)/.park
 
 twin/static/index.html: $(WEB) | $(BIN)/pip

@@ -1,5 +1,6 @@
 """Which past a starting park gets, and the child that makes it once the first live value is shown."""
 
+import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from aid4.processes import run_once
 __all__ = ["PAST_DAYS", "ParkPast"]
 
 PAST_DAYS = 3.0  # what detectors learn from, and yesterday with the day before to compare with
+_POLL_S = 0.1
 
 
 class ParkPast:
@@ -31,6 +33,8 @@ class ParkPast:
 
     async def make(self) -> float:
         """Make it and lay it out for the agents; returns how many days it has."""
+        while not self._layout.ports.exists():  # noqa: ASYNC110 - another process writes it, maybe after a first value
+            await asyncio.sleep(_POLL_S)
         order = self._order or self._fresh()
         if self._order is None:
             write_order(self._file, order)

@@ -90,6 +90,8 @@ class ScenarioRun:
 
     async def _play(self, park: Park, twin: TwinClient, clock: RunClock) -> None:
         """Wait until detectors have learned, let the faults happen, and see all of it through the API."""
+        while not park.layout.ports.exists():  # noqa: ASYNC110 - another process writes it, maybe after a first value
+            await asyncio.sleep(_POLL_S)
         self._start_us = int(json.loads(park.layout.ports.read_text())["start_us"])
         await self._learned(park, twin)
         self._say(f"          {len(self._plan.faults)} faults in {self._plan.end_s / 3600.0:.1f} h at {self._speed:g}x")

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Final
 
 from inference.runtime.worth import SCORE_CLASS
+from sim_devices.site import load_site
 
 __all__ = ["copy_site"]
 
 PERIOD_S: Final = 0.5  # real
-STALE_S: Final = 15.0  # real
+STALE_S, STALE_CHANGES_S = 15.0, 90.0  # real; of devices that are asked, and of those that tell what changes
+ASKED: Final = ("modbus", "sunspec", "mqtt", "bacnet")
 LATE_S: Final = 3.0  # real
 BY_EXCEPTION: Final = ("*/online", "*/drone-*/*")  # whose silence says nothing
 _PERIOD = re.compile(r"(?m)^\s*period_s\s*=.*\n")
@@ -37,6 +39,9 @@ def copy_site(site: Path, target: Path, speed: float) -> Path:
         text += f"\n[detectors]\n{late}\n"
     silent = f'\n[[alarm]]\npoint_class = "{SCORE_CLASS}"\noff = ["stale"]\n'
     silent += "".join(f'\n[[alarm]]\npoints = "{glob}"\noff = ["stale"]\n' for glob in BY_EXCEPTION)
+    for device in load_site(target).devices:
+        if device.protocol not in ASKED:
+            silent += f'\n[[alarm]]\npoints = "*/{device.name}/*"\nstale_s = {STALE_CHANGES_S * speed:g}\n'
     silent += f'\n[[alarm]]\npoints = "*"\nstale_s = {STALE_S * speed:g}\n'
     alarms.write_text(text + silent, encoding="utf-8")
     return target

@@ -35,8 +35,8 @@ def test_an_agent_keeps_what_a_device_says(aid4_device, aid4_agent):
 
 def test_a_park_shows_its_values(aid4_park):
     assert aid4_park.get("site")["name"] == "campus"
-    key = "gw-1/weather/air_temperature"
-    assert aid4_park.until("the weather is known", lambda: aid4_park.value(key)) is not None
+    key = "gw-1/room-lab/temperature"
+    assert aid4_park.until("the laboratory is known", lambda: aid4_park.value(key)) is not None
     assert isinstance(aid4_park.alarms(), list)
 
 def test_nothing_of_the_product_is_imported():
@@ -70,7 +70,7 @@ def theirs(python: Path, folder: Path, tests: str, *options: str) -> subprocess.
     (folder / "test_theirs.py").write_text(tests)
     away = ("PYTHONPATH", "VIRTUAL_ENV", "PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST")
     env = {name: value for name, value in os.environ.items() if name not in away}
-    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "--aid4-command", str(AID4), *options]
+    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--aid4-command={AID4}", *options]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=env, timeout=500)
 
 
