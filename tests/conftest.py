@@ -41,3 +41,10 @@ def mosquitto() -> Path:
 def chromium() -> Path:
     """A real browser."""
     return _tool("chromium", "chromium fonts-noto-cjk")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of one folder share what its session fixtures made, so `-n` keeps them together; the longest go first."""
+    items.sort(key=lambda item: item.path.parent.name != "web")
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(item.path.parent.name))
