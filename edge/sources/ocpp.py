@@ -78,6 +78,7 @@ class Ocpp:
         self._links: dict[str, ChargerLink] = {}
         self._repeats: dict[str, OrderedDict[bytes, asyncio.Future[dict[str, Any]]]] = {}
         self._unsettled: list[tuple[asyncio.Future[dict[str, Any]], dict[str, Any]]] = []
+        self._given: list[asyncio.Future[dict[str, Any]]] = []
         self._gone: list[str] = []
         self._room = asyncio.Event()
         self._number = int(time.time()) & 0x3FFFFFFF
@@ -115,13 +116,17 @@ class Ocpp:
 
     async def batches(self) -> AsyncIterator[Batch]:
         """What chargers say, gathered for a tenth of a second; last values of lost ones."""
-        while True:
-            await asyncio.sleep(GATHER_S)
-            assert self._runner is not None
-            if self._runner.done():
-                self._runner.result()
-            for batch in self._poll():
-                yield batch
+        try:
+            while True:
+                await asyncio.sleep(GATHER_S)
+                assert self._runner is not None
+                if self._runner.done():
+                    self._runner.result()
+                for batch in self._poll():
+                    yield batch
+        finally:
+            for future in self._given:  # nobody reads any more: what is not on disk is to be said again
+                _refuse(future, "the source was stopped")
 
     async def write(self, point: Point, value: float | str | bool) -> None:
         """Set `current_limit`, or carry out a word of `command`, and wait for the charger's answer."""
@@ -308,6 +313,7 @@ class Ocpp:
         self._room.set()
         self._room.clear()  # those that waited go on; the next to find it full waits anew
         unsettled, self._unsettled = self._unsettled, []
+        self._given = [future for future in self._given if not future.done()] + [future for future, _ in unsettled]
         return _settling(found, unsettled)
 
     def _lost(self, charger: Charger) -> list[Batch]:
@@ -331,12 +337,9 @@ def _settling(
 
     def settle() -> None:
         for future, answered in unsettled:
-            if future.done():
-                continue
             if refusals:
-                future.add_done_callback(lambda done: done.exception())  # nobody may wait any more
-                future.set_exception(SourceError("spool", "the gateway's disk is full"))
-            else:
+                _refuse(future, "the gateway's disk is full")
+            elif not future.done():
                 future.set_result(answered)
 
     def wrapped(batch: Batch) -> Batch:
@@ -355,6 +358,12 @@ def _settling(
     if not found:
         settle()
     return [wrapped(batch) for batch in found] if unsettled else found
+
+
+def _refuse(future: asyncio.Future[dict[str, Any]], why: str) -> None:
+    if not future.done():
+        future.add_done_callback(lambda done: done.exception())  # nobody may wait for it any more
+        future.set_exception(SourceError("spool", why))
 
 
 SOURCE = SourceKind(OcppConfig, Ocpp)

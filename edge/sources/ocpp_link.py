@@ -21,6 +21,7 @@ from edge.sources import SourceError, SourceHealth
 __all__ = ["VERSIONS", "ChargerLink", "RefusedError", "faults"]
 
 VERSIONS: Final = {"ocpp2.1": "2.1", "ocpp2.0.1": "2.0.1", "ocpp1.6": "1.6"}  # by subprotocol, best first
+LAST_WORDS_S: Final = 0.5
 ANSWER_S_MAX: Final = 8.0  # a charger on a 2G modem needs three
 UNIQUE_ID_CHARS_MAX: Final = 64  # the specification says 36
 
@@ -49,13 +50,24 @@ class ChargerLink:
 
     async def serve(self) -> None:
         """Take what the charger says until the connection ends, for whatever reason."""
+        reading = asyncio.create_task(self._read(), name=f"ocpp {self.identity} reads")
+        closed = asyncio.create_task(self._connection.wait_closed(), name=f"ocpp {self.identity} closes")
         try:
-            with suppress(ConnectionClosed):
-                async for text in self._connection:
-                    await self._take(text)
+            await asyncio.wait([reading, closed], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([reading], timeout=LAST_WORDS_S)  # unless it waits for the disk, which may take long
+            if reading.done():
+                reading.result()
         finally:
+            reading.cancel()
+            closed.cancel()
+            await asyncio.gather(reading, closed, return_exceptions=True)
             if self._asked is not None and not self._asked[1].done():
                 self._asked[1].set_exception(SourceError("write", "the charger went away before it answered"))
+
+    async def _read(self) -> None:
+        with suppress(ConnectionClosed):
+            async for text in self._connection:
+                await self._take(text)
 
     async def call(self, action: str, payload: Payload) -> Payload:
         """Ask the charger and give its answer; SourceError when it has none, or refuses the question."""

@@ -104,6 +104,7 @@ class AircraftRows:
         for one in self._aircraft.values():
             if not one.is_lost and now_us - one.heard_us > self._loss_us:
                 one.is_lost = True
+                self._health.error("link", f"{one.number or one.mac} is no longer heard")
                 self._tell(one, "aircraft_gone", 0, f"{one.number or one.mac} is no longer heard", now_us)
                 found += self._last.stale(list(one.ids.values()), now_us, self._health)
         if self._told:

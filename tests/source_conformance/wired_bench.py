@@ -1,0 +1,40 @@
+"""A simulated device behind a wire that can be pulled, frozen and fed with noise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sim_bench import SimBench
+
+from edge.conformance import Proxy
+
+
+class WiredBench(SimBench):
+    """The source connects to `wire.port`, and through it to the server."""
+
+    can = frozenset({"leaves", "freezes", "garbles", "floods"})
+
+    def __init__(self, folder: Path) -> None:
+        self.wire = Proxy()
+        super().__init__(folder)
+
+    async def start(self) -> None:
+        await super().start()
+        self.wire.target = self.server.port
+        await self.wire.start()
+
+    async def stop(self) -> None:
+        await self.wire.cut()
+        await super().stop()
+
+    async def freeze(self) -> None:
+        self.wire.set("freeze")
+
+    async def thaw(self) -> None:
+        self.wire.set("pass")
+
+    async def garble(self) -> None:
+        self.wire.set("garble")
+
+    async def mend(self) -> None:
+        self.wire.set("pass")
