@@ -14,6 +14,7 @@ from bacpypes3.primitivedata import Real
 from source_reader import Reading, sample
 
 from edge.sources import SourceError
+from edge.sources.bacnet_find import find_controllers
 from sim_devices.physics.signals import Signal
 from sim_devices.servers.bacnet import BacnetServer
 from sim_devices.site import Device, Metric
@@ -365,3 +366,12 @@ async def test_a_config_that_cannot_work_names_the_field(change: dict[str, Any],
     with pytest.raises(ConfigError) as caught:
         Reading({"kind": "bacnet", "name": "x", **change})
     assert field in str(caught.value)
+
+
+async def test_controllers_are_found_by_asking_who_is_there() -> None:
+    async with controller() as ahu:
+        where = f"127.0.0.1:{ahu.port}"
+        assert await find_controllers(where, bind="127.0.0.1:0", wait_s=0.5) == [(1001, where)]
+        assert await find_controllers(where, bind="127.0.0.1:0", low=1, high=9, wait_s=0.2) == []
+        with pytest.raises(ValueError):
+            await find_controllers("nowhere at all")

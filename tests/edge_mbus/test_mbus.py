@@ -13,6 +13,7 @@ import pytest
 from source_reader import Reading, sample
 
 from edge.sources import SourceError
+from edge.sources.mbus_find import find_meters
 from sim_devices.servers.mbus import ACK, MbusMeter
 from sim_devices.site import Device, Metric
 from wire.errors import ConfigError
@@ -240,3 +241,12 @@ async def test_a_table_names_records_by_its_own_words() -> None:
         await read.until(lambda: len({row.key for row in read.rows}) == 6)
         assert {name: read.value(f"m-1/{name}") for name in told} == pytest.approx(told)
         assert read.point("m-1/heat").unit == "MW.h"
+
+
+async def test_meters_on_a_bus_are_found_by_asking_each_address() -> None:
+    async with meter(address=3) as served:
+        url = f"tcp://127.0.0.1:{served.port}"
+        found = [one async for one in find_meters(url, addresses=range(1, 6), timeout_s=0.1)]
+    assert [(one.address, one.header and one.header.id) for one in found] == [(3, served.identity)]
+    with pytest.raises(SourceError):
+        [one async for one in find_meters(url, addresses=[1])]
