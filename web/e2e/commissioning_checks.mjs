@@ -59,7 +59,7 @@ export async function devices_are_listed_with_what_is_left_in_three_languages({ 
   const page = await open("/commissioning", READY);
   await page.waitForSelector(".verify-device");
   await picture(page, "commissioning-wide");
-  await page.fill('input[type="search"]', "meter");
+  await page.fill('.commissioning input[type="search"]', "meter");
   await page.waitForFunction(() => document.querySelectorAll(".verify-device").length === 1);
   await page.locator(".verify-device").click();
   await page.waitForSelector(".verify-points");
