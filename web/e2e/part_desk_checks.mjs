@@ -250,29 +250,39 @@ export async function part_12_languages_walls_keys({ open }) {
 
 const PASSWORD = "four horses under a quiet sky";
 
+const ASKED = { size: SMALL, allowed: /status of 40[13]|WebSocket/ };
+
 /** The last one: from here on the park asks who comes. */
 export async function part_10_sign_in_and_roles({ open }) {
-  const page = await open("/account/users", { size: SMALL, allowed: /status of 40[13]|WebSocket/ });
+  const page = await open("/account/users", ASKED);
   await page.fill('.access-form [name="name"]', "anna");
-  await page.selectOption(".access-form [name=role]", "admin");
+  await page.fill('.access-form [name="password"]', PASSWORD);
+  await page.click(".access-form button[type=submit]");
+  await page.waitForSelector(".gate [name=name]");
+  await page.fill("[name=name]", "anna");
+  await page.fill("[name=password]", "not the password");
+  await page.keyboard.press("Enter");
+  await textWhen(page, "[role=alert]", (text) => text.includes("wrong"));
+  await page.fill("[name=password]", PASSWORD);
+  await page.keyboard.press("Enter");
+  await page.waitForSelector(".connection[data-phase]");
+  await page.goto(new URL("/account/users", page.url()).href);
+  await page.fill('.access-form [name="name"]', "guest");
+  await page.selectOption(".access-form [name=role]", "viewer");
   await page.click(".access-form button[type=submit]");
   const link = new URL(await page.locator(".access-secret code").textContent());
   await picture(page, "screenshot-accounts");
-  const own = await open(link.pathname + link.hash, { size: SMALL, ready: ".gate", allowed: /status of 40[13]|WebSocket/ });
-  await own.fill("[name=password]", PASSWORD);
-  await own.fill("[name=again]", PASSWORD);
-  await own.click("button[type=submit]");
-  await own.waitForSelector(".connection[data-phase=open], .connection[data-phase=degraded]");
-  const stranger = await open("/", { size: SMALL, ready: ".gate", allowed: /status of 40[13]|WebSocket/ });
-  await stranger.fill("[name=name]", "anna");
-  await stranger.fill("[name=password]", "not the password");
-  await stranger.keyboard.press("Enter");
-  await textWhen(stranger, "[role=alert]", (text) => text.includes("wrong"));
-  await stranger.fill("[name=password]", PASSWORD);
-  await stranger.keyboard.press("Enter");
-  await stranger.waitForSelector(".connection[data-phase]");
-  await stranger.click('.top-bar button[aria-label="Account and more"]');
-  await textWhen(stranger, ".menu-who", (text) => text.includes("anna") && text.includes("Admin"));
-  await own.goto(new URL("/account/audit", own.url()).href);
-  await textWhen(own, ".audit tbody", (text) => text.includes("account added"));
+
+  const guest = await open(link.pathname + link.hash, { ...ASKED, ready: ".gate" });
+  await guest.waitForSelector("[name=again]");
+  await guest.fill("[name=password]", PASSWORD);
+  await guest.fill("[name=again]", PASSWORD);
+  await guest.click("button[type=submit]");
+  await guest.waitForSelector(".connection[data-phase]");
+  await guest.click('.top-bar button[aria-label="Account and more"]');
+  await textWhen(guest, ".menu-who", (text) => text.includes("guest") && text.includes("Viewer"));
+  const refused = await guest.evaluate(() => fetch("/api/v1/users").then((answer) => answer.status));
+  expect(refused === 403, "a viewer may not see the accounts", refused);
+  await page.goto(new URL("/account/audit", page.url()).href);
+  await textWhen(page, ".audit tbody", (text) => text.includes("account added"));
 }
