@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from edge.processing.config import ProcessingConfig
 from edge.publish.config import PublishConfig
-from edge.sources import SourceConfig, SourceContext, SourceKind, kinds, load_kind
+from edge.sources import EXTRAS, SourceConfig, SourceContext, SourceKind, kinds, load_kind
 from wire.clock import SystemClock
 from wire.errors import ConfigError, UserError
 from wire.names import check_name
@@ -249,7 +249,8 @@ class _Check:
             self._add(f"{field}.kind", f"{kind!r} is not known", _nearest(kind, kinds()))
             return None
         except ImportError as error:
-            self._add(f"{field}.kind", f"{kind!r} cannot be loaded: {error}", 'pip install "aid4[edge]"')
+            extra = EXTRAS.get(kind, "edge")
+            self._add(f"{field}.kind", f"{kind!r} cannot be loaded: {error}", f'pip install "aid4[{extra}]"')
             return None
         source: SourceConfig | None = self._convert(table, row.config, field)
         if source is not None:

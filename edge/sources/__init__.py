@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BUILT_IN",
+    "EXTRAS",
     "Batch",
     "Position",
     "Source",
@@ -62,6 +63,9 @@ BUILT_IN = {
     "host": "edge.sources.host:SOURCE",
     "onewire": "edge.sources.onewire:SOURCE",
 }
+
+EXTRAS = {"bacnet": "bacnet", "ocpp": "ocpp", "secsgem": "secsgem"}
+"""What to install for a kind whose library is not in `aid4[edge]`."""
 
 State = Literal["starting", "running", "waiting", "failed", "ended"]
 

@@ -3,8 +3,11 @@
 import asyncio
 import random
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -375,3 +378,17 @@ async def test_controllers_are_found_by_asking_who_is_there() -> None:
         assert await find_controllers(where, bind="127.0.0.1:0", low=1, high=9, wait_s=0.2) == []
         with pytest.raises(ValueError):
             await find_controllers("nowhere at all")
+
+
+def test_a_gateway_without_the_library_is_told_which_extra_to_install(tmp_path: Path) -> None:
+    file = tmp_path / "edge.toml"
+    file.write_text(
+        'site = "a"\nnode = "b"\n[broker]\nurl = "mqtt://127.0.0.1:1883"\n'
+        '[[source]]\nkind = "bacnet"\nname = "hvac"\ndevices = [{ name = "ahu", address = "127.0.0.1" }]\n'
+    )
+    code = (
+        "import sys; sys.modules['bacpypes3'] = None\nfrom pathlib import Path\nfrom edge.config import problems\n"
+        f"print(*(f'{{one}} {{one.fix}}' for one in problems(Path({str(file)!r}))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 'pip install "aid4[bacnet]"' in done.stdout
