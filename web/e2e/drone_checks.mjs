@@ -3,7 +3,7 @@ import { axeFindings, expect, inkOf, PHONE, picture, smallTargets, textWhen, WID
 
 const SMALL = { width: 960, height: 600 };
 /** Two halves are two drawings a frame, and software draws each pixel. */
-const TINY = { width: 640, height: 420 };
+const TINY = { width: 920, height: 480 };
 const DRAWN_MS = 90_000;
 const WORKED_MS = 240_000; // a log or a cloud is read and judged by a child of a busy machine
 const api = async (page, path) => page.evaluate(async (asked) => (await fetch(`/api/v1${asked}`)).json(), path);
