@@ -32,6 +32,7 @@ from wire.mqtt import LinkConfig
 ROOT = Path(__file__).resolve().parents[2]
 PROMISE_S = 120.0  # of a machine of its own; where others work too, so much longer as they make it wait
 WAIT_S = 600.0
+LIGHT_MIB = 120.0  # DESIGN §12: an agent without detectors
 PROFILE = 'title = "A flow meter"\nregister = [{ metric = "flow", address = 0, type = "f32", unit = "m3/h" }]\n'
 
 
@@ -129,12 +130,15 @@ async def test_a_bare_gateway_is_live_in_the_page_within_two_minutes(site: Any, 
                 value = await _unless_ended(agent, _shown(page), gateway / "log")
             mark("run")
             took_s = time.monotonic() - began_s
+            rss_mib = int(Path(f"/proc/{agent.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
             nodes = (await asyncio.to_thread(_get, f"{site.url}/api/v1/nodes"))["items"]
         finally:
             agent.terminate()
             await asyncio.to_thread(agent.wait, 60)
     waiting = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
-    print(f"from a bare gateway to a live value: {took_s:.1f} s of {PROMISE_S:.0f}, load {waiting:.1f} {marks}")
+    shown = f"{took_s:.1f} s of {PROMISE_S:.0f}, load {waiting:.1f} {marks}, agent of {rss_mib:.0f} MiB"
+    print(f"from a bare gateway to a live value: {shown}")
+    assert rss_mib < LIGHT_MIB
     assert took_s < PROMISE_S * waiting
     assert math.isclose(value, 23.5)
     [node] = [node for node in nodes if node["node"] == "gw-9"]

@@ -33,7 +33,7 @@ export function CertificateRow({ node, reload }: { node: NodeRow; reload: () => 
         <span>
           {t("node.certificate")}: {t(TEXT[state], { time })}
         </span>
-        {state === "valid" && renew && <span class="muted">· {t("node.certRenews", { time: format.shortMoment(Date.parse(renew), zone.value) })}</span>}
+        {state === "valid" && renew && <span class="muted">{t("node.certRenews", { time: format.shortMoment(Date.parse(renew), zone.value) })}</span>}
       </p>
       {may("change") && state !== "none" && (
         <span class="node-trust-deeds">
@@ -42,7 +42,7 @@ export function CertificateRow({ node, reload }: { node: NodeRow; reload: () => 
           </button>
           {state !== "revoked" && (
             <button type="button" class="button" onClick={() => setOpen("revoke")}>
-              {t("access.revoke")}
+              {t("node.revoke")}
             </button>
           )}
         </span>

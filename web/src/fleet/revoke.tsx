@@ -23,7 +23,7 @@ export default function RevokeDialog({ node, close, done }: { node: string; clos
         <Field name="why" label={t("node.revokeWhy")} optional />
         <Alarm text={problem} />
         <button type="submit" class="button primary">
-          {t("access.revoke")}
+          {t("node.revoke")}
         </button>
       </form>
     </Dialog>
