@@ -44,6 +44,7 @@ __all__ = ["SOURCE", "Bacnet", "BacnetConfig"]
 
 PENDING_MAX: Final = 50_000  # readings that wait for the spool; more are dropped and counted
 DEVICES_MAX: Final = 500  # found by Who-Is
+OWNERS_MAX: Final = 5_000  # instances that are remembered, whoever claims them
 WHO_IS_S: Final = 30.0  # until the next Who-Is for devices that are not found yet
 STOP_S_MAX: Final = 1.5
 RELINQUISH: Final = "null"
@@ -176,8 +177,10 @@ class Bacnet:
 
     def claimed(self, instance: int, address: str, name: str) -> None:
         """A device said its instance; a second one with the same is told."""
+        if instance not in self._owners and len(self._owners) >= OWNERS_MAX:
+            return
         owners = self._owners.setdefault(instance, set())
-        if address in owners:
+        if address in owners or len(owners) > 1:
             return
         owners.add(address)
         if len(owners) > 1:

@@ -82,7 +82,6 @@ class DeviceSession:
         self.described: dict[tuple[int, int], Described] = {}
         self._busy = asyncio.Lock()  # one request at a time: most devices have room for few
         self._chunk = CHUNK_MAX
-        self._missed = 0
 
     def at(self, address: IPv4Address) -> None:
         """It was found there."""
@@ -133,7 +132,7 @@ class DeviceSession:
         if self.address is None:
             raise SourceError("connect", f"no device answered a Who-Is for instance {self.instance}")
         await self._identify(self.address)
-        self.is_up = True
+        self.is_up, self._chunk = True, CHUNK_MAX
         if not self.described:
             await self._learn()
         for one in self.described.values():
@@ -283,6 +282,13 @@ class DeviceSession:
         for what, names in chunk:
             for name in names:
                 try:
-                    said.setdefault(what, {})[name] = await self._one(what, name)
+                    value: list[Any] | None = await self._one(what, name)
                 except RefusedError:
-                    said[what][name] = None
+                    value = None
+                except SourceError as error:
+                    if error.stage != "decode":
+                        raise
+                    self._health.error("decode", f"{self.spec.name}: {error}")
+                    value = None
+                if value is not None:
+                    said.setdefault(what, {})[name] = value

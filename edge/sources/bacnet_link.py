@@ -57,6 +57,7 @@ SEGMENTS_MAX: Final = 64  # of one answer
 APDU_BYTES_MAX: Final = 1_476
 
 logging.getLogger("bacpypes3").setLevel(logging.CRITICAL)  # it logs each malformed datagram, which are counted here
+SEGMENTED_TIMES: Final = 4  # an answer in segments may take so many times what its first sign may take
 OWN_ABORTS: Final = (10, 65)  # tsm-timeout and "no response": our side of the transaction gave up
 
 Heard = Callable[[str, Any], None]
@@ -290,14 +291,6 @@ class BacnetLink:
             )
         )
 
-    async def unsubscribe(self, to: IPv4Address, what: tuple[int, int]) -> None:
-        """End a subscription."""
-        await self._ask(
-            SubscribeCOVRequest(
-                subscriberProcessIdentifier=PROCESS_ID, monitoredObjectIdentifier=ObjectIdentifier(what), destination=to
-            )
-        )
-
     async def write(self, to: IPv4Address, what: tuple[int, int], name: int, value: Any, priority: int | None) -> None:
         """Write one property; `value` is of a type of bacpypes3."""
         request = WritePropertyRequest(
@@ -311,13 +304,13 @@ class BacnetLink:
         """The answer; RefusedError when the device says no, SourceError("read") when it says nothing in time."""
         future = self._app.request(request)
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(SEGMENTED_TIMES * self._timeout_s):
                 answer = await future
         except TimeoutError:
-            raise SourceError("read", f"{request.pduDestination} gave no answer in {self._timeout_s:g} s") from None
+            raise SourceError("read", f"{request.pduDestination} came to no end with its answer") from None
         except ErrorRejectAbortNack as refusal:
             if isinstance(refusal, AbortPDU) and refusal.apduAbortRejectReason in OWN_ABORTS:
-                raise SourceError("read", f"{request.pduDestination} gave no answer") from None
+                raise SourceError("read", f"{request.pduDestination} gave no answer in {self._timeout_s:g} s") from None
             raise RefusedError(refusal) from None
         finally:
             self._forget(request)
@@ -340,7 +333,11 @@ class BacnetLink:
             self.health.error("stranger", f"{sender} notifies a subscription that is not ours")
             return
         what = apdu.monitoredObjectIdentifier
-        values = {int(one.propertyIdentifier): plain(one.value.tagList) for one in _listed(apdu.listOfValues)}
+        try:
+            values = {int(one.propertyIdentifier): _plain(one.value) for one in _listed(apdu.listOfValues)}
+        except SourceError as error:
+            self.health.error("decode", f"{sender}: {error}")
+            return
         self._changed(Notification(sender, (int(what[0]), int(what[1])), values))
 
     def _heard_i_am(self, apdu: IAmRequest) -> None:

@@ -82,9 +82,9 @@ class Dsmr:
         while True:
             try:
                 await self._line.open(min(self._config.timeout_s, 10.0))
-                async for telegram in self._telegrams():
+                async for lines in self._telegrams():
                     backoff_s = RETRY_S_MIN
-                    for batch in self._take(telegram):
+                    for batch in self._take(lines):
                         yield batch
             except SourceError as error:
                 if self.health.state == "running":
@@ -101,8 +101,8 @@ class Dsmr:
         """The port only speaks."""
         raise SourceError("write", f"{point.key} takes no commands")
 
-    async def _telegrams(self) -> AsyncIterator[bytes]:
-        """Telegrams of one connection; SourceError when none comes in time, however much else does."""
+    async def _telegrams(self) -> AsyncIterator[list[Line]]:
+        """Legal telegrams of one connection; SourceError when none comes in time, however much else does."""
         reader, heard_s = Telegrams(), self._clock.monotonic_s()
         while True:
             try:
@@ -112,28 +112,26 @@ class Dsmr:
                 raise SourceError("read", f"no telegram in {self._config.timeout_s:g} s") from None
             skipped = reader.skipped
             for telegram in reader.feed(data):
-                if self._is_legal(telegram):
+                if lines := self._decoded(telegram):
                     heard_s = self._clock.monotonic_s()
-                    yield telegram
+                    yield lines
             if reader.skipped > skipped:
                 self.health.error("decode", f"{reader.skipped - skipped} bytes between telegrams")
 
-    def _is_legal(self, telegram: bytes) -> bool:
+    def _decoded(self, telegram: bytes) -> list[Line]:
         second = int(self._clock.monotonic_s())
         self._count = self._count + 1 if second == self._second else 1
         self._second = second
         if self._count > TELEGRAMS_MAX:
             self.health.error("flood", f"more than {TELEGRAMS_MAX} telegrams a second")
-            return False
+            return []
         try:
-            decode_telegram(telegram)
+            return decode_telegram(telegram)
         except TelegramError as error:
             self.health.error("decode", str(error))
-            return False
-        return True
+            return []
 
-    def _take(self, telegram: bytes) -> list[Batch]:
-        lines = decode_telegram(telegram)
+    def _take(self, lines: list[Line]) -> list[Batch]:
         children = _children(lines)
         at_us, poll = self._clock.wall_us(), Poll(self._points)
         for line in lines:

@@ -150,6 +150,9 @@ class Mbus:
                 poll.take_texts([point], [value], at_us, quality)
             else:
                 poll.take([point], np.array([value]), at_us, quality)
+        if of.left_out:
+            self.health.error("points", f"{meter.name} tells more kinds of records than one meter has")
+            of.left_out = 0
         return [*told, *poll.batches(self._last, self.health)]
 
     def _swapped(self, meter: Meter, was: str, answer: Answer, at_us: int) -> Happening:

@@ -26,6 +26,7 @@ __all__ = ["MbusLink", "Meter", "MeterPoint", "secondary_address"]
 
 TELEGRAMS_MAX: Final = 32  # of one meter; one that always has another is lying
 QUIET_S: Final = 0.05  # silence that ends a broken answer
+LATE_S: Final = 0.005  # looks for what came after its time, so that it is not taken for the next answer
 FRAME_COUNT_BIT: Final = 0x20
 _ANY_ID, _ANY = "FFFFFFFF", 0xFF
 
@@ -72,6 +73,7 @@ class MbusLink:
     async def read_out(self, meter: Meter) -> list[Answer]:
         """All telegrams of one meter."""
         address = BROADCAST_SELECTED if meter.address is None else meter.address
+        await self._line.drain(LATE_S)
         await self._begin(meter, address)
         answers: list[Answer] = []
         toggled = FRAME_COUNT_BIT
@@ -88,30 +90,30 @@ class MbusLink:
         """Reset the frame count (and with it a former selection), then select."""
         await self._line.write(short(RESET, address))
         try:
-            await self._acknowledged()
-        except SourceError:
+            await self._acknowledged(self._timeout_s if meter.address is not None else self._timeout_s / 4)
+        except SourceError:  # none was selected, so none answers
             if meter.address is not None or not self._line.is_open:
                 raise
         if meter.address is None:
             await self._line.write(select(secondary_address(meter)))
-            await self._acknowledged()
+            await self._acknowledged(self._timeout_s)
 
-    async def _acknowledged(self) -> None:
-        first = await self._first()
+    async def _acknowledged(self, timeout_s: float) -> None:
+        first = await self._first(timeout_s)
         if first != ACK:
             await self._line.drain(QUIET_S)
             raise SourceError("decode", f"{first.hex()} instead of an acknowledgement")
 
-    async def _first(self) -> bytes:
+    async def _first(self, timeout_s: float) -> bytes:
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(timeout_s):
                 return await self._line.read(1)
         except TimeoutError:
-            raise SourceError("read", f"no answer in {self._timeout_s:g} s") from None
+            raise SourceError("read", f"no answer in {timeout_s:g} s") from None
 
     async def _answer(self, meter: Meter) -> Answer:
         try:
-            raw = await self._first()
+            raw = await self._first(self._timeout_s)
             async with asyncio.timeout(self._timeout_s):
                 raw += await self._line.read(3)
                 if raw[0] != 0x68 or raw[1] != raw[2] or raw[1] + 6 > FRAME_BYTES_MAX:

@@ -2,16 +2,17 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from edge.sources.columns import PointList
 from edge.sources.mbus_link import Meter
 from edge.sources.mbus_records import Answer, Record
 from wire.units import convert
 
-__all__ = ["MeterPoints", "metric_of"]
+__all__ = ["POINTS_MAX", "MeterPoints", "metric_of"]
 
 TEXT_KINDS = {"date", "time"}
+POINTS_MAX: Final = 512  # of one meter; with all storages and tariffs some have 200
 
 
 class _Known(NamedTuple):
@@ -43,6 +44,7 @@ class MeterPoints:
         self._told = {spec.record or spec.metric: spec for spec in meter.points}
         self._known: dict[Key, _Known] = {}
         self._id = ""
+        self.left_out = 0  # records beyond the bound, of a meter that tells other ones each time
 
     @property
     def ids(self) -> list[int]:
@@ -63,6 +65,9 @@ class MeterPoints:
                     continue
                 metric = metric_of(record)
                 seen[metric] += 1
+                if (metric, seen[metric]) not in self._known and len(self._known) >= POINTS_MAX:
+                    self.left_out += 1
+                    continue
                 known = self._point(metric, seen[metric], record, answer)
                 yield known.point, _as_told(record.value, known)
         status = self._status(answers[0])

@@ -281,6 +281,27 @@ async def test_a_device_without_reads_of_many_and_segments_is_read_one_by_one() 
             assert not read.health.errors
 
 
+async def test_an_object_that_nobody_can_read_is_bad_and_the_others_are_good() -> None:
+    async with controller() as ahu:
+        assert ahu.stack is not None
+        ahu.stack.do_ReadPropertyMultipleRequest = None
+        device = table(ahu)["devices"][0] | {"cov": False}
+        async with Reading(table(ahu, period_s=0.1, devices=[device])) as read:
+            await read.until(lambda: read.value("ahu/supply_temperature") == 19.5)
+            whole = read.source._link.read
+
+            async def torn(to: Any, what: tuple[int, int], name: int, index: int | None = None) -> list[Any]:
+                if what == (0, 1):
+                    raise SourceError("decode", "3 bytes where 4 to 4 belong")
+                return await whole(to, what, name, index)
+
+            read.source._link.read = torn
+            await read.until(lambda: bool(read.last("ahu/supply_temperature").quality & BAD))
+            await ahu.publish(VALUES | {"supply_setpoint": 25.0})
+            await read.until(lambda: read.value("ahu/supply_setpoint") == 25.0)
+            assert read.health.errors["decode"] > 0
+
+
 async def test_a_slow_device_holds_up_no_other() -> None:
     async with controller() as fast, controller(name="slow", instance=1002) as slow:
         assert slow.stack is not None

@@ -14,6 +14,7 @@ from source_reader import Reading, sample
 
 from edge.sources import SourceError
 from edge.sources.mbus_find import find_meters
+from edge.sources.mbus_points import POINTS_MAX
 from sim_devices.servers.mbus import ACK, MbusMeter
 from sim_devices.site import Device, Metric
 from wire.errors import ConfigError
@@ -250,3 +251,23 @@ async def test_meters_on_a_bus_are_found_by_asking_each_address() -> None:
     assert [(one.address, one.header and one.header.id) for one in found] == [(3, served.identity)]
     with pytest.raises(SourceError):
         [one async for one in find_meters(url, addresses=[1])]
+
+
+async def test_a_meter_that_tells_other_records_each_time_fills_no_memory() -> None:
+    async with meter() as served, Reading(table(served, period_s=0.02)) as read:
+        turn = 0
+
+        def another() -> bytes:
+            nonlocal turn
+            turn += 1
+            body = bytes.fromhex("785634126404010400000000")
+            for count in range(20 * turn, 20 * turn + 20):  # 1,024 combinations of tariff, unit, function, quantity
+                difs = (0x84 | count // 32 % 4 << 4, 0x80 | count % 4 << 4 | count // 16 % 2 << 6, count // 4 % 4 << 4)
+                body += bytes((*difs, b"\x03\x0b\x13\x1b\x2b\x3b\x59\x61"[count // 128 % 8], 1, 0, 0, 0))
+            content = bytes((0x08, 1, 0x72)) + body
+            length = len(content)
+            return bytes((0x68, length, length, 0x68)) + content + bytes((sum(content) & 0xFF, 0x16))
+
+        served.answer = another  # type: ignore[method-assign]
+        await read.until(lambda: read.health.errors.get("points", 0) > 3)
+        assert len(read.source.points()) <= POINTS_MAX + 1  # and the status
