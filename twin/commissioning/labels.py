@@ -8,8 +8,6 @@ import io
 import urllib.parse
 from typing import Any, Final
 
-import segno
-
 from twin.reports.pdf import typeset
 from wire.errors import InputError
 
@@ -32,6 +30,8 @@ def device_url(base: str, device: str) -> str:
 
 def qr_svg(url: str) -> bytes:
     """The code as an SVG of one path, with the quiet zone of four modules that the standard asks for."""
+    import segno  # only who prints labels needs it
+
     out = io.BytesIO()
     segno.make(url, error="m", micro=False).save(out, kind="svg", border=4, xmldecl=False, svgns=True, omitsize=True)
     return out.getvalue()
