@@ -4,10 +4,11 @@ import base64
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from edge.config import AgentConfig, load
+from edge.link import proxy_of
 from edge.toml_edit import set_values
 from edge.trust_files import FOLDER, Held, read_held, write_held
 from edge.trust_http import RefusedError, TwinDoor
@@ -19,9 +20,7 @@ from wire.trust import PROOF_PREFIX, EnrolAnswer, EnrolRequest, RenewRequest, re
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec
 
-__all__ = ["Enrolled", "NextKey", "enrol", "proxy_of", "renew"]
-
-CLOCK_OFF_S: Final = 120.0
+__all__ = ["Enrolled", "NextKey", "enrol", "renew"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,24 +113,6 @@ def renew(config: AgentConfig, key: NextKey | None = None) -> Held:
     answer = door.post("/api/v1/renew", RenewRequest(certificate, next_key.csr, proof), ca)
     next_key.check(answer)
     return write_held(path, next_key.pem, answer)
-
-
-def proxy_of(config: AgentConfig) -> Proxy | None:
-    """The proxy of a configuration; ConfigError when its password file cannot be read."""
-    broker = config.broker
-    if not broker.proxy:
-        return None
-    password = ""
-    if broker.proxy_password_file:
-        path = config.path(broker.proxy_password_file)
-        try:
-            password = path.read_text(encoding="utf-8").strip("\r\n")
-        except OSError as error:
-            fix = "write the proxy's password into that file, readable by this user only"
-            raise ConfigError(
-                f"cannot be read: {error}", file=str(path), field="broker.proxy_password_file", fix=fix
-            ) from error
-    return Proxy.of_url(broker.proxy, password)
 
 
 def _current(path: Path) -> tuple["ec.EllipticCurvePrivateKey", str]:
