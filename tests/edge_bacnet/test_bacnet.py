@@ -94,8 +94,9 @@ async def test_objects_become_points_with_the_device_s_names_units_and_states() 
     assert (mode, alarm) == ("heat", 0.0)
 
 
-async def test_a_change_is_notified_long_before_the_next_poll() -> None:
-    async with controller() as ahu, Reading(table(ahu, period_s=600)) as read:
+@pytest.mark.parametrize("confirmed", [True, False])
+async def test_a_change_is_notified_long_before_the_next_poll(confirmed: bool) -> None:
+    async with controller() as ahu, Reading(table(ahu, period_s=600, confirmed=confirmed)) as read:
         await read.until(lambda: read.value("ahu/supply_temperature") == 19.5)
         await ahu.publish(VALUES | {"supply_temperature": 25.0, "mode": "cool"})
         await read.until(lambda: read.value("ahu/supply_temperature") == 25.0 and read.value("ahu/mode") == "cool")

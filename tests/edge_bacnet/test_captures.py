@@ -1,9 +1,11 @@
 """Recorded BACnet traffic: every service against a reader of frames, APDUs and tags written for this test alone."""
 
+import random
 import struct
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -225,3 +227,17 @@ def test_every_cut_of_a_recorded_message_ends_in_an_error_or_a_value(recorded: l
             except Exception:  # noqa: BLE001
                 torn += 1
     assert torn > 1_000
+
+
+def test_random_tags_become_values_or_a_value_error() -> None:
+    chance, refused = random.Random(6), 0
+    for _ in range(20_000):
+        data = chance.randbytes(chance.choice((0, 1, 2, 3, 4, 4, 8, 20)))
+        tag = SimpleNamespace(tag_class=0, tag_number=chance.randrange(16), tag_lvt=len(data), tag_data=data)
+        try:
+            (value,) = plain([tag])
+        except ValueError:
+            refused += 1
+            continue
+        assert value is None or isinstance(value, bool | int | float | str | bytes | list | tuple)
+    assert 2_000 < refused < 18_000
