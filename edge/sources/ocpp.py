@@ -267,6 +267,7 @@ class Ocpp:
                 raise RefusedError("FormationViolation" if link.version == "1.6" else "FormatViolation", why)
             self.health.error("schema", f"{link.identity}: {why}")
         charger = self._chargers[link.identity]
+        charger.is_lost = False
         if action not in LASTING:
             return answer(link.version, action, charger, payload, self._desk())
         said = msgspec.json.encode([action, payload], order="deterministic")
@@ -317,6 +318,9 @@ class Ocpp:
         return _settling(found, unsettled)
 
     def _lost(self, charger: Charger) -> list[Batch]:
+        if charger.is_lost:  # it came and went without a word
+            return []
+        charger.is_lost = True
         self.health.error("link", f"{charger.device} is gone")
         now_us = self._time.now_us()
         charger.tell("charger_lost", 1, f"{charger.device} is no longer connected", now_us)

@@ -51,6 +51,8 @@ class Charger:
     connector_of: dict[int, int] = field(default_factory=dict)
     transactions: dict[int | str, Transaction] = field(default_factory=dict)
     statuses: dict[int, str] = field(default_factory=dict)
+    newest: dict[int, tuple[int, float | str]] = field(default_factory=dict)
+    is_lost: bool = False  # and was told so
     metered: set[int] = field(default_factory=set)  # connectors that have told a session's energy
 
     def point(self, metric: str, connector: int, kind: str = "value", **about: Any) -> int | None:
@@ -76,13 +78,18 @@ class Charger:
         """One number."""
         at_us, quality = placed(told_us, now_us)
         if (point := self.point(metric, connector, unit=unit)) is not None:
-            self.rows.add(point, at_us, value, quality)
+            self._add(point, at_us, value, quality)
 
     def word(self, metric: str, connector: int, text: str, told_us: int | None, now_us: int) -> None:
         """One state."""
         at_us, quality = placed(told_us, now_us)
         if (point := self.point(metric, connector, "state", declared="enum")) is not None:
-            self.rows.add(point, at_us, text, quality)
+            self._add(point, at_us, text, quality)
+
+    def _add(self, point: int, at_us: int, value: float | str, quality: int) -> None:
+        if self.newest.get(point) != (at_us, value):  # else a charger said it twice
+            self.newest[point] = (at_us, value)
+            self.rows.add(point, at_us, value, quality)
 
     def tell(self, kind: str, severity: int, message: str, at_us: int, /, **detail: Any) -> None:
         """One event."""

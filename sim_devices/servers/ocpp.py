@@ -31,6 +31,8 @@ RECONNECT_S_MIN, RECONNECT_S_MAX = 0.2, 2.0
 BACKLOG_MAX: Final = 2_000  # reports kept while cut; the oldest go, as in a charger's flash
 ANSWER_S_MAX: Final = 30
 REBOOT_S: Final = 0.2
+ATTEMPTS_MAX: Final = 10
+RETRY_S: Final = 0.3
 _METERED: Final = ("power", "current", "voltage", "vehicle_soc")
 
 logging.getLogger("ocpp").setLevel(logging.CRITICAL)  # it writes every message
@@ -211,10 +213,19 @@ class OcppCharger:
         self.online.set()
         if self._report.state:
             self.say_state()
+        refusals = 0
         while True:
             while self._backlog:
                 kind, told = self._backlog[0]
-                answer = await speaker.call(role.message(kind, told, self._report), suppress=False)
+                try:
+                    answer = await speaker.call(role.message(kind, told, self._report), suppress=False)
+                except OCPPError:  # it is kept and said again, a few times
+                    refusals += 1
+                    if refusals < ATTEMPTS_MAX:
+                        await asyncio.sleep(RETRY_S)
+                        continue
+                    answer = None
+                refusals = 0
                 if kind == "begin":
                     self._report.began(told, getattr(answer, "transaction_id", None))
                 if self._backlog and self._backlog[0][1] is told:

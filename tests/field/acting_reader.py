@@ -32,6 +32,7 @@ class Reader(Reading):
                     times = batch.rows["ts"].cast("int64").to_pylist()
                     for row, key, ts_us in zip(rows, keys, times, strict=True):
                         self.rows.append(Row(key, ts_us, row["value"], row["quality"]))
+                        self._newest[key] = self.rows[-1]
             if batch.accepted:
                 batch.accepted(batch.rows.num_rows if self.refuse else 0)
             self._news.set()

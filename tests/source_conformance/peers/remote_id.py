@@ -1,4 +1,4 @@
-"""A simulated aircraft and the receiver that hears it."""
+"""A simulated aircraft, without a place yet, and the receiver that hears it."""
 
 import asyncio
 from pathlib import Path
@@ -8,7 +8,7 @@ from edge.conformance import Bench, free_port
 from sim_devices.servers.remote_id import RemoteIdReceiver, pack
 
 _TOLD = {
-    "number": "N1", "operator": "OP", "lat_deg": 48.96, "lon_deg": 18.17, "track_deg": 90, "alt_ellipsoid_m": 300.0,
+    "number": "N1", "operator": "OP", "lat_deg": 0.0, "lon_deg": 0.0, "track_deg": 90, "alt_ellipsoid_m": 300.0,
     "speed_m_s": 5.0, "climb_m_s": 0.0, "airborne": True,
 }  # fmt: skip
 
