@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -266,4 +267,6 @@ def _causes(alarm: Alarm, park: Park) -> list[Cause]:
     if alarm.event is None:
         return []
     views = {view.key: view for view in park.views}
-    return diagnose(symptoms_of(alarm.event.channels, lambda key: views.get(key)))
+    kind = park.types[alarm.asset.partition("/")[2]]  # what the building's model says of the machine
+    found = symptoms_of(alarm.event.channels, lambda key: views.get(key))
+    return diagnose([msgspec.structs.replace(one, element_type=kind) for one in found])

@@ -27,6 +27,7 @@ STEP_S = 20.0
 _DAY_S = 86_400.0
 _LOT = 90  # rows of one lot: half an hour
 _H = 3_600.0
+_TYPES = {"water-meter": "Water_Meter"}  # that the building's model has, where a name does not tell
 _RESOLUTION = {"Cel": 0.1, "%": 1.0, "[ppm]": 1.0, "m3/h": 1.0}  # of points that devices give as whole numbers
 
 # no two on one make at the same hours: what, device, metric, hour of the day at which it begins and ends, its size
@@ -71,7 +72,7 @@ FAULT_DAYS = (
         Fault(what="inverter-trip", device="pv-inverter-2", from_s=9 * _H, to_s=14 * _H),
         Fault(what="coolant-loss", device="mill-1", from_s=6 * _H, to_s=16 * _H),
         Fault(what="clock-skew", device="mill-3", from_s=9 * _H, to_s=14 * _H, amount=900.0),
-        Fault(what="flapping", device="hall-meter", from_s=8 * _H, to_s=14 * _H, every_s=1_800.0, width_s=900.0),
+        Fault(what="flapping", device="hall-meter", from_s=8.25 * _H, to_s=14 * _H, every_s=1_800.0, width_s=900.0),
     ),
     (
         Fault(what="stuck-radiator", device="room-reception", from_s=4 * _H, to_s=16 * _H),
@@ -109,6 +110,7 @@ class Park:
         points = [pair for pair in points if f"{pair[0].name}/{pair[1].name}" in held]
         self.keys = [f"{device.name}/{metric.name}" for device, metric in points]
         self.devices = [device.name for device, _ in points]
+        self.types = {device.name: _TYPES.get(device.kind, "") for device, _ in points}
         self.views = [
             _view(at, *pair, max(site.kinds[pair[0].kind].period_s, STEP_S)) for at, pair in enumerate(points)
         ]

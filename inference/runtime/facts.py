@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.runtime.intake import Chunk
+from inference.runtime.keeping import arrays_of
 from inference.runtime.replay import Replays
 from inference.runtime.settings import Settings, Stream
 from inference.windows import Floats
@@ -79,6 +80,13 @@ class Facts:
         self.stuck, self.frozen, self.spikes, self.clock, self.replay = (np.zeros(count, bool) for _ in range(5))
         self.replays = Replays(assets)
 
+    def go_on(self, old: "Facts", streams: int) -> None:
+        """Take the state of the first `streams` streams over, whose places have not changed."""
+        for name, value in arrays_of(old, streams).items():
+            if not name.startswith("_"):
+                getattr(self, name)[:streams] = value
+        self.replays.go_on(old.replays)
+
     def arrive(self, slot: NDArray[np.intp], ts_us: NDArray[np.int64], arrived_us: int) -> None:
         """Readings came now: how far are their times from it? The last one of each stream in the batch counts."""
         mine, at = np.unique(slot[::-1], return_index=True)
@@ -124,7 +132,7 @@ class Facts:
         self.first_us[fresh] = np.where(
             self.first_us[fresh] == _FAR, ts[head][np.isin(slot[head], fresh)], self.first_us[fresh]
         )
-        self._rests(slot, ts, jump, head)
+        self._rests(slot, ts, before, jump, head)
         self._leaps(slot, ts, value, before, jump)
         np.minimum.at(self.low, slot, value)
         np.maximum.at(self.high, slot, value)
@@ -132,7 +140,9 @@ class Facts:
         self.last[slot[tail]], self.last_us[slot[tail]] = value[tail], ts[tail]
         self.readings += np.bincount(slot, minlength=len(self.readings))
 
-    def _rests(self, slot: NDArray[np.intp], ts: NDArray[np.int64], jump: Floats, head: NDArray[np.bool_]) -> None:
+    def _rests(
+        self, slot: NDArray[np.intp], ts: NDArray[np.int64], before: Floats, jump: Floats, head: NDArray[np.bool_]
+    ) -> None:
         moved = np.flatnonzero(np.isfinite(jump) & (jump != 0.0))
         if not len(moved):
             return
@@ -142,6 +152,7 @@ class Facts:
         earlier[first] = self.changed_us[mine[first]]
         rest = np.where(earlier > _FAR, when - earlier, 0)
         rest[self.stuck[mine]] //= 2  # what was called stuck teaches half: its like may be the rule
+        rest[~self._inside(mine, before[moved])] = 0  # at the end of its range it rested by right
         np.maximum.at(self.rest_us, mine, rest)
         last = np.append(first[1:], True)
         self.began_us[mine[first]] = np.where(
@@ -150,11 +161,20 @@ class Facts:
         self.changed_us[mine[last]] = when[last]
         moves = np.bincount(mine, minlength=len(self.changes))
         self.changes += moves
-        self._company(np.flatnonzero(moves), moves)
+        self._company(mine[first], moves, self._inside(mine[first], before[moved][first]))
 
-    def _company(self, moved: NDArray[np.intp], moves: NDArray[np.intp]) -> None:
+    def _inside(self, slot: NDArray[np.intp], value: Floats) -> NDArray[np.bool_]:
+        """Whether values are away from the ends of the range of their streams."""
+        low, high = self.low[slot], self.high[slot]
+        known = high >= low  # it has spoken
+        low, high = np.where(known, low, 0.0), np.where(known, high, 0.0)
+        edge = _EDGE_SHARE * (high - low)
+        found: NDArray[np.bool_] = known & (value > low + edge) & (value < high - edge)
+        return found
+
+    def _company(self, moved: NDArray[np.intp], moves: NDArray[np.intp], inside: NDArray[np.bool_]) -> None:
         """What the others of each device did while a stream rested, and how long whole devices rest."""
-        rest = (self.mates - self.mates_then)[moved] * np.where(self.stuck[moved], 0.5, 1.0)
+        rest = (self.mates - self.mates_then)[moved] * np.where(self.stuck[moved], 0.5, 1.0) * inside
         self.mates_rest[moved] = np.maximum(self.mates_rest[moved], rest)
         of_asset = np.bincount(self._asset, moves, int(self._asset.max()) + 1)
         self.mates += of_asset[self._asset] - moves

@@ -61,8 +61,9 @@ _OWN = (
 )
 _STEP = FEATURES.index("step")
 _SPREADS = [FEATURES.index("spread16"), FEATURES.index("spread64")]
-_PLACES = [FEATURES.index(name) for name in ("mean4", "away16", "away64", "calendar4", "calendar16", "calendar64")]
-_SUDDEN, _SUDDEN_ROWS, _NOISY_BY = 3.0, 10, 0.3  # decades of a step; rows around a beginning; decades beyond the level
+_PLACE = FEATURES.index("calendar16")
+_SUDDEN, _SUDDEN_ROWS = 3.0, 10  # decades of a step, or of a spread; rows around a beginning
+_AROUND = 0.6  # spreads from its usual place within which a stream is unsteady rather than away
 _LEVELS = [FEATURES.index("value"), FEATURES.index("mean4")]
 
 
@@ -136,7 +137,8 @@ class OnlineGroup:
         most = np.log10(np.minimum(self._fusion.count, BLOCKS) + 1.0) + _BEYOND
         score = np.clip(self._fusion.judge(fused).max(axis=1) - _TWO_READINGS, 0.0, most)
         self._stepped = np.where(known & (log_p[:, _STEP] >= _SUDDEN), row, self._stepped)
-        self._unsteady = log_p[:, _SPREADS].max(axis=1) > np.maximum(log_p[:, _PLACES].max(axis=1) + _NOISY_BY, _SUDDEN)
+        wide = log_p[:, _SPREADS].max(axis=1) >= _SUDDEN
+        self._unsteady = wide & (np.abs(both[:, _PLACE]) < _AROUND * both[:, _SPREADS[0]])
         self._first = np.where((self._first < 0) & known, row, self._first)
         self._rows += known
         learned = (self._first >= 0) & ((row - self._first) * self.row_s >= self.settings.learn_h * 3600.0)

@@ -207,6 +207,7 @@ class Scorer:
         meta["relations"] = self._relations.meta()
         groups["facts"] = arrays_of(self._facts, len(self._streams))
         groups |= {_model_key(trained.model): trained.keep() for trained, _ in self._trained}
+        groups["replays"], meta["assets"] = self._facts.replays.keep(), list(self._assets)
         meta["streams"] = [one.key for one in self._streams]
         meta["episodes"] = [
             {**msgspec.to_builtins(episode), "lead": self._name(episode.lead)}
@@ -229,14 +230,9 @@ class Scorer:
         count = len(self._streams)
         for name in ("_lane_of", "_local", "_score", "_row_active"):
             old = getattr(self, name)
-            new = np.zeros(count, old.dtype)
-            new[:before] = old
-            setattr(self, name, new)
+            setattr(self, name, np.concatenate([old, np.zeros(count - before, old.dtype)]))
         facts = facts_of(self._streams, self._assets, self.settings)
-        names = [name for name in arrays_of(self._facts, before) if not name.startswith("_")]
-        for name in names:
-            getattr(facts, name)[:before] = getattr(self._facts, name)
-        facts.replays.go_on(self._facts.replays)
+        facts.go_on(self._facts, before)
         self._facts = facts
 
     def _arm(self) -> None:
@@ -386,6 +382,9 @@ class Scorer:
         rows = np.array([self._keys[key] if key in news else -1 for key in keys], np.intp)
         saved = {name: value for name, value in self._saved.get("facts", {}).items() if not name.startswith("_")}
         restored(self._facts, len(self._streams), rows, saved)
+        made = {one.asset for one in fresh}
+        places = [self._assets[name] if name in made else -1 for name in self._saved_meta.get("assets", [])]
+        self._facts.replays.recall(self._saved.get("replays", {}), np.array(places, np.intp))
         of_relations = {n.partition(":")[2]: v for n, v in self._saved.items() if n.startswith("relations:")}
         self._relations.recall(of_relations, self._saved_meta.get("relations", {}), new=True)
         waiting = self._saved_meta.pop("episodes", [])

@@ -163,13 +163,13 @@ def _replayed(values: NDArray[np.float64], every: int = 7) -> list[int]:
 
 def test_a_replayed_window_is_found_and_a_living_device_is_not() -> None:
     rng = np.random.default_rng(5)
-    living = np.round(np.cumsum(rng.normal(0, 0.2, (3_000, 3)), axis=0), 1)
+    living = np.round(np.cumsum(rng.normal(0, 0.2, (4_000, 3)), axis=0), 1)
     assert _replayed(living) == []
     told = living.copy()
-    told[2_000:2_600] = np.tile(living[1_800:2_000], (3, 1))
+    told[3_000:3_600] = np.tile(living[2_800:3_000], (3, 1))
     found = _replayed(told)
-    assert 2_000 < found[0] < 2_150
-    assert found[-1] < 2_630
+    assert 3_000 < found[0] < 3_100
+    assert found[-1] < 3_630
 
 
 def test_a_device_that_rests_between_few_values_is_not_called_replayed() -> None:

@@ -64,7 +64,7 @@ def test_an_episode_is_one_alarm_from_its_opening_to_its_close(book: AlarmBook) 
     book.conditions(alarms.take([event("opened")]))
     [alarm] = active(book)
     assert alarm.definition.detail["channels"][0] == {
-        "point": "gw/ahu/flow", "id": 1, "share": 0.9, "score": 3.4, "direction": "low",
+        "point": "gw/ahu/flow", "id": 1, "share": 0.9, "score": 3.4, "direction": "low", "of": [],
     }  # fmt: skip
     assert alarm.definition.text.startswith("ahu: flow low")
     book.conditions(alarms.take([event("updated", score=4.0)]))

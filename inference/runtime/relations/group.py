@@ -23,10 +23,11 @@ from inference.windows import Floats
 
 __all__ = ["BLOCK_ROWS", "Group"]
 
-BLOCK_ROWS = 64  # of a relation's own
+BLOCK_ROWS, BLOCK_ROWS_RARE = 64, 16  # of a relation's own; of one that speaks in less than a quarter of all rows
+_RARE_SHARE, _RARE_AFTER_ROWS = 0.25, 720
 _PULLS = np.array([1 / 3, 1 / 12, 1 / 45])
 _COLUMNS = 2 * len(_PULLS)
-_JUMP, _JUMP_ROWS = 6.0, 10  # spreads from one row to the next; rows around a beginning
+_JUMP, _JUMP_ROWS = 5.0, 10  # spreads from one row to the next; rows around a beginning
 _MOST = 60.0  # deviations count no more than so many spreads
 _HELD, _YOUNG = 12, 24  # blocks wait so long to be learned from, once so many are
 _FUSED_FROM = 6
@@ -70,6 +71,7 @@ class Group:
         self.held_sums = np.zeros((count, _HELD, WIDTH, WIDTH))
         self.blocks, self.active_rows, self.settled = (np.zeros(count, np.int64) for _ in range(3))
         self.jumped, self._near = np.full(count, -1, np.int64), np.zeros(count)
+        self._block_rows = np.full(count, BLOCK_ROWS)
         self._offset = np.array([zlib.crc32(key.encode()) % (BLOCK_ROWS // 2) for key in keys], np.int64)
 
     def step(self, row: int, given: Floats, value: Floats, settle: NDArray[np.int64]) -> None:
@@ -146,7 +148,11 @@ class Group:
     def _decades(self, row: int, fused: Floats, fitted: NDArray[np.bool_]) -> Floats:
         """−log10 p of a block, as if the relation spoke all day."""
         span = np.maximum(row - self.first + 1, 1)
-        rarely = np.clip(np.log10(span / np.maximum(self.known_rows, 1)), 0.0, _RARELY_MOST)
+        share = self.known_rows / span
+        rare = (share < _RARE_SHARE) & (span >= _RARE_AFTER_ROWS)
+        self._block_rows = np.where(rare, BLOCK_ROWS_RARE, BLOCK_ROWS)
+        blocks = self._block_rows / (BLOCK_ROWS * np.maximum(share, 1e-6))
+        rarely = np.clip(np.log10(blocks), 0.0, _RARELY_MOST)
         most = np.log10(np.minimum(self._fusion.count, BLOCKS) + 1.0) + _BEYOND
         judged = np.clip(self._fusion.judge(fused[:, None])[:, 0], 0.0, most)
         return np.where(fitted & (judged > 0.0), judged + rarely, 0.0)
@@ -166,7 +172,7 @@ class Group:
         self.peaks[told] = np.maximum(self.peaks[told], both[told])
         told &= self._reference.count >= _FUSED_FROM
         self.fused[told] = np.maximum(self.fused[told], fused[told])
-        due = np.flatnonzero(known & (self.rows >= BLOCK_ROWS - np.where(self.blocks == 0, self._offset, 0)))
+        due = np.flatnonzero(known & (self.rows >= self._block_rows - np.where(self.blocks == 0, self._offset, 0)))
         if len(due):
             self._turn(due)
 
