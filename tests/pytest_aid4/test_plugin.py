@@ -17,7 +17,7 @@ ROOMS = ("aid4", "wire", "edge", "twin", "bim", "inference", "sim_devices", "dro
 
 THEIR_TESTS = (
     f"ROOMS = {ROOMS!r}\n"
-     """
+    """
 import socket, sys
 
 def test_a_device_listens_at_its_address(aid4_device):
