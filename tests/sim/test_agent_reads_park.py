@@ -109,13 +109,17 @@ async def test_a_command_through_the_agent_reaches_the_device(
         (table,) = park.edge_config()["source"]
         kind = load_kind(table["kind"])
         source = kind.create(msgspec.convert(table, kind.config), SourceContext(clock=SystemClock(), folder=tmp_path))
-        async with source, asyncio.timeout(30):
-            async for batch in source.batches():
+        writing: asyncio.Task[None] | None = None
+        async with source, asyncio.timeout(90):
+            async for batch in source.batches():  # goes on beside the command, as in an agent
                 if batch.accepted:
                     batch.accepted(0)
                 point = next((point for point in source.points() if point.key == key), None)
-                if point is not None:
-                    await source.write(point, value)
+                if point is not None and writing is None:
+                    writing = asyncio.create_task(source.write(point, value))
+                if writing is not None and writing.done():
                     break
+            assert writing is not None
+            await writing
             while park.campus.values()[key] != pytest.approx(value):
                 await asyncio.sleep(0.05)
