@@ -43,7 +43,7 @@ def test_every_part_has_a_check_and_a_picture() -> None:
     assert {int(number) for _, number in FOUND} == set(range(1, 13))
     for name in PARTS:
         assert f"`{name}`" in table
-    for picture in re.findall(r"\]\((screenshot[\w-]*\.png)\)", table):
+    for picture in re.findall(r"\]\((screenshot[\w-]*\.(?:png|jpg))\)", table):
         assert (ROOT / "docs" / picture).is_file(), picture
 
 

@@ -67,12 +67,12 @@ function withoutPoses() {
   };
 }
 
-/** A picture of the page beside the test's results, where a folder was named for them. */
+/** A picture of the page beside the test's results, where a folder was named for them; a cloud of points is best a `.jpg`. */
 export async function picture(page, name) {
   const folder = process.env.PICTURES;
   if (!folder) return;
   mkdirSync(folder, { recursive: true });
-  await page.screenshot({ path: `${folder}/${name}.png` });
+  await page.screenshot(/\.jpg$/.test(name) ? { path: `${folder}/${name}`, type: "jpeg", quality: 72 } : { path: `${folder}/${name}.png` });
 }
 
 export function expect(holds, promise, seen) {

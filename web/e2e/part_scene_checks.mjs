@@ -232,5 +232,5 @@ export async function part_7_the_board_and_what_was_built({ open }) {
   await swipedTo(page, 0.5);
   for (let now = right; now === left || now === right; ({ hash: now } = await inkOf(page, ".stage")));
   await page.evaluate(() => (document.adoptedStyleSheets = []));
-  await picture(page, "screenshot-swipe");
+  await picture(page, "screenshot-swipe.jpg");
 }
