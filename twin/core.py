@@ -38,7 +38,7 @@ from twin.model import Model
 from twin.model_change import ModelChange
 from twin.models import Models, file_sha256
 from twin.models_rollout_desk import RolloutDesk
-from twin.node_views import NodeStatus, node_statuses
+from twin.node_views import NodeStatus, node_statuses, with_certificates
 from twin.place import Locator
 from twin.plan_actuals import ActualsChange
 from twin.plan_book import PlanBook
@@ -106,7 +106,7 @@ class Twin:
         self.bindings = Bindings()
         self.directory = Directory([], self.bindings, {})
         self.alarms = AlarmDesk(
-            store, site=lambda: self.site, directory=lambda: self.directory, nodes=self.nodes, plan=self.plan
+            store, site=lambda: self.site, directory=lambda: self.directory, nodes=self._certified, plan=self.plan
         )
         self.diagnosis = Diagnosis(lambda: self.model, lambda: self.directory, self.models.relations)
         self.rollouts = RolloutDesk(
@@ -306,6 +306,9 @@ class Twin:
     def nodes(self) -> list[NodeStatus]:
         """The agents, as GET /nodes shows them."""
         return node_statuses(self.ingest, self.clock.wall_us()) if self.ingest is not None else []
+
+    def _certified(self) -> list[NodeStatus]:
+        return with_certificates(self.nodes(), self.trust.views(), unheard=False)
 
     def _snapshot(self) -> Snapshot:
         known = self.directory.by_id

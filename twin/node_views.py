@@ -41,16 +41,18 @@ def node_statuses(ingest: Ingest, now_us: int) -> list[NodeStatus]:
     return [_status(view, now_us, connected=ingest.link.connected) for _, view in sorted(ingest.nodes.items())]
 
 
-def with_certificates(statuses: list[NodeStatus], certificates: dict[str, CertificateView]) -> list[NodeStatus]:
-    """The agents with their certificates, and the gateways that were enrolled but never heard of."""
+def with_certificates(
+    statuses: list[NodeStatus], certificates: dict[str, CertificateView], *, unheard: bool = True
+) -> list[NodeStatus]:
+    """The agents with their certificates, and with `unheard` gateways that were enrolled but never heard of."""
     known = {one.node for one in statuses}
     silent = "it has a certificate, and was never heard of"
-    unheard = [
+    added = [
         NodeStatus(name, False, None, "", None, None, 0, {}, {}, 0, None, silent)
         for name in certificates
-        if name not in known
+        if unheard and name not in known
     ]
-    return [_certified(one, certificates.get(one.node)) for one in sorted([*statuses, *unheard], key=_name)]
+    return [_certified(one, certificates.get(one.node)) for one in sorted([*statuses, *added], key=_name)]
 
 
 def _certified(status: NodeStatus, certificate: CertificateView | None) -> NodeStatus:

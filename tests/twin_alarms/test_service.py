@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -20,6 +21,7 @@ from twin.plan_lifecycle import COMMISSIONED, INSTALLED
 from twin.rows import insert_readings
 from twin.state import Rows
 from twin.store import Store
+from twin.trust import CertificateView
 from wire.clock import ManualClock
 
 
@@ -297,3 +299,18 @@ def test_a_silent_device_is_one_alarm_and_not_one_for_each_of_its_points(store: 
     park.look(2.0)
     assert (park.state("device:gw/pump:silent"), park.state("point:gw/pump/flow:stale")) == ("returned", "normal")
     assert park.state("point:gw/pump/power:stale") == "unacknowledged"  # its own sensor, then
+
+
+def test_a_certificate_that_is_not_renewed_rings_before_it_ends(park: Park) -> None:
+    def certified(state: Any) -> NodeStatus:
+        return msgspec.structs.replace(node(online=True), certificate=CertificateView(state=state))
+
+    key = "node:gw:certificate"
+    for state, told in (
+        ("valid", []),
+        ("expiring", [(key, "raised")]),
+        ("expired", []),
+        ("valid", [(key, "returned")]),
+    ):
+        park.nodes = [certified(state)]
+        assert park.look(5.0) == told, state

@@ -53,6 +53,15 @@ OWN_WORDS: Final[dict[str, tuple[ClassWords, ClassWords]]] = {  # class -> Slova
         ),
         ClassWords("其讀數時間錯誤：無法判定先後。", "檢查其時間伺服器；見 aid4 edge doctor。"),
     ),
+    "certificate": (
+        ClassWords(
+            "Keď skončí, brána sa odpojí; čo nameria, čaká na jej disku.",
+            "Pozrite na nej aid4 edge doctor: dosiahne dvojča? Inak ju prijmite znova.",
+        ),
+        ClassWords(
+            "到期後閘道器將斷線；量得的資料暫存於其磁碟。", "於該機查看 aid4 edge doctor：能否連上分身？否則重新納入。"
+        ),
+    ),
     "data": (
         ClassWords("Merania z toho času sú navždy stratené.", "Pozrite disk brány a nastavenie jej zásobníka."),
         ClassWords("該時段讀數已永久遺失。", "檢查閘道器磁碟與暫存設定。"),

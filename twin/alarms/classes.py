@@ -61,6 +61,13 @@ OWN_CLASSES = (
         240,
     ),
     AlarmClass(
+        "certificate",
+        "medium",
+        "When it ends, the gateway is cut off; what it measures waits on its disk.",
+        "See aid4 edge doctor there: does it reach the twin? Else enrol it anew.",
+        1_440,
+    ),
+    AlarmClass(
         "data",
         "medium",
         "Readings of that time are lost for good.",

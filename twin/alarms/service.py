@@ -213,6 +213,9 @@ class AlarmService:
             if node.online and off_s is not None:
                 wrong = _definition("node", node.node, "clock", "clock")
                 reports.append(Report(wrong, abs(off_s) > CLOCK_OFF_S_MAX, now_us, round(off_s, 1)))
+            if (state := node.certificate.state) != "none":
+                ending = _definition("node", node.node, "certificate", "certificate")
+                reports.append(Report(ending, state in {"expiring", "expired"}, now_us))
         return self.book.conditions(reports)
 
     def _look_at_devices(self, mute: list[tuple[Definition, int]], now_us: int) -> list[Step]:
