@@ -287,6 +287,8 @@ class LoRaWan:
         if before is not None and 1 < count - before < FCNT_SPAN:
             missing = count - before - 1
             device.lost += missing
+            self.health.received += missing
+            self.health.discarded += missing
             self.health.errors["gap"] = self.health.errors.get("gap", 0) + missing
         self._rows.add(self._id(device, "frames_lost", unit="1"), at_us, float(device.lost))
 

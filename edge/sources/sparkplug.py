@@ -90,8 +90,8 @@ class Sparkplug:
         self._link.on_messages = self._take
         self._link.on_connect = self._connected
         self._link.on_disconnect = self._disconnected
-        kinds = [f"{NAMESPACE}/{group}/{kind}" for group in self._config.groups or ("+",) for kind in ("+/+", "+/+/+")]
-        await self._link.subscribe([(topic, 1) for topic in kinds])
+        # one filter a group: with two, a broker under load passes a node's birth and not yet those of its devices
+        await self._link.subscribe([(f"{NAMESPACE}/{group}/#", 1) for group in self._config.groups or ("+",)])
         if self._config.host_id:
             await self._link.subscribe([(self._state_topic, 1)])
             self._set_will()

@@ -194,6 +194,8 @@ class SparkplugHost:
             missing = (first - node.next_seq) % SEQ
             if missing:
                 self.gaps += missing
+                self.health.received += missing
+                self.health.discarded += missing
                 self.health.errors["gap"] = self.health.errors.get("gap", 0) + missing
                 self.health.why = f"{node.itself.name}: {missing} messages before seq {first} never came"
                 self._tell(node.itself, at_us, "sparkplug_gap", 1, self.health.why)
