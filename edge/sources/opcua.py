@@ -8,6 +8,7 @@ browse = "ns=2;s=Mill"          # everything below it, and/or a list of nodes:
 nodes = [
     { id = "ns=2;s=Mill.Spindle.Speed", metric = "spindle_speed", unit = "{rev}/min", high = 12000 },
 ]
+machines = false                # true: each machine of the folder Machines (umati, OPC 40001) is a device of its own
 
 Numbers become readings; texts, booleans, enumerations (by their labels) and arrays (as JSON) become states. Times are
 the source's, status codes become quality. Subscriptions keep the server's own queue size: with a queue of one, 95 % of
@@ -34,6 +35,7 @@ from edge.sources.opcua_nodes import (
     Described,
     NodeSpec,
     describe,
+    find_machines,
     find_variables,
     known_nodes,
     number_or_text,
@@ -58,6 +60,7 @@ class OpcUaConfig(SourceConfig, tag="opcua"):
     url: str
     browse: str = ""
     nodes: tuple[NodeSpec, ...] = ()
+    machines: bool = False
     period_s: Annotated[float, msgspec.Meta(ge=0.01, le=3600)] = 0.2  # how often the server sends what changed
     sampling_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 0.0  # how often it looks; 0: as often as it can
     timeout_s: Annotated[float, msgspec.Meta(ge=0.1, le=60)] = 4.0
@@ -76,7 +79,7 @@ class OpcUa:
     def __init__(self, config: OpcUaConfig, context: SourceContext) -> None:
         self.health = SourceHealth()
         self._config, self._clock, self._folder = config, context.clock, context.folder
-        if not config.browse and not config.nodes:
+        if not config.browse and not config.nodes and not config.machines:
             raise ConfigError("nothing to subscribe to", field="nodes", fix="give nodes, or a node id to browse")
         if not config.url.startswith("opc.tcp://"):
             raise ConfigError(f"{config.url!r} is no OPC UA address", field="url", fix="write opc.tcp://host:4840")
@@ -212,18 +215,22 @@ class OpcUa:
             async for node, metric in find_variables(client, self._config.browse):
                 name = node.nodeid.to_string()
                 await self._remember(client, node, metric, NodeSpec(id=name))
+        for root, machine in await find_machines(client) if self._config.machines else ():
+            async for node, metric in find_variables(client, root):
+                await self._remember(client, node, metric, NodeSpec(id=node.nodeid.to_string()), machine)
         if len(self._described) >= NODES_MAX:
             self.health.error("browse", f"more than {NODES_MAX} variables: the rest is left out")
         if not self._described:
             raise ua.UaError(f"no variables below {self._config.browse}")
         return list(self._described.values())
 
-    async def _remember(self, client: Client, node: Any, metric: str, spec: NodeSpec) -> None:
+    async def _remember(self, client: Client, node: Any, metric: str, spec: NodeSpec, device: str = "") -> None:
         name = node.nodeid.to_string()
         if name in self._described:
             self._described[name].node = node
         elif len(self._described) < NODES_MAX:
             self._described[name] = await describe(client, node, metric, spec)
+            self._described[name].device = device
 
     def _count_refused(self, found: list[Described], answers: Any) -> None:
         for described, answer in zip(found, answers, strict=True):
@@ -314,7 +321,7 @@ class OpcUa:
             "writable": described.writable,
             "label": described.spec.label or described.metric,
         }
-        device = self._config.device or self._config.name
+        device = described.device or self._config.device or self._config.name
         if text:
             suffix = TEXT_SUFFIX if (name, False) in self._ids else ""
             about |= {"unit": "", "low": None, "high": None}

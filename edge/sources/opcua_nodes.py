@@ -13,10 +13,20 @@ from wire.errors import UserError
 from wire.quality import BAD, GOOD, STALE, SUBSTITUTED
 from wire.units import canonical
 
-__all__ = ["Described", "NodeSpec", "describe", "find_variables", "number_or_text", "quality_of", "source_us"]
+__all__ = [
+    "Described", "NodeSpec", "describe", "find_machines", "find_variables", "number_or_text", "quality_of", "source_us",
+]  # fmt: skip
 
 NODES_MAX = 5_000  # one subscription of one server; more is a plant, to be split over agents
 DEPTH_MAX = 8  # a machine tool of the companion specification is six levels deep
+MACHINES_MAX = 100  # of one server: an aggregating server of a hall
+MACHINERY = "http://opcfoundation.org/UA/Machinery/"  # the companion specification that umati's machines follow
+_MACHINES_ID = 1001  # of the folder below Objects, OPC 40001-1 table 12
+_UNECE = {  # common codes of UNECE recommendation 20, as OPC UA part 8 packs them into a UnitId
+    "CEL": "Cel", "MMT": "mm", "C16": "mm/s", "P1": "%", "WTT": "W", "KWT": "kW", "AMP": "A", "VLT": "V",
+    "RPM": "{rpm}", "MTR": "m", "SEC": "s", "HTZ": "Hz", "NEW": "N", "NU": "N.m", "DD": "deg", "BAR": "bar",
+    "PAL": "Pa", "KWH": "kW.h", "C62": "1", "LTR": "L", "MTS": "m/s", "KGM": "kg", "MIN": "min", "HUR": "h",
+}  # fmt: skip
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SERVER_NODE = ua.NodeId(ua.ObjectIds.Server)
 _BUILT_IN_MAX = 25  # data types below are the built-in ones; of what lies above, enumerations have labels
@@ -47,10 +57,23 @@ class Described:
     low: float | None = None
     high: float | None = None
     writable: bool = False
+    device: str = ""  # of a server with several; "": the source's
+
+
+async def find_machines(client: Client) -> list[tuple[str, str]]:
+    """(node id, name) of what stands in the server's folder Machines; UaError when it has none."""
+    spaces = await client.get_namespace_array()
+    if MACHINERY not in spaces:
+        raise ua.UaError(f"the server has no machines after {MACHINERY}")
+    folder = client.get_node(ua.NodeId(_MACHINES_ID, spaces.index(MACHINERY)))
+    children = await folder.get_children_descriptions(refs=ua.ObjectIds.HierarchicalReferences)
+    machines = [one for one in children if one.NodeClass == ua.NodeClass.Object]
+    return [(one.NodeId.to_string(), one.BrowseName.Name) for one in machines[:MACHINES_MAX]]
 
 
 async def find_variables(client: Client, root: str) -> AsyncIterator[tuple[Node, str]]:
-    """Variables below `root` with their path of browse names; the server's own node is left out."""
+    """Variables below `root` with their path of browse names; the server's own node is left out. Of properties only
+    those that identify a machine."""
     todo: list[tuple[Node, tuple[str, ...]]] = [(client.get_node(root), ())]
     seen: set[ua.NodeId] = set()
     count = 0
@@ -61,9 +84,8 @@ async def find_variables(client: Client, root: str) -> AsyncIterator[tuple[Node,
                 continue
             seen.add(child.NodeId)
             name = (*path, child.BrowseName.Name)
-            if (
-                child.NodeClass == ua.NodeClass.Variable
-                and child.ReferenceTypeId.Identifier != ua.ObjectIds.HasProperty
+            if child.NodeClass == ua.NodeClass.Variable and (
+                child.ReferenceTypeId.Identifier != ua.ObjectIds.HasProperty or path == ("Identification",)
             ):
                 count += 1
                 yield client.get_node(child.NodeId), ".".join(name)
@@ -106,7 +128,12 @@ async def _labels(client: Client, node: Node, properties: dict[str, Node]) -> di
 
 
 def _unit(told: Any) -> str:
-    """The UCUM code of an EUInformation, empty where its name is not known."""
+    """The UCUM code of an EUInformation by its UNECE code, else by its name; empty where neither is known."""
+    number = getattr(told, "UnitId", 0)
+    if isinstance(number, int) and 0 < number < 1 << 24:
+        code = number.to_bytes(3, "big").strip(b"\0").decode("ascii", "replace")
+        if code in _UNECE:
+            return _UNECE[code]
     try:
         return canonical((getattr(told, "DisplayName", None) or told).Text or "")
     except (UserError, AttributeError):

@@ -22,6 +22,9 @@ __all__ = ["NAMESPACE", "NODES", "OpcUaServer"]
 
 _CLOCK = SystemClock()
 NAMESPACE = "urn:aid4:sim:machine-tools"
+MACHINERY, MACHINES_ID = "http://opcfoundation.org/UA/Machinery/", 1001  # OPC 40001-1
+UNECE_URI = "http://www.opcfoundation.org/UA/units/un/cefact"
+UNECE = {"Cel": "CEL", "mm": "MMT", "mm/s": "C16", "%": "P1", "kW": "KWT", "W": "WTT", "/min": "RPM", "1": "C62"}
 NODES = {
     "spindle_speed": "Monitoring.Spindle.ActualSpeed",
     "spindle_load": "Monitoring.Spindle.Load",
@@ -132,9 +135,9 @@ class OpcUaServer:
         server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
         index = await server.register_namespace(NAMESPACE)
         name = self.device.name
-        machines = await server.nodes.objects.add_folder(
-            ua.NodeId("Machines", index), ua.QualifiedName("Machines", index)
-        )
+        machinery = await server.register_namespace(MACHINERY)
+        folder = ua.NodeId(MACHINES_ID, machinery)
+        machines = await server.nodes.objects.add_folder(folder, ua.QualifiedName("Machines", machinery))
         machine = await machines.add_object(ua.NodeId(name, index), ua.QualifiedName(name, index))
         parents = {"": machine}
         for path, text in _identification(self.device).items():
@@ -146,7 +149,11 @@ class OpcUaServer:
             parent, leaf = await _parent_of(parents, name, path, index)
             node_id = ua.NodeId(f"{name}.{path}", index)
             kind = self._variants[metric.name]
-            await parent.add_variable(node_id, ua.QualifiedName(leaf, index), EMPTY.get(metric.declared, 0), kind)
+            variable = await parent.add_variable(
+                node_id, ua.QualifiedName(leaf, index), EMPTY.get(metric.declared, 0), kind
+            )
+            if metric.unit:
+                await variable.add_property(0, "EngineeringUnits", _unit(metric.unit))
             self._nodes[metric.name] = node_id
         return server
 
@@ -161,6 +168,13 @@ async def _parent_of(parents: dict[str, Any], name: str, path: str, index: int) 
             qualified = ua.QualifiedName(folders[depth - 1], index)
             parents[here] = await above.add_object(ua.NodeId(f"{name}.{here}", index), qualified)
     return parents[".".join(folders)], leaf
+
+
+def _unit(unit: str) -> ua.EUInformation:
+    """A UCUM code as a machine tells it: by its UNECE code where it has one."""
+    number = int.from_bytes(UNECE.get(unit, "").encode(), "big")
+    label = ua.LocalizedText(unit)
+    return ua.EUInformation(NamespaceUri=UNECE_URI, UnitId=number, DisplayName=label, Description=label)
 
 
 def _identification(device: Device) -> dict[str, str]:
