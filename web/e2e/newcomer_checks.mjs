@@ -35,7 +35,7 @@ export async function a_newcomer_finds_understands_and_answers({ open }) {
   await hand.click(`${PLANTED} .alarm-name`);
   await textWhen(page, ".alarm-detail", (text) => text.includes("What to do"));
   await hand.click(".alarm-detail a:has-text('Show in 3D')");
-  await page.waitForSelector(".stage[data-phase=open]");
+  await page.waitForSelector(".stage[data-phase=open]", { timeout: RUNG_MS }); // a new park is drawn first
   await textWhen(page, ".element-panel", (text) => /Server room/i.test(text));
   await picture(page, "newcomer-where");
   hand.answered("where is it");
