@@ -309,9 +309,11 @@ class Router:
         for path, value in found.items():
             if path in named:
                 continue
-            ignored = any(fnmatchcase(_dotted(path), glob) for glob in rule.ignore)
+            dotted = _dotted(path)
+            ignored = any(fnmatchcase(dotted, glob) for glob in rule.ignore)
             numeric = kinds.get(path) in {"number", "any"}  # a word where a number stood is worth telling
-            kind = kind_of(value, texts=rule.texts or numeric, ignored=ignored)
+            stated = any(m.kind == "state" and fnmatchcase(dotted, m.path) for m in rule.metrics)
+            kind = kind_of(value, texts=rule.texts or numeric or stated, ignored=ignored)
             if kind in _NOTHING and (path in kinds or any(known[: len(path)] == path for known in kinds)):
                 continue
             known = kinds.get(path, kind)
