@@ -51,7 +51,7 @@ class Charger:
     connector_of: dict[int, int] = field(default_factory=dict)
     transactions: dict[int | str, Transaction] = field(default_factory=dict)
     statuses: dict[int, str] = field(default_factory=dict)
-    newest: dict[int, tuple[int, float | str]] = field(default_factory=dict)
+    newest: dict[int, tuple[int, float | str, int]] = field(default_factory=dict)
     is_lost: bool = False  # and was told so
     metered: set[int] = field(default_factory=set)  # connectors that have told a session's energy
 
@@ -87,9 +87,12 @@ class Charger:
             self._add(point, at_us, text, quality)
 
     def _add(self, point: int, at_us: int, value: float | str, quality: int) -> None:
-        if self.newest.get(point) != (at_us, value):  # else a charger said it twice
-            self.newest[point] = (at_us, value)
-            self.rows.add(point, at_us, value, quality)
+        told_us, last, more_us = self.newest.get(point, (0, "", 0))
+        if (told_us, last) == (at_us, value):
+            return  # a charger said it twice
+        more_us = more_us + 1 if told_us == at_us else 0  # several values within its millisecond: in their order
+        self.newest[point] = (at_us, value, more_us)
+        self.rows.add(point, at_us + more_us, value, quality)
 
     def tell(self, kind: str, severity: int, message: str, at_us: int, /, **detail: Any) -> None:
         """One event."""
