@@ -78,7 +78,8 @@ def decode(raw: bytes) -> Any:
 
 def _classes() -> dict[str, Any]:
     kinds = descriptor_pb2.FieldDescriptorProto
-    file = descriptor_pb2.FileDescriptorProto(name="aid4_sparkplug.proto", package=_PACKAGE, syntax="proto2")
+    file = descriptor_pb2.FileDescriptorProto(name="aid4_sparkplug.proto", package=_PACKAGE, syntax="editions")
+    file.edition = descriptor_pb2.EDITION_2023  # presence as in proto2, and texts that are not UTF-8 are refused
     for name, fields in _MESSAGES.items():
         message = file.message_type.add(name=name)
         for text in fields.split(", "):
