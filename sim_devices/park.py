@@ -31,6 +31,7 @@ from sim_devices.faults import Faults, Scenario
 from sim_devices.readouts import Value
 from sim_devices.servers import LOOPBACK, DeviceServer, Written
 from sim_devices.servers.dsmr import P1Port
+from sim_devices.servers.http_json import HttpJsonServer
 from sim_devices.servers.lorawan import LoRaWanStation
 from sim_devices.servers.mavlink import DroneServer
 from sim_devices.servers.mbus import MbusMeter
@@ -193,6 +194,8 @@ class Park:
                 )
             case "opcua":
                 return OpcUaServer(device, metrics, period_s=period_s, port=port)
+            case "http-json":
+                return HttpJsonServer(device, metrics, written, period_s=period_s, port=port)
             case "mtconnect":
                 return MtConnectAgent(device, metrics, period_s=period_s, port=port)
             case "bacnet":

@@ -40,6 +40,7 @@ Protocol = Literal[
     "remote-id",
     "lorawan",
     "sparkplug",
+    "http-json",
 ]
 Declared = Literal["f64", "f32", "i16", "u16", "i32", "u32", "bool", "enum", "text"]
 

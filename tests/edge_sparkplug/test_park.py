@@ -1,4 +1,4 @@
-"""The park's LoRaWAN stations and Sparkplug line, through the agent's sources, to the values of the physics."""
+"""The park's LoRaWAN stations, Sparkplug line and HTTP counter, through the agent's sources, to the values of the physics."""
 
 import asyncio
 from pathlib import Path
@@ -10,7 +10,7 @@ from sim_devices.park import Broker, Park
 
 CAMPUS = Path(__file__).parents[2] / "configs" / "sites" / "campus"
 GENEROUS_S = 90.0
-NAMES = ["soil-lora-1", "soil-lora-2", "valve-lora-1", "weather-lora-1", "packer-1"]
+NAMES = ["soil-lora-1", "soil-lora-2", "valve-lora-1", "weather-lora-1", "packer-1", "gate-1"]
 NOON_US = 1_750_000_000_000_000
 FINEST = {"%": 0.51, "Cel": 0.06, "hPa": 0.06, "deg": 0.6, "kPa": 0.6, "uS/cm": 0.6, "mm": 0.01, "1": 0.6}
 
@@ -24,7 +24,7 @@ async def test_every_point_arrives_and_a_command_comes_back(tools: Any, broker: 
     takens, sources, readers = [], [], []
     async with Park(CAMPUS, 7, speed=1e-6, broker=Broker(port=broker.port), start_us=NOON_US, only=NAMES) as park:
         tables = park.edge_config()["source"]
-        assert sorted(table["kind"] for table in tables) == ["lorawan", "sparkplug"]
+        assert sorted(table["kind"] for table in tables) == ["http-json", "lorawan", "sparkplug"]
         async with asyncio.TaskGroup() as running:
             for table in tables:
                 source, taken = (
