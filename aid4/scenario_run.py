@@ -101,20 +101,20 @@ class ScenarioRun:
             self._show(since_s, self._plan.end_s)
             await asyncio.sleep(_POLL_S)
             await self._watched.look(twin, clock.wall_us())
-            if (fit := await self._bearable(twin, clock, speed)) != speed:
+            if (fit := self._bearable(park, speed)) != speed:
                 speed = fit
                 clock.go(speed)
         clock.go(_SETUP_SPEED)
         await self._watched.read_journal(twin, self._start_us)
 
-    async def _bearable(self, twin: TwinClient, clock: RunClock, speed: float) -> float:
-        """The speed at which the park, its agents and the twin keep up on this machine, at most what was asked for."""
-        try:
-            items = (await twin.get("state?limit=200"))["items"]
-        except TwinSilentError:
-            return max(speed * _SLOWER, _SPEED_MIN)
-        ages_s = sorted((clock.wall_us() - _micros(item["ts"])) / 1e6 for item in items if item["ts"])
-        lag_s = ages_s[len(ages_s) // 4] / speed if ages_s else 0.0
+    def _bearable(self, park: Park, speed: float) -> float:
+        """The speed at which readings reach the twin's store in time on this machine, at most what was asked for."""
+        waiting_s = [0.0]
+        for node in park.nodes:
+            health = read_status(park.layout.agent(node).status)
+            if health is not None and health.spool.oldest_pending_us is not None:
+                waiting_s.append((health.ts_us - health.spool.oldest_pending_us) / 1e6 / speed)
+        lag_s = max(waiting_s)
         if lag_s > _LAG_S:
             return max(speed * _SLOWER, _SPEED_MIN)
         return min(speed * _FASTER, self._speed) if lag_s < _LAG_S / 2 else speed
@@ -155,10 +155,6 @@ class ScenarioRun:
             "warnings": report.warnings,
             "ok": found["ok"] and not report.lost and not report.duplicated,
         }
-
-
-def _micros(text: str) -> int:
-    return round(datetime.fromisoformat(text).timestamp() * 1e6)
 
 
 def _built(fault: Any) -> dict[str, Any]:
