@@ -32,6 +32,7 @@ _STUCK_US_MIN, _REST_RATIO, _PACE_RATIO, _CHANGES_MIN = 300_000_000, 4.0, 60.0, 
 _COMPANY_RATIO = 3.0  # what others did meanwhile says more than the clock
 _MATES_MIN = 60.0  # changes of the others while it rested
 _FROZEN_US_MIN = 900_000_000
+_LIVELY_SHARE = 0.8
 _EDGE_SHARE = 0.01  # of the range: nearer to its ends a value rests by right
 _LEAP_RATIO, _BACK_SHARE, _BACK_READINGS, _LEARN_READINGS = 2.0, 0.25, 3, 300
 _YOUNG_US, _YOUNG_RATIO = 86_400_000_000, 3.0
@@ -77,6 +78,7 @@ class Facts:
             np.zeros(count, np.int64),
             np.zeros(count, np.int64),
         )
+        self.inner, self.inner_moves = np.zeros(count), np.zeros(count)  # readings inside its range, and moves there
         self.stuck, self.frozen, self.spikes, self.clock, self.replay = (np.zeros(count, bool) for _ in range(5))
         self.replays = Replays(assets)
 
@@ -132,6 +134,9 @@ class Facts:
         self.first_us[fresh] = np.where(
             self.first_us[fresh] == _FAR, ts[head][np.isin(slot[head], fresh)], self.first_us[fresh]
         )
+        inner = np.isfinite(jump) & self._inside(slot, before)
+        self.inner += np.bincount(slot, inner, len(self.inner))
+        self.inner_moves += np.bincount(slot, inner & (jump != 0.0), len(self.inner))
         self._rests(slot, ts, before, jump, head)
         self._leaps(slot, ts, value, before, jump)
         np.minimum.at(self.low, slot, value)
@@ -152,7 +157,7 @@ class Facts:
         earlier[first] = self.changed_us[mine[first]]
         rest = np.where(earlier > _FAR, when - earlier, 0)
         rest[self.stuck[mine]] //= 2  # what was called stuck teaches half: its like may be the rule
-        rest[~self._inside(mine, before[moved])] = 0  # at the end of its range it rested by right
+        rest[self._by_right(mine, before[moved])] = 0
         np.maximum.at(self.rest_us, mine, rest)
         last = np.append(first[1:], True)
         self.began_us[mine[first]] = np.where(
@@ -161,7 +166,13 @@ class Facts:
         self.changed_us[mine[last]] = when[last]
         moves = np.bincount(mine, minlength=len(self.changes))
         self.changes += moves
-        self._company(mine[first], moves, self._inside(mine[first], before[moved][first]))
+        self._company(mine[first], moves, ~self._by_right(mine[first], before[moved][first]))
+
+    def _by_right(self, slot: NDArray[np.intp], value: Floats) -> NDArray[np.bool_]:
+        """Where a rest teaches nothing: at the end of the range of a stream that elsewhere hardly ever rests."""
+        lively = (self.inner >= _CHANGES_MIN) & (self.inner_moves > _LIVELY_SHARE * self.inner)
+        found: NDArray[np.bool_] = lively[slot] & ~self._inside(slot, value)
+        return found
 
     def _inside(self, slot: NDArray[np.intp], value: Floats) -> NDArray[np.bool_]:
         """Whether values are away from the ends of the range of their streams."""
