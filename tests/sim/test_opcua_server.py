@@ -8,7 +8,7 @@ from asyncua import Client, ua
 
 from sim_devices.faults import Fault, Scenario
 from sim_devices.park import Park
-from sim_devices.servers.opcua import NAMESPACE, NODES, OpcUaServer
+from sim_devices.servers.opcua import MACHINERY, NAMESPACE, NODES, OpcUaServer
 
 
 def _machine(park: Park) -> OpcUaServer:
@@ -28,8 +28,9 @@ async def test_every_variable_shows_the_physics_and_the_machine_says_who_it_is(s
 async def test_the_machine_is_found_by_browsing(site_dir: Path, start_us: int) -> None:
     async with Park(site_dir, seed=7, speed=1e-6, start_us=start_us) as park, Client(_machine(park).url) as client:
         index = await client.get_namespace_index(NAMESPACE)
-        path = [f"{index}:{name}" for name in ("Machines", "mill-1", "Monitoring", "Spindle", "ActualSpeed")]
-        node = await client.nodes.objects.get_child(path)
+        machinery = await client.get_namespace_index(MACHINERY)
+        path = [f"{index}:{name}" for name in ("mill-1", "Monitoring", "Spindle", "ActualSpeed")]
+        node = await client.nodes.objects.get_child([f"{machinery}:Machines", *path])
         assert (await node.read_data_type_as_variant_type()) is ua.VariantType.Double
 
 
