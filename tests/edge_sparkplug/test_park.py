@@ -1,4 +1,4 @@
-"""The park's LoRaWAN stations, Sparkplug line and HTTP counter, through the agent's sources, to the values of the physics."""
+"""The LoRaWAN stations, Sparkplug line and HTTP counter of the park, through the sources, to the physics's values."""
 
 import asyncio
 from pathlib import Path
