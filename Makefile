@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-SOURCES := aid4 wire edge twin bim drone_ingest inference sim_devices tests
+SOURCES := aid4 wire edge twin bim drone_ingest inference sim_devices tests packages
 WEB    := $(wildcard web/*.json web/*.ts web/*.html web/build.py) $(shell find web/src web/public -type f 2>/dev/null)
 
 INTEROP := tests/edge_sparkplug/interop
