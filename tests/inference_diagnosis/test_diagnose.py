@@ -58,7 +58,11 @@ def _machine(brick: str, found: dict[str, tuple[str, str]]) -> tuple[list[Sympto
     return symptoms, Graph([asset, *quiet], edges)
 
 
-@pytest.mark.parametrize(("brick", "found", "cause"), CASES, ids=lambda value: str(sorted(value) if isinstance(value, set) else value)[:24])
+def named(value: object) -> str:
+    return str(sorted(value) if isinstance(value, set) else value)[:24]
+
+
+@pytest.mark.parametrize(("brick", "found", "cause"), CASES, ids=named)
 def test_the_first_cause_is_the_one_a_technician_would_name(
     brick: str, found: dict[str, tuple[str, str]], cause: str | set[str]
 ) -> None:
