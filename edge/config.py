@@ -147,6 +147,7 @@ class AgentConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 _SECTIONS: dict[str, type[msgspec.Struct]] = {"broker": BrokerConfig, "spool": SpoolConfig, "models": ModelsConfig}
+_OWN_NAMES = {"local", "scoring"}
 _PROCESSING = ProcessingConfig.__struct_fields__
 _TOP = ("site", "node", "broker", "spool", "flush", "models", "scoring", "publish", "page", *_PROCESSING, "source")
 
@@ -255,6 +256,8 @@ class _Check:
         source: SourceConfig | None = self._convert(table, row.config, field)
         if source is not None:
             self._legal("source", source.name, f"{field}.name")
+            if source.name in _OWN_NAMES:
+                self._add(f"{field}.name", f"{source.name!r} is what the agent's own points come from", "give another")
             if source.device:
                 self._legal("device", source.device, f"{field}.device")
             if source.enabled:
