@@ -219,6 +219,7 @@ async def test_the_page_shows_what_is_and_asks_for_its_password(tmp_path: Path) 
         ('[[rule]]\nname = "r"\nwhen = "x > 1"\n[[rule]]\nname = "r"\nwhen = "x > 2"\n', "rule.name"),
         ('[[interlock]]\npoints = ["a/b"]\nrefuse_when = "__import__"\nwhy = 3\n', "interlock"),
         ('[page]\nprot = 1\n', "page"),
+        ('[[source]]\nkind = "onewire"\nname = "local"\n', "source[0].name"),
     ],
 )  # fmt: skip
 def test_a_wrong_table_names_field_and_fix(rows_: str, field: str, tmp_path: Path) -> None:
