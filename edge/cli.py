@@ -12,6 +12,7 @@ import click
 
 from edge.conformance_cli import conformance
 from edge.enrol_cli import enrol, renew
+from edge.init_cli import init
 from edge.profile_cli import profile
 from wire.errors import ConfigError, UserError
 from wire.stopping import stop_on_signals
@@ -29,25 +30,8 @@ def edge() -> None:
     """Run, check and diagnose an agent on a gateway."""
 
 
-for _command in (enrol, renew):
+for _command in (init, enrol, renew):
     edge.add_command(_command)
-
-
-@edge.command()
-@FILE
-@click.option("--site", default="", help="Name of the place, as the twin knows it.")
-@click.option("--node", default="", help="Name of this gateway.")
-@click.option("--broker", default="", help="mqtt://HOST:PORT; `aid4 edge enrol` writes it too.")
-@click.option("--source", "sources", multiple=True, help='One source as TOML: kind = "modbus", name = …; repeatable.')
-@click.option("--force", is_flag=True, help="Overwrite a file that is there.")
-def init(file: Path, site: str, node: str, broker: str, sources: tuple[str, ...], force: bool) -> None:
-    """Write a commented configuration to FILE (edge.toml): a sample, or with what is given."""
-    from edge.init import first_config
-
-    if file.exists() and not force:
-        raise UserError("is there already", file=str(file), fix="give another name, or --force")
-    file.write_text(first_config(site=site, node=node, broker=broker, sources=sources), encoding="utf-8")
-    click.echo(f"wrote {file}; next: edit it, then `aid4 edge check {file}`")
 
 
 @edge.command()

@@ -41,7 +41,7 @@ from wire.catalogue import Point
 from wire.errors import ConfigError
 from wire.quality import BAD, STALE
 
-__all__ = ["SOURCE", "Modbus", "ModbusConfig"]
+__all__ = ["SOURCE", "Modbus", "ModbusConfig", "new_client"]
 
 RETRY_S_MIN, RETRY_S_MAX = 0.2, 5.0  # between attempts to connect, with jitter
 ILLEGAL_ADDRESS = 2
@@ -114,7 +114,7 @@ class Modbus:
             self._devices += (ModbusDevice(name=name, map=config.map, unit=config.unit, points=config.points),)
         if not self._devices:
             raise ConfigError("no devices", field="map", fix="give a map, or a list of devices with a map each")
-        self._new_client = _client(config)
+        self._new_client = new_client(config)
         self._client: Client
         self._busy = asyncio.Lock()
         self._points = PointList()
@@ -327,7 +327,7 @@ def _declared(register: Register) -> str:
     return "f64" if scaled or register.type in {"u64", "i64"} else register.type
 
 
-def _client(config: ModbusConfig) -> Callable[[], Client]:
+def new_client(config: ModbusConfig) -> Callable[[], Client]:
     """Makes the client of a URL, inside a running loop; reconnecting is ours, so that it is counted and told."""
     url = urlsplit(config.url)
     common: dict[str, Any] = {"timeout": config.timeout_s, "retries": 0, "reconnect_delay": 0, "name": config.name}
