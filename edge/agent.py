@@ -118,7 +118,7 @@ class Agent:
         self.config, self.clock, self.disk = config, clock, disk or Disk()
         self.tasks: asyncio.TaskGroup
         self.slots = {source.name: Slot(source, _kind_of(source)) for source in config.sources if source.enabled}
-        core = UplinkCore(boot=secrets.randbits(62), agent=f"aid4 {_version()}")
+        core = UplinkCore(secrets.randbits(62), f"aid4 {_version()}", bytes_s=config.broker.bytes_s)
         self.uplink = Uplink(link_config(config), config.site, config.node, core, clock, self._commanded)
         self.spool = Spool(config.spool_dir, config.spool, clock, self.uplink, self.disk)
         self.uplink.spool = self.spool

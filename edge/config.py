@@ -44,6 +44,7 @@ class BrokerConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     key_file: str = ""
     transport: Literal["fast", "paho"] = "fast"
     keepalive_s: Annotated[float, Meta(ge=0.2, le=3_600)] = 10.0
+    bytes_s: Annotated[float, Meta(ge=0, le=1e9)] = 0.0  # what a metered link may send of records; 0: all that it can
     renew_url: str = ""
     proxy: str = ""  # http://host:3128
     proxy_password_file: str = ""

@@ -31,11 +31,11 @@ class UplinkCore:
     `boot` names this start of the agent. All methods are synchronous, and nothing that a peer says makes one raise.
     """
 
-    def __init__(self, boot: int, agent: str = "", window_bytes: int = WINDOW_BYTES) -> None:
+    def __init__(self, boot: int, agent: str = "", window_bytes: int = WINDOW_BYTES, bytes_s: float = 0.0) -> None:
         self.boot, self.agent = boot, agent
         self.is_connected = False
         self.records_sent = self.records_resent = self.records_acked = 0
-        self._pace = Pace(window_bytes)
+        self._pace = Pace(window_bytes, bytes_s)
         self._epochs: dict[bytes, EpochState] = {}  # oldest first, the running one last
         self._running: EpochState | None = None
         self._twin_boot: int | None = None
@@ -188,7 +188,7 @@ class UplinkCore:
         for flight in self._probe(now) if self._probing else self._pick(now):
             lo, hi, size = flight.part
             self._flights.append(flight)
-            self._flying_bytes += size
+            self._flying_bytes += self._pace.spend(size)
             self.records_sent += hi - lo + 1
             if flight.attempts:
                 self.records_resent += hi - lo + 1
@@ -282,8 +282,8 @@ class UplinkCore:
     def _pick(self, now: float) -> list[Flight]:
         ready = self._ready()
         picked = [Flight(s, part, now) for s in ready if s.catalogues_due for part in s.take_catalogues()]
-        budget = self._pace.window_bytes - self._flying_bytes - sum([flight.part.bytes for flight in picked])
-        if budget <= 0 and (self._flights or picked):
+        budget = self._pace.budget(now, self._flying_bytes) - sum([flight.part.bytes for flight in picked])
+        if budget <= 0 and (self._flights or picked or self._pace.is_spent(now)):
             return picked
         if self._held:
             picked += self._take_held(now)

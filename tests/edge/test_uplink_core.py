@@ -288,3 +288,23 @@ def test_it_tells_for_how_long_nothing_that_waits_was_committed() -> None:
     assert core.unheard_s(155.0) == 5.0, "a twin that took two and then died"
     core.acked(NOW, [(1, 4)], 7, 160.0)
     assert core.unheard_s(900.0) == 0.0, "nothing waits"
+
+
+def test_a_metered_link_sends_what_it_may_and_the_newest_first() -> None:
+    core = UplinkCore(boot=1, bytes_s=10 * KIB)
+    core.appended(NOW, 1, [KIB] * 1_000)
+    core.connected(0.0)
+    core.acked(NOW, [], 7, 0.0)
+    sent: list[tuple[float, int]] = []
+    for tick in range(600):
+        now = tick / 10
+        for run in core.sends(now):
+            sent += [(now, seq) for seq in range(run.lo, run.hi + 1)]
+            core.acked(run.epoch, [(run.lo, run.hi)], 7, now + 0.05)
+        core.tick(now)
+    assert len({seq for _, seq in sent}) == len(sent), "nothing goes twice over a link that is paid by the byte"
+    for end_s in (5, 20, 60):
+        assert 10 * end_s * 0.9 <= sum(at < end_s for at, _ in sent) <= 10 * (end_s + 2) + 2
+    first = [seq for at, seq in sent if at < 10]
+    assert sum(seq > 500 for seq in first) > 0.6 * len(first)
+    assert 1 in first
