@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge.bundle_cli import bundle
 from edge.conformance_cli import conformance
 from edge.enrol_cli import enrol, renew
 from edge.init_cli import init
@@ -109,7 +110,7 @@ def status(file: Path, as_json: bool) -> None:
 @FILE
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def doctor(file: Path, as_json: bool) -> None:
-    """Check what the agent of FILE needs: clock, disk, permissions, broker, and that the twin answers."""
+    """Check what the agent of FILE needs: clock, disk, permissions, certificate, each source, broker, and the twin."""
     from edge.config import load
     from edge.doctor import examine
 
@@ -124,6 +125,7 @@ def doctor(file: Path, as_json: bool) -> None:
     raise SystemExit(0 if all(finding.good for finding in findings) else 1)
 
 
+edge.add_command(bundle)
 edge.add_command(conformance)
 edge.add_command(profile)
 
