@@ -1,4 +1,4 @@
-"""What the agent needs and whether it is there: clock, disk, permissions, broker, and a twin that answers.
+"""What the agent needs and whether it is there: clock, disk, permissions, certificate, each source, broker, twin.
 
 "The broker acknowledges but the twin does not" is the finding that matters: a broker acknowledges a refused topic
 as well as a good one, so only the twin's own word counts.
@@ -10,13 +10,13 @@ import secrets
 import shutil
 import stat
 import time
-from pathlib import Path
 from typing import Final
 
 from edge.config import AgentConfig
+from edge.doctor_sources import RECENT_S, sources
 from edge.doctor_trust import certificate
 from edge.findings import Finding
-from edge.health import read_status, silence
+from edge.health import read_status
 from edge.link import link_config
 from edge.segments import Disk, write_whole
 from wire import topics
@@ -29,15 +29,14 @@ __all__ = ["Finding", "examine"]
 
 CONNECT_S_MAX: Final = 5.0
 TWIN_S_MAX: Final = 3.0
-RECENT_S: Final = 30  # three health periods
 FREE_BYTES_MIN: Final = 256 << 20
 SYNC_MS_MAX: Final = 200.0  # an fdatasync above that makes live data late
 
 
 async def examine(config: AgentConfig) -> list[Finding]:
     """Look at everything, in the order in which a person would."""
-    findings = [_clock(), *_disk(config), *_permissions(config), *certificate(config), *_sources(config)]
-    return findings + await _broker_and_twin(config)
+    findings = [_clock(), *_disk(config), *_permissions(config), *certificate(config)]
+    return [*findings, *await sources(config), *await _broker_and_twin(config)]
 
 
 def _clock() -> Finding:
@@ -80,18 +79,6 @@ def _permissions(config: AgentConfig) -> list[Finding]:
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         return [Finding("password file", False, f"{path} can be read by others", f"chmod 600 {path}")]
     return [Finding("password file", os.access(path, os.R_OK), f"{path} is private")]
-
-
-def _sources(config: AgentConfig) -> list[Finding]:
-    """What a running agent last said of its sources."""
-    health = read_status(Path(config.spool_dir) / "status.json")
-    if health is None:
-        return []
-    found = []
-    for name, figures in health.sources.items():
-        why = silence(figures, health.ts_us)
-        found.append(Finding(f"source {name}", not why, why or f"{figures.received} readings received"))
-    return found
 
 
 async def _broker_and_twin(config: AgentConfig) -> list[Finding]:
