@@ -189,6 +189,19 @@ def field_command(parts: tuple[str, ...], seconds: float, days: float, as_json: 
         raise SystemExit(1)
 
 
+@bench.command("fleet")
+@click.option("--clients", default=10_000, show_default=True, help="MQTT clients, in two processes.")
+@click.option("--broker", type=click.Choice(["nats", "mosquitto"]), default="nats", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def fleet_command(clients: int, broker: str, as_json: bool) -> None:
+    """Kill the broker of a whole fleet: seconds until all are back, subscriptions lost."""
+    tell = (lambda _text: None) if as_json else click.echo
+    found = _call("aid4.bench.fleet", "fleet", clients=clients, broker=broker, tell=tell)
+    _show(found, as_json)
+    if not found["held"]:
+        raise SystemExit(1)
+
+
 def _call(module: str, function: str, **arguments: Any) -> dict[str, Any]:
     found: dict[str, Any] = getattr(importlib.import_module(module), function)(**arguments)
     return found

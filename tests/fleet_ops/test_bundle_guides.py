@@ -31,6 +31,6 @@ def test_a_guide_names_commands_options_and_sources_that_exist(guide: str) -> No
 
 
 def test_the_newest_wheels_taken_run_on_the_oldest_system_that_the_guides_name() -> None:
-    minors = [int(minor) for minor in re.findall(r"2\.(\d\d)", (DOCS / "jetson.md").read_text())]
+    minors = [int(minor) for minor in re.findall(r"\b2\.(\d\d)\b", (DOCS / "jetson.md").read_text())]
     assert max(GLIBC_MINORS) <= min(minors)
     assert platforms("aarch64")[0] == f"manylinux_2_{max(GLIBC_MINORS)}_aarch64"

@@ -14,11 +14,11 @@ from wire.errors import LinkError
 from wire.mqtt.config import LinkConfig, LinkStats, Session, SessionFactory
 from wire.mqtt.packets import Message
 
-__all__ = ["Link"]
+__all__ = ["RETRY_S_MAX", "RETRY_S_MIN", "SETTLED_S", "Link"]
 
-_RETRY_S_MIN = 0.2
-_RETRY_S_MAX = 5.0
-_SETTLED_S = 5.0  # a connection that lived so long starts the back-off anew
+RETRY_S_MIN = 0.2
+RETRY_S_MAX = 5.0
+SETTLED_S = 5.0  # a connection that lived so long starts the back-off anew
 
 
 class Link:
@@ -69,7 +69,7 @@ class Link:
 
     async def run(self) -> None:
         """Own the connection until cancelled; raises only what one of the callbacks raises."""
-        backoff_s = _RETRY_S_MIN
+        backoff_s = RETRY_S_MIN
         clock = asyncio.get_running_loop().time
         while True:
             started_s = clock()
@@ -78,10 +78,10 @@ class Link:
             except LinkError as error:
                 self.stats.failures += 1
                 self.stats.last_error = str(error)
-            if clock() - started_s > _SETTLED_S:
-                backoff_s = _RETRY_S_MIN
+            if clock() - started_s > SETTLED_S:
+                backoff_s = RETRY_S_MIN
             await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads a herd, hides nothing
-            backoff_s = min(backoff_s * 2, _RETRY_S_MAX)
+            backoff_s = min(backoff_s * 2, RETRY_S_MAX)
 
     async def up(self) -> None:
         """Wait until connected."""
