@@ -41,13 +41,3 @@ def mosquitto() -> Path:
 def chromium() -> Path:
     """A real browser."""
     return _tool("chromium", "chromium fonts-noto-cjk")
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Tests of one folder share what its session fixtures made, so `-n` with `--dist loadgroup` keeps them together."""
-    item.add_marker(pytest.mark.xdist_group(item.path.parent.name))
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest go first, so that no worker is left alone with them at the end."""
-    items.sort(key=lambda item: item.path.parent.name != "web")
