@@ -36,6 +36,7 @@ from wire.clock import Clock, SystemClock
 from wire.errors import RecordError, UserError
 from wire.limits import HEALTH_PERIOD_S, WINDOW_BYTES
 from wire.messages import Command, Health
+from wire.notify import keep_watchdog, notify
 
 if TYPE_CHECKING:
     from edge.scoring import EdgeScoring
@@ -81,6 +82,7 @@ async def _serve(agent: "Agent", stop: asyncio.Event) -> None:
             tasks.create_task(agent.models.run(), name="models"),
             tasks.create_task(agent.renewal.run(), name="certificate"),
             tasks.create_task(agent.reload_when_asked(), name="reload"),
+            tasks.create_task(keep_watchdog(), name="watchdog"),
         ]
         for publisher in agent.publishers:
             name = f"publish {type(publisher).__name__}"
@@ -92,7 +94,9 @@ async def _serve(agent: "Agent", stop: asyncio.Event) -> None:
         if agent.config.page is not None:
             background.append(tasks.create_task(agent.serve_page(), name="page"))
         agent.start_sources()
+        notify(f"READY=1\nSTATUS={len(agent.slots)} sources")
         await _until(stop, agent.spool.failed)
+        notify("STOPPING=1")
         await agent.stop_sources()
         agent.batcher.flush()
         await agent.uplink.farewell()

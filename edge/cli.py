@@ -15,6 +15,7 @@ from edge.conformance_cli import conformance
 from edge.enrol_cli import enrol, renew
 from edge.init_cli import init
 from edge.profile_cli import profile
+from edge.service_cli import service
 from wire.errors import ConfigError, UserError
 from wire.stopping import stop_on_signals
 
@@ -31,7 +32,7 @@ def edge() -> None:
     """Run, check and diagnose an agent on a gateway."""
 
 
-for _command in (init, enrol, renew):
+for _command in (init, enrol, renew, service):
     edge.add_command(_command)
 
 
@@ -86,12 +87,20 @@ def run(file: Path) -> None:
 @edge.command()
 @FILE
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def status(file: Path, as_json: bool) -> None:
+@click.option("--watch", "watches", is_flag=True, help="Stay, and renew it each second; q quits.")
+def status(file: Path, as_json: bool, watches: bool) -> None:
     """Say how the agent of FILE does, and of every source why it is silent."""
     from edge.config import load
     from edge.health import read_status
 
     config = load(file)
+    if watches:
+        from edge.watch import watch
+
+        if as_json:
+            raise click.UsageError("--watch and --json do not go together")
+        watch(f"{config.site}/{config.node}", lambda: read_status(config.spool_dir / "status.json"))
+        return
     health = read_status(config.spool_dir / "status.json")
     if health is None:
         fix = f"start it with `aid4 edge run {file}`"

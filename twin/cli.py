@@ -18,6 +18,7 @@ from twin.commissioning.cli import labels, points
 from twin.reports.cli import report
 from twin.trust_cli import certificates, enrolment, revoke
 from wire.errors import InputError
+from wire.notify import keep_watchdog, notify
 from wire.stopping import stop_on_signals
 
 __all__ = ["twin"]
@@ -119,11 +120,15 @@ async def _serve(config: Any, for_s: float | None, as_json: bool) -> None:
             click.echo(f"nobody can sign in yet; this link makes the first admin, once: {served.welcome}", err=as_json)
         served.model.add_done_callback(partial(_tell_refused, "model"))
         served.plan.add_done_callback(partial(_tell_refused, "schedule"))
+        watchdog = asyncio.create_task(keep_watchdog(), name="watchdog")
+        notify(f"READY=1\nSTATUS={served.url}")
         try:
             async with asyncio.timeout(for_s):
                 await stop.wait()
         except TimeoutError:
             pass
+        watchdog.cancel()
+        notify("STOPPING=1")
         counts = await asyncio.to_thread(served.twin.store.counts)
         counts |= {"bound_points": len(served.twin.bindings), "elements": len(served.twin.model)}
     if as_json:
