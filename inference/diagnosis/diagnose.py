@@ -81,7 +81,7 @@ def _candidates(scene: Scene, rules: Rules) -> Iterator[Weighed]:
     for generic in rules.generic:
         for where, line in lines[generic.over]:
             points = [point for point in line if graph.nodes[point].type != RELATION]
-            if weighed := _on_line(scene, generic, where, points):
+            if weighed := _on_line(scene, generic, where, points, rules.in_loop):
                 yield weighed
 
 
@@ -106,11 +106,13 @@ def _lines(scene: Scene, over: str, assets: Sequence[str]) -> Iterator[tuple[str
             yield from ((asset, graph.points_of(asset)) for asset in assets)
 
 
-def _on_line(scene: Scene, generic: Generic, where: str, points: Sequence[str]) -> Weighed | None:
+def _on_line(
+    scene: Scene, generic: Generic, where: str, points: Sequence[str], in_loop: Sequence[str]
+) -> Weighed | None:
     """A line of one point is that point's own business; that of a changed operation needs company."""
     if not points or (generic.over != "point" and len(points) < 2):
         return None
-    return scene.by_line(generic, where, points)
+    return scene.by_line(generic, where, points, in_loop)
 
 
 def _ranked(scene: Scene, candidates: Sequence[Weighed], language: str) -> list[Cause]:

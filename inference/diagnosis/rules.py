@@ -48,11 +48,13 @@ class Generic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     p: _Share
     prior: _Prior
     sudden: _Prior = 1.0
+    seldom_of: tuple[str, ...] = ()  # roles of which it is all but never true
 
 
 class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file."""
 
+    in_loop: tuple[str, ...]  # relations of a quantity that is controlled by its own sensor
     relations: tuple[str, ...]  # the names of those in runtime/relations/relations.toml, which are roles here
     cause: tuple[Rule, ...]
     generic: tuple[Generic, ...]

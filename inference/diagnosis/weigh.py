@@ -1,7 +1,8 @@
 """How well a cause explains what is seen: log-likelihood against the chance that each thing happens by itself.
 
 For every point that a sign speaks of: seen as expected, log(p / b); seen otherwise, log((1 - p) / b) halved towards
-nothing where the way is unknown; seen well, log((1 - p) / (1 - b)). b is how often a point shows a finding by chance.
+nothing where the way is unknown; seen well, log((1 - p) / (1 - b)), but for points whose relation to others speaks
+for the cause and for what shows faintly as expected. b is how often a point shows a finding by chance.
 A finding that a cause leaves unexplained adds nothing, so of two causes the one that explains more is ahead.
 """
 
@@ -19,6 +20,7 @@ BY_CHANCE = 0.05
 _LINE_POINTS_FULL = 6  # of a line that count fully; beyond, only the logarithm: they fall silent together
 _RELATION_P = 0.8  # that a relation shows when one of its sensors is wrong
 _ACCOUNTED = math.log(0.1)  # another way of running is accounted for in what a relation expects
+_SELDOM = math.log(0.1)  # a generic cause of a role that it is all but never true of
 _NEGLIGIBLE = 0.08  # a share of the heaviest below which a channel is as usual
 DIRECTIONS = frozenset({"high", "low", "stuck", "gap", "spike", "noisy", "clock", "replay"})
 
@@ -74,6 +76,7 @@ class Scene:
         heaviest = max(max((one.share for one in symptoms.values()), default=1.0), 1e-9)
         self.graph = graph
         self.symptoms = {key: one for key, one in symptoms.items() if one.share >= _NEGLIGIBLE * heaviest}
+        self.faint = {key: one for key, one in symptoms.items() if key not in self.symptoms}
         self._weight = {key: 0.4 + 0.6 * one.share / heaviest for key, one in self.symptoms.items()}
 
     def weight(self, point: str) -> float:
@@ -98,6 +101,7 @@ class Scene:
         score, found = math.log(rule.prior), list[Found]()
         explains: set[str] = set()
         sudden = False
+        spoken = self._spoken_for(rule, asset)
         for sign in rule.signs:
             points = self.points_at(asset, sign)
             hits = [point for point in points if self._fits(point, sign.ways)]
@@ -105,7 +109,7 @@ class Scene:
                 return None
             if not points:
                 continue
-            told = self._tell(sign, points, hits)
+            told = self._tell(sign, points, hits, spoken)
             score += told.weight
             found.append(told)
             explains.update(hits)
@@ -116,7 +120,7 @@ class Scene:
             return None
         return Weighed(rule.name, asset, score, found, frozenset(explains))
 
-    def by_line(self, rule: Generic, where: str, points: Sequence[str]) -> Weighed | None:
+    def by_line(self, rule: Generic, where: str, points: Sequence[str], in_loop: Sequence[str] = ()) -> Weighed | None:
         """A cause that shows on all `points` of a line the same way; None when it shows on none."""
         hits = [point for point in points if self._fits(point, rule.ways)]
         if not hits:
@@ -136,12 +140,23 @@ class Scene:
         if rule.over == "asset" and any(self.graph.asset_of(one.point) == where for one in beside):
             prior += _ACCOUNTED
         if rule.over == "point":
-            mine = [one.point for one in beside if where in one.of]
+            prior += _SELDOM if self.graph.role(where) in rule.seldom_of else 0.0
+            mine = [one.point for one in beside if where in one.of and self.graph.role(one.point) not in in_loop]
             score += sum(math.log(_RELATION_P / BY_CHANCE) * self.weight(one) for one in mine)
             return Weighed(rule.name, where, prior + score, [told], frozenset([*hits, *mine]))
         return Weighed(rule.name, where, prior + score, [told], frozenset(hits))
 
-    def _tell(self, sign: Sign, points: Sequence[str], hits: Sequence[str]) -> Found:
+    def _spoken_for(self, rule: Rule, asset: str) -> frozenset[str]:
+        """Points whose relation shows what the rule expects: beside it, it says nothing against the rule how they stand
+        against the hour of the day."""
+        found: set[str] = set()
+        for sign in rule.signs:
+            for point in self.points_at(asset, sign):
+                if self._fits(point, sign.ways):
+                    found.update(self.symptoms[point].of)
+        return frozenset(found)
+
+    def _tell(self, sign: Sign, points: Sequence[str], hits: Sequence[str], spoken: frozenset[str]) -> Found:
         if hits:
             share = len(hits) / len(points)
             heaviest = max(hits, key=self.weight)
@@ -151,13 +166,15 @@ class Scene:
             whole = hit / 2 if self.symptoms[heaviest].direction == "" else whole
             return Found(f"sign_{sign.at}", heaviest, whole, sign.ways, len(hits), len(points))
         others = [point for point in points if point in self.symptoms]
+        if spoken.issuperset(points) or any(self._fits(point, sign.ways, self.faint) for point in points):
+            return Found("sign_quiet", points[0], 0.0, sign.ways, 0, len(points))
         if others:
             return Found("sign_other_way", others[0], math.log((1 - sign.p) / (1 - BY_CHANCE)), sign.ways)
         quiet = math.log((1 - sign.p) / (1 - BY_CHANCE))
         return Found("sign_quiet", points[0], quiet, sign.ways, 0, len(points))
 
-    def _fits(self, point: str, ways: Iterable[str]) -> bool:
-        symptom = self.symptoms.get(point)
+    def _fits(self, point: str, ways: Iterable[str], among: Mapping[str, Symptom] | None = None) -> bool:
+        symptom = (self.symptoms if among is None else among).get(point)
         if symptom is None:
             return False
         way = symptom.direction

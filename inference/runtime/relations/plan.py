@@ -20,7 +20,9 @@ class Place(NamedTuple):
     relation: Relation
     asset: str
     slots: tuple[int, ...]
-    peers: tuple[int, ...]  # slots of the same role of its make, itself first; empty where no input asks for them
+    peers: tuple[
+        tuple[int, ...], ...
+    ]  # of each input: slots of that role of its make, itself first; empty if not asked
 
     @property
     def key(self) -> str:
@@ -67,13 +69,15 @@ def _place(
     relation: Relation, asset: str, of: Mapping[str, int], site: Mapping[str, int], make: Sequence[Mapping[str, int]]
 ) -> Place | None:
     slots: list[int] = []
-    peers: tuple[int, ...] = ()
+    peers: list[tuple[int, ...]] = []
     for one in relation.inputs:
         slot = (site if one.scope == "site" else of).get(one.role, NOWHERE)
+        alike: tuple[int, ...] = ()
         if one.scope == "peers" and slot >= 0:
-            peers = (slot, *(other[one.role] for other in make if other.get(one.role, slot) != slot))
-            slot = slot if len(peers) >= PEERS_LEAST else NOWHERE
+            alike = (slot, *(other[one.role] for other in make if other.get(one.role, slot) != slot))
+            slot = slot if len(alike) >= PEERS_LEAST else NOWHERE
+        peers.append(alike)
         if slot < 0 and not one.optional:
             return None
         slots.append(slot)
-    return Place(relation, asset, tuple(slots), peers)
+    return Place(relation, asset, tuple(slots), tuple(peers))

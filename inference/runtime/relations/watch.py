@@ -1,7 +1,7 @@
 """Relations as the scorer uses them: streams in, readings in, and which relations have left what is expected."""
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ __all__ = ["Relations"]
 
 ROW_S_LEAST = 60.0
 _DAY_US = 86_400_000_000
+_Peers = list[tuple[int, ...]]
 
 
 class Relations:
@@ -112,7 +113,8 @@ class Relations:
 
     def _build(self, places: list[Place], streams: Sequence[Stream]) -> None:
         self.places = places
-        needed = sorted({slot for place in places for slot in (*place.slots, *place.peers) if slot >= 0})
+        self.leads = np.array([place.own[0] for place in places], np.intp)  # the first stream of each
+        needed = sorted({slot for place in places for slot in chain(place.slots, *place.peers) if slot >= 0})
         self._local = np.full(max(needed, default=-1) + 1, -1, np.intp)
         self._local[needed] = np.arange(len(needed))
         self._keys = [streams[slot].key for slot in needed]
@@ -122,7 +124,7 @@ class Relations:
         floors = np.array([place.relation.floor for place in places], np.float64)
         self._group = Group([place.key for place in places], floors, self._settings, self.row_s)
         self._settle = np.array([place.relation.settle for place in places], np.int64)
-        self._kinds: list[tuple[Relation, slice, list[NDArray[np.intp]], list[tuple[int, ...]]]] = []
+        self._kinds: list[tuple[Relation, slice, list[NDArray[np.intp]], list[_Peers]]] = []
         start = 0
         for relation, alike in groupby(places, key=lambda place: place.relation):
             mine = list(alike)
@@ -130,7 +132,10 @@ class Relations:
             for one, of in zip(relation.inputs, slots, strict=True):
                 if one.how == "run":
                     self._runs_of[of[of >= 0]] = True
-            peers = [tuple(self._at(slot) for slot in place.peers) for place in mine]
+            peers = [
+                [tuple(self._at(slot) for slot in place.peers[n]) for place in mine]
+                for n in range(len(relation.inputs))
+            ]
             self._kinds.append((relation, slice(start, start + len(mine)), slots, peers))
             start += len(mine)
 
@@ -145,24 +150,22 @@ class Relations:
         for relation, span, slots, peers in self._kinds:
             values: dict[str, Any] = dict(zip(ALWAYS, (np.sin(turn), np.cos(turn)), strict=True))
             without = []
-            for one, of in zip(relation.inputs, slots, strict=True):
-                values[one.name] = self._input(one, of, peers, row, now_us)
+            for one, of, alike in zip(relation.inputs, slots, peers, strict=True):
+                values[one.name] = self._input(one, of, alike, row, now_us)
                 without.append(np.where(of < 0, 1.0, 0.0))
             value[span] = relation.value(values)
             for column, expression in enumerate(relation.given):
                 given[span, column] = _regressor(expression.names, expression(values), relation, without)
         self._group.step(row, given, value, self._settle)
 
-    def _input(
-        self, one: Input, of: NDArray[np.intp], peers: list[tuple[int, ...]], row: int, now_us: int
-    ) -> NDArray[np.float64]:
+    def _input(self, one: Input, of: NDArray[np.intp], peers: _Peers, row: int, now_us: int) -> NDArray[np.float64]:
         if one.scope == "peers":
             return self._of_peers(one, peers, row)
         at = np.maximum(of, 0)
         found = self._runs.minutes(now_us)[at] if one.how == "run" else self._window.value(one, at, row)
         return np.where(of >= 0, found, np.nan)
 
-    def _of_peers(self, one: Input, peers: list[tuple[int, ...]], row: int) -> NDArray[np.float64]:
+    def _of_peers(self, one: Input, peers: _Peers, row: int) -> NDArray[np.float64]:
         found = np.full(len(peers), np.nan)
         place = {members[0]: number for number, members in enumerate(peers) if members}
         done: set[int] = set()
