@@ -86,12 +86,16 @@ def init(
 
 def _asked() -> list[tuple[str, str]]:
     """What the person at the terminal says is attached."""
-    if not sys.stdin.isatty():
+    if not _is_terminal():
         fix = "give addresses: " + ", ".join(f"--{kind} ADDRESS" for kind in KINDS)
         raise UserError("there is nobody to ask what is attached", field="--probe", fix=fix)
     click.echo("What is attached? Several addresses with spaces between; empty for none.", err=True)
     told = {kind: click.prompt(f"  {_ASKED[kind]}", default="", show_default=False, err=True) for kind in KINDS}
     return [(kind, address) for kind in KINDS for address in str(told[kind]).split()]
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def _probed(wanted: list[tuple[str, str]], before: str, file: Path, seconds: float) -> list[Probed]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 import threading
 import tomllib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -288,3 +289,39 @@ def test_without_addresses_and_without_a_terminal_there_is_nobody_to_ask(tmp_pat
     result = init(str(tmp_path / "edge.toml"), "--probe")
     assert "nobody to ask" in str(result.exception)
     assert not (tmp_path / "edge.toml").exists()
+
+
+def test_a_person_at_a_terminal_is_asked_what_is_attached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.init_cli._is_terminal", lambda: True)
+    file = tmp_path / "edge.toml"
+    with meanwhile(gateway(inverter(3))) as port:
+        answers = f"127.0.0.1:{port}\n\n\n\n\n"
+        result = CliRunner().invoke(edge, ["init", str(file), "--probe"], input=answers)
+    assert result.exit_code == 0, result.output
+    assert "What is attached?" in result.stderr
+    assert "unit 3" in result.stdout
+    assert [one["kind"] for one in tomllib.loads(file.read_text())["source"]] == ["modbus"]
+
+
+@pytest.mark.parametrize("kind", ["modbus", "opcua", "mbus", "mqtt"])
+async def test_a_peer_that_talks_nonsense_is_told_and_ends_in_time(kind: str) -> None:
+    chance = random.Random(kind)
+
+    async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while await reader.read(4_096):
+                writer.write(chance.randbytes(chance.randrange(1, 300)))
+                await writer.drain()
+        except OSError:
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(babble, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        address = f"opc.tcp://127.0.0.1:{port}" if kind == "opcua" else f"127.0.0.1:{port}"
+        result = await probe(kind, address, (), unheard, seconds=2.0)
+    assert result.problem
+    assert result.fix
+    assert result.tables == []
