@@ -25,6 +25,8 @@ SOURCE: Final = "detector"
 CLASS: Final = "anomaly"
 _RULES: Final = frozenset({"point", "device"})
 _BLAMED_SHARE = 0.15
+_SAME_US: Final = 3_600_000_000  # as episodes are merged
+_NEVER_US: Final = -(1 << 62)
 
 
 class ScoreAlarms:
@@ -57,7 +59,7 @@ class ScoreAlarms:
             else:
                 self._open[event.asset] = event
                 told.append(event.asset)
-        ruled = self._ruled()
+        ruled = self._ruled(max((event.ts_us for event in self._open.values()), default=0))
         keys = {_key(asset) for asset in self._open if asset not in ruled}
         for key in sorted(self._rings - keys):
             reports += self._over(key, events)
@@ -69,12 +71,15 @@ class ScoreAlarms:
         self._rings = keys
         return reports
 
-    def _ruled(self) -> set[str]:
-        """Devices of which a rule rings already."""
+    def _ruled(self, now_us: int) -> set[str]:
+        """Devices of which a rule rings already, or rang within the hour: a value that hovers about its limit is one
+        incident, and so is what a device does when it has just come back."""
         return {
             alarm.definition.group
             for alarm in self._book.all()
-            if alarm.active and alarm.definition.source in _RULES and not alarm.suppressed_why
+            if alarm.definition.source in _RULES
+            and not alarm.suppressed_why
+            and (alarm.active or now_us - (alarm.returned_us or _NEVER_US) < _SAME_US)
         }
 
     def _over(self, key: str, events: Iterable[Event]) -> list[Report]:

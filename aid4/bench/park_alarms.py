@@ -39,6 +39,7 @@ Tell = Callable[[str], None]
 Times = NDArray[np.int64]
 Values = NDArray[np.float64]
 _TOGETHER = 3  # rows
+_SAME_US = 3_600_000_000  # what a detector says within an hour of a rule is the same incident
 
 
 class Alarm(NamedTuple):
@@ -104,7 +105,7 @@ def judged_days(
             again.watch(streams)
             _push(park, again, *days.history[-1], live=False)  # what had not ended is not in a state
             alarms_of_days.append(_watched(park, again, lots, site))
-        found[name] = _judged(park, alarms_of_days[0], alarms_of_days[1:], allowed=budget_per_day * len(streams))
+        found[name] = _judged(park, days.planted, alarms_of_days, allowed=budget_per_day * len(streams))
     return {
         "streams": len(streams),
         "relations": scorer.figures["relations"],
@@ -115,15 +116,18 @@ def judged_days(
     }
 
 
-def _judged(park: Park, quiet: list[Alarm], faulty: list[list[Alarm]], *, allowed: float) -> dict[str, Any]:
+def _judged(
+    park: Park, planted: Sequence[Sequence[Fault]], days: Sequence[list[Alarm]], *, allowed: float
+) -> dict[str, Any]:
+    quiet, faulty = days[0], days[1:]
     rows = [
         _row(fault, alarms, quiet, park)
-        for faults, alarms in zip(FAULT_DAYS, faulty, strict=True)
+        for faults, alarms in zip(planted, faulty, strict=True)
         for fault in faults
     ]  # fmt: skip
     usual = {alarm.asset for alarm in quiet}
     others = []
-    for faults, alarms in zip(FAULT_DAYS, faulty, strict=True):
+    for faults, alarms in zip(planted, faulty, strict=True):
         known = usual | {f"{NODE}/{fault.device}" for fault in faults}
         others += [f"{a.asset} at {a.at_s / _H:.1f} h by {a.by}" for a in alarms if a.asset not in known]
     false = [alarm for alarm in quiet if alarm.by == "detector"]
@@ -179,6 +183,7 @@ def _watched(park: Park, scorer: Scorer, lots: Sequence[Lot], site: Path) -> lis
     heard = np.full(len(park.keys), NO_TIME)
     alarms: list[Alarm] = []
     ringing: dict[str, int] = {}  # rules that ring, by device
+    over_us: dict[str, int] = {}  # when a rule rang last, by device
     start_us = int(lots[0].ts_us[0])
     for ts, values, ahead_us in lots:
         said = np.isfinite(values)
@@ -187,24 +192,33 @@ def _watched(park: Park, scorer: Scorer, lots: Sequence[Lot], site: Path) -> lis
         now_us = int(ts[-1])
         _push(park, scorer, ts, values, ahead_us)
         scorer.tick(now_us + 2_000_000)
-        np.maximum.at(heard, point, np.broadcast_to(ts[:, None], values.shape)[said])
         turns = watch.take(Rows(point, when, values[said], np.zeros(len(point), np.uint8), now_us))
-        muted = watch.mute(now_us, heard[watch.stale_points])
-        silent = {definition.group: since_us for definition, since_us in muted}
         found = [(turn.alarm.definition.group, str(turn.alarm.kind), turn.active, turn.at_us) for turn in turns]
-        for turn in watch.silent(now_us, heard[watch.stale_points]):
-            group = turn.alarm.definition.group
-            found.append((group, "silent" if group in silent else "stale", turn.active, turn.at_us))
+        for begin in range(0, len(ts), _TOGETHER):
+            found += _silences(watch, heard, ts[begin : begin + _TOGETHER], values[begin : begin + _TOGETHER])
+        found.sort(key=lambda one: one[3])
         for group, kind, active, at_us in found:
             if active and not ringing.get(group):
                 _ring(alarms, Alarm(group, (at_us - start_us) / 1e6, kind, None))
             ringing[group] = max(ringing.get(group, 0) + (1 if active else -1), 0)
+            over_us[group] = at_us
         for event in scorer.events():
-            if event.kind == "opened" and not ringing.get(event.asset):
+            same = event.asset in over_us and event.ts_us - over_us[event.asset] < _SAME_US
+            if event.kind == "opened" and not ringing.get(event.asset) and not same:
                 _ring(alarms, Alarm(event.asset, (event.ts_us - start_us) / 1e6, "detector", event))
             elif event.kind == "updated":
                 _tell(alarms, event)
     return alarms
+
+
+def _silences(watch: PointWatch, heard: Times, ts: Times, values: Values) -> list[tuple[str, str, bool, int]]:
+    """Who fell silent or spoke again in these rows: device, kind, whether it began, when. `heard` is kept up."""
+    row, point = np.nonzero(np.isfinite(values))
+    np.maximum.at(heard, point, ts[row])
+    now_us, known = int(ts[-1]), heard[watch.stale_points]
+    silent = {definition.group for definition, _ in watch.mute(now_us, known)}
+    turns = [(turn.alarm.definition.group, turn) for turn in watch.silent(now_us, known)]
+    return [(group, "silent" if group in silent else "stale", turn.active, turn.at_us) for group, turn in turns]
 
 
 def _push(park: Park, scorer: Scorer, ts: Times, values: Values, ahead_us: Times, live: bool = True) -> None:

@@ -6,10 +6,11 @@ asked.
 """
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,6 +26,7 @@ NODE = "gw-1"
 START = datetime(2026, 3, 16, tzinfo=UTC)  # a Monday on which it heats and the sun shines
 STEP_S = 20.0
 _DAY_S = 86_400.0
+_OPEN = 50.0  # % of a valve
 _LOT = 90  # rows of one lot: half an hour
 _H = 3_600.0
 _TYPES = {"water-meter": "Water_Meter"}  # that the building's model has, where a name does not tell
@@ -92,11 +94,12 @@ class Lot(NamedTuple):
 
 
 class Days(NamedTuple):
-    """What was lived: the days to learn from, a quiet one, and one for each lot of faults."""
+    """What was lived: the days to learn from, a quiet one, and one for each lot of faults, which are `planted`."""
 
     history: list[Lot]
     quiet: list[Lot]
     faulty: list[list[Lot]]
+    planted: tuple[tuple[Fault, ...], ...] = FAULT_DAYS
 
 
 class Park:
@@ -146,11 +149,29 @@ def live_days(park: Park, days: float) -> Days:
     park.campus = copy.deepcopy(before)
     quiet = list(park.live(1.0))
     faulty = []
-    for faults in FAULT_DAYS:
+    planted = tuple(tuple(_where_it_waters(fault, park, quiet) for fault in faults) for faults in FAULT_DAYS)
+    for faults in planted:
         park.campus = copy.deepcopy(before)
         faulty.append(list(park.live(1.0, Scenario("bench", faults))))
     park.campus = before
-    return Days(history, quiet, faulty)
+    return Days(history, quiet, faulty, planted)
+
+
+def _where_it_waters(fault: Fault, park: Park, quiet: Sequence[Lot]) -> Fault:
+    """A clogged line shows only while its valve is open: on the line that waters longest on that day, if any does."""
+    if fault.what != "clogged-line":
+        return fault
+    at = (quiet[0].ts_us[0] + 1_000_000 * np.array([fault.from_s, fault.to_s])).tolist()
+    open_rows = {
+        key.partition("/")[0]: sum(
+            int(np.count_nonzero(lot.values[(lot.ts_us >= at[0]) & (lot.ts_us < at[1]), column] > _OPEN))
+            for lot in quiet
+        )
+        for column, key in enumerate(park.keys)
+        if key.startswith("valve-") and key.endswith("/opening")
+    }
+    best = max(open_rows, key=lambda device: (open_rows[device], device == fault.device), default=fault.device)
+    return msgspec.structs.replace(fault, device=best) if open_rows.get(best) else fault
 
 
 def _view(at: int, device: Device, metric: Metric, period_s: float) -> PointView:

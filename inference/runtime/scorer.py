@@ -23,7 +23,8 @@ from inference.runtime.online import OnlineGroup, RowScores
 from inference.runtime.relations.watch import Relations
 from inference.runtime.rows import RowMaker
 from inference.runtime.settings import Settings, Stream, row_s_of
-from inference.runtime.trained import Model, TrainedModel, match
+from inference.runtime.silence import silence_of
+from inference.runtime.trained import Model, TrainedModel, match, model_key
 from inference.windows import Floats
 from wire.errors import InputError
 
@@ -48,6 +49,7 @@ class Scorer:
         self._makes: dict[str, set[str]] = {}  # of an asset: what it measures tells its make
         self._intake = Intake()
         self._facts = facts_of([], self._assets, self.settings)
+        self._silence = silence_of([], self._assets)
         self._relations = Relations(self.settings)
         self._episodes = Episodes(self.settings, self._explain)
         self._events: list[Event] = []
@@ -206,7 +208,7 @@ class Scorer:
         groups |= {f"relations:{name}": arrays for name, arrays in self._relations.keep().items()}
         meta["relations"] = self._relations.meta()
         groups["facts"] = arrays_of(self._facts, len(self._streams))
-        groups |= {_model_key(trained.model): trained.keep() for trained, _ in self._trained}
+        groups |= {model_key(trained.model): trained.keep() for trained, _ in self._trained}
         groups["replays"], meta["assets"] = self._facts.replays.keep(), list(self._assets)
         meta["streams"] = [one.key for one in self._streams]
         meta["episodes"] = [
@@ -234,6 +236,7 @@ class Scorer:
         facts = facts_of(self._streams, self._assets, self.settings)
         facts.go_on(self._facts, before)
         self._facts = facts
+        self._silence = self._silence.grown(self._streams, self._assets)
 
     def _arm(self) -> None:
         """Join models with the streams there are; a stream of a live model leaves its alarms to it."""
@@ -248,7 +251,7 @@ class Scorer:
                 continue
             else:
                 trained = TrainedModel(model, slots)
-                trained.recall(self._saved.get(_model_key(model), {}))
+                trained.recall(self._saved.get(model_key(model), {}))
                 periods = [self._streams[slot].period_s if slot >= 0 else 1.0 for slot in slots]
                 maker = RowMaker(trained.row_s, periods)
             self._trained.append((trained, maker))
@@ -272,7 +275,9 @@ class Scorer:
         for trained, maker in self._trained:
             parts += self._score_trained(trained, maker, chunk, cut_us, facts)
         self._relations.take(chunk, cut_us)
-        slots, places = np.flatnonzero(self._row_active | facts), np.flatnonzero(self._relations.active)
+        away = self._silence.step(cut_us, self._facts.last_us)
+        slots = np.flatnonzero((self._row_active & ~away) | facts)
+        places = np.flatnonzero(self._relations.active & ~away[self._relations.leads])
         if len(slots) or len(places) or self._episodes.open:
             scores = np.where(facts, np.maximum(self._score, FACT_SCORE), self._score)
             units = np.concatenate([slots, places + RELATION_UNITS])
@@ -393,7 +398,3 @@ class Scorer:
         self._saved_meta["episodes"] = [one for unit, one in told if unit < 0]
         self._episodes.restore(found)
         self._events += [self._explain(episode, "updated") for episode in found]
-
-
-def _model_key(model: Model) -> str:
-    return f"model:{model.name}@{model.version}"

@@ -13,7 +13,7 @@ from inference.runtime.online import RowScores
 from inference.windows import Floats
 from wire.errors import InputError
 
-__all__ = ["Mode", "Model", "TrainedModel", "match"]
+__all__ = ["Mode", "Model", "TrainedModel", "match", "model_key"]
 
 Mode = Literal["shadow", "canary", "live"]
 _RECENT_ROWS = 512
@@ -111,3 +111,8 @@ def match(channels: Sequence[str], keys: Mapping[str, int]) -> list[int]:
         tail = key.partition("/")[2]
         short[tail] = -1 if tail in short else slot
     return [keys.get(name, short.get(name, -1)) for name in channels]
+
+
+def model_key(model: Model) -> str:
+    """Under which its state is saved."""
+    return f"model:{model.name}@{model.version}"

@@ -81,9 +81,11 @@ def test_nobody_hears_twice_of_a_device_whose_rule_rings(book: AlarmBook) -> Non
     book.conditions([Report(LIMIT, True, T0)])
     assert alarms.take([event("opened")]) == []
     book.conditions([Report(LIMIT, False, T0 + 5)])
-    book.conditions(alarms.take([]))  # the rule is calm and the episode goes on
+    book.conditions(alarms.take([event("updated", at=600_000_000)]))  # a value that hovers about its limit
+    assert not active(book)
+    book.conditions(alarms.take([event("updated", at=7_200_000_000)]))  # the rule is calm and the episode goes on
     assert len(active(book)) == 1
-    book.conditions([Report(LIMIT, True, T0 + 6)])
+    book.conditions([Report(LIMIT, True, T0 + 7_200_000_006)])
     book.conditions(alarms.take([]))
     assert not active(book)
 
