@@ -59,12 +59,13 @@ BUILT_IN = {
     "shdr": "edge.sources.shdr:SOURCE",
     "remote-id": "edge.sources.remote_id:SOURCE",
     "replay": "edge.sources.replay:SOURCE",
+    "snmp": "edge.sources.snmp:SOURCE",
     "sparkplug": "edge.sources.sparkplug:SOURCE",
     "host": "edge.sources.host:SOURCE",
     "onewire": "edge.sources.onewire:SOURCE",
 }
 
-EXTRAS = {"bacnet": "bacnet", "ocpp": "ocpp", "secsgem": "secsgem"}
+EXTRAS = {"bacnet": "bacnet", "ocpp": "ocpp", "secsgem": "secsgem", "snmp": "snmp"}
 """What to install for a kind whose library is not in `aid4[edge]`."""
 
 State = Literal["starting", "running", "waiting", "failed", "ended"]
