@@ -6,14 +6,16 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from configparser import RawConfigParser
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 
+import twin.cli
 from edge.agent import run_agent
 from edge.cli import edge
 from edge.config import load
@@ -29,7 +31,7 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.
         heard.bind(str(tmp_path / "notify"))
         heard.setblocking(False)
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
-        monkeypatch.setenv("WATCHDOG_USEC", "40000")
+        monkeypatch.setenv("WATCHDOG_USEC", "50000")
         monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
         yield heard
 
@@ -63,6 +65,29 @@ async def test_an_agent_says_when_it_is_ready_that_it_lives_and_when_it_stops(
     await agent
     assert [one for one in said if one.startswith("READY=1")] == ["READY=1\nSTATUS=1 sources"]
     assert said.count("WATCHDOG=1") >= 3
+
+
+async def test_a_twin_says_when_its_page_answers_and_when_it_stops(
+    systemd: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    done.set_result(None)
+    site = SimpleNamespace(site=SimpleNamespace(name="s"), trust=SimpleNamespace(door=""), bindings=[], model=[])
+    site.store = SimpleNamespace(counts=dict)
+
+    @asynccontextmanager
+    async def served(config: object) -> AsyncIterator[SimpleNamespace]:
+        yield SimpleNamespace(twin=site, url="http://127.0.0.1:8480", welcome="", model=done, plan=done)
+
+    monkeypatch.setattr("twin.server.serve", served)
+    await twin.cli._serve(None, for_s=0.1, as_json=True)  # a socket holds ten datagrams
+    said = []
+    with suppress(BlockingIOError):
+        while True:
+            said.append(systemd.recv(4_096).decode())
+    assert said[0] == "READY=1\nSTATUS=http://127.0.0.1:8480"
+    assert said[-1] == "STOPPING=1"
+    assert "WATCHDOG=1" in said[1:-1]
 
 
 async def test_a_loop_that_is_stuck_falls_silent(systemd: socket.socket) -> None:
