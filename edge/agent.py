@@ -76,7 +76,7 @@ async def _serve(agent: "Agent", stop: asyncio.Event) -> None:
         background = [
             tasks.create_task(agent.uplink.run(), name="uplink"),
             tasks.create_task(agent.batcher.run(), name="batcher"),
-            tasks.create_task(agent.take_over(), name="take over earlier epochs"),
+            tasks.create_task(agent.keep_taking_over(), name="take over earlier epochs"),
             tasks.create_task(agent.maintain(), name="maintain the spool"),
             tasks.create_task(agent.report(), name="health"),
             tasks.create_task(agent.models.run(), name="models"),
@@ -140,6 +140,7 @@ class Agent:
         self.status_file = config.spool_dir / "status.json"
         self._report = HealthReport(self.spool, self.uplink, self.batcher, clock)
         self._reload_wanted = asyncio.Event()
+        self._looked_at: set[str] = set()  # epochs by the name of their folder
 
     # -- sources
 
@@ -252,23 +253,27 @@ class Agent:
 
     # -- housekeeping
 
-    async def take_over(self) -> None:
-        """Read the epochs of earlier starts back, newest first, and drain them; then those that are put beside them."""
-        known = {self.spool.epoch.hex()}
+    async def keep_taking_over(self) -> None:
+        """Take over the epochs of earlier starts, then those that are put beside them."""
         while True:
-            found, folders = [], list[Path]()
-            with suppress(FileNotFoundError):  # retention has just deleted one
-                folders = [one for one in epoch_folders(self.spool.folder) if one.name not in known]
-            for folder in folders:
-                known.add(folder.name)
-                try:
-                    found.append(await asyncio.to_thread(recover, folder, self.disk))
-                except (OSError, RecordError) as error:
-                    self._report.note(f"epoch {folder.name} was left alone: {error}")
-            for recovered in sorted(found, key=lambda each: each.began_us):
-                self.uplink.adopt(recovered)
-                self.spool.adopt(recovered)
+            await self.take_over()
             await asyncio.sleep(ADOPT_PERIOD_S)
+
+    async def take_over(self) -> None:
+        """Read the epochs back that nobody has looked at, newest first, and drain them."""
+        self._looked_at.add(self.spool.epoch.hex())
+        found, folders = [], list[Path]()
+        with suppress(FileNotFoundError):  # retention has just deleted one
+            folders = [one for one in epoch_folders(self.spool.folder) if one.name not in self._looked_at]
+        for folder in folders:
+            self._looked_at.add(folder.name)
+            try:
+                found.append(await asyncio.to_thread(recover, folder, self.disk))
+            except (OSError, RecordError) as error:
+                self._report.note(f"epoch {folder.name} was left alone: {error}")
+        for recovered in sorted(found, key=lambda each: each.began_us):
+            self.uplink.adopt(recovered)
+            self.spool.adopt(recovered)
 
     async def maintain(self) -> None:
         """Retention and thinning, once a second."""
