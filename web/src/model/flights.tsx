@@ -156,8 +156,9 @@ function useOverlay(model: ParkModel, host: { current: HTMLDivElement | null }, 
   const key = places.map((place) => place.toArray().map((v) => v.toFixed(2)).join()).join(" ");
   useEffect(() => {
     const follow = () => {
+      if (!host.current) return; // a frame can come between its leaving the page and the end of this effect
       const taken: { x: number; y: number }[] = [];
-      [...(host.current?.children as HTMLCollectionOf<HTMLElement>)].forEach((element, i) => {
+      [...(host.current.children as HTMLCollectionOf<HTMLElement>)].forEach((element, i) => {
         const spot = places[i] && model.stage.screenOf(places[i]!);
         const near = spot && taken.some((one) => Math.hypot(one.x - spot.x, one.y - spot.y) < apart);
         element.hidden = !spot || Boolean(near);
