@@ -25,7 +25,7 @@ async def _authored(site: Path, data_dir: Path) -> Path | None:
     options = ParkOptions(site=site, data_dir=data_dir)
     broker = Broker(layout.broker, broker_users("farm"))
     async with asyncio.TaskGroup() as group:
-        return await ParkChildren(options, "farm", broker, group, lambda text: None).author_model()
+        return await ParkChildren(options, "farm", ("gw-1",), broker, group, lambda text: None).author_model()
 
 
 async def test_a_model_is_authored_once_and_anew_when_a_table_changes(farm: Path, tmp_path: Path) -> None:
