@@ -65,7 +65,8 @@ def test_the_drone_flies_is_seen_moving_its_scan_is_judged_and_late_elements_rin
     assert later["mode"] in ("AUTO", "RTL")
     assert later["datum"] == "orthometric"
     assert 0 < later["battery"] <= 100
-    assert run.get("flights")["items"][0]["source"] == "live"
+    flights = run.until("its flight among the flights", lambda: run.get("flights")["items"])
+    assert flights[0]["source"] == "live"
     (scan,) = run.until("a scan is judged", lambda: run.get("scans")["items"])
     assert scan["simulated"] is True
     assert scan["accepted"] is True, scan["reasons"]
