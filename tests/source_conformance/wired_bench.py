@@ -1,4 +1,4 @@
-"""A simulated device behind a wire that can be pulled, frozen and fed with noise."""
+"""Peers behind a wire that can be pulled, frozen and fed with noise."""
 
 from __future__ import annotations
 
@@ -6,26 +6,17 @@ from pathlib import Path
 
 from sim_bench import SimBench
 
-from edge.conformance import Proxy
+from edge.conformance import Bench, Proxy
 
 
-class WiredBench(SimBench):
-    """The source connects to `wire.port`, and through it to the server."""
+class Wired(Bench):
+    """Any TCP peer: the source connects to `wire.port`, and through it to `wire.target`."""
 
     can = frozenset({"leaves", "freezes", "garbles", "floods"})
 
     def __init__(self, folder: Path) -> None:
         self.wire = Proxy()
         super().__init__(folder)
-
-    async def start(self) -> None:
-        await super().start()
-        self.wire.target = self.server.port
-        await self.wire.start()
-
-    async def stop(self) -> None:
-        await self.wire.cut()
-        await super().stop()
 
     async def freeze(self) -> None:
         self.wire.set("freeze")
@@ -38,3 +29,16 @@ class WiredBench(SimBench):
 
     async def mend(self) -> None:
         self.wire.set("pass")
+
+
+class WiredBench(Wired, SimBench):
+    """A simulated device."""
+
+    async def start(self) -> None:
+        await super().start()
+        self.wire.target = self.server.port
+        await self.wire.start()
+
+    async def stop(self) -> None:
+        await self.wire.cut()
+        await super().stop()

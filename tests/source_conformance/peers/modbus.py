@@ -5,19 +5,17 @@ from typing import Any
 
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
+from wired_bench import Wired
 
-from edge.conformance import Bench, Proxy
 
-
-class ModbusBench(Bench):
-    can = frozenset({"leaves", "freezes", "garbles", "polled", "floods"})
+class ModbusBench(Wired):
+    can = Wired.can | {"polled"}
     period_s = 0.05
     stale_within_s = 0.4
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.value, self.asked = 1, 0
-        self.wire = Proxy()
         self.server: ModbusTcpServer | None = None
         (folder / "map.toml").write_text('register = [{metric="value",address=0}]')
 
@@ -45,18 +43,6 @@ class ModbusBench(Bench):
 
     async def change(self, value: int) -> None:
         self.value = value
-
-    async def freeze(self) -> None:
-        self.wire.set("freeze")
-
-    async def thaw(self) -> None:
-        self.wire.set("pass")
-
-    async def garble(self) -> None:
-        self.wire.set("garble")
-
-    async def mend(self) -> None:
-        self.wire.set("pass")
 
     def polls(self) -> int:
         return self.asked

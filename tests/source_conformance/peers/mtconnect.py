@@ -1,24 +1,18 @@
 """The simulated agent of a machining centre, behind a wire that can be pulled."""
 
-from pathlib import Path
 from typing import Any
 
-from sim_bench import SimBench
+from wired_bench import WiredBench
 
-from edge.conformance import Proxy
 from sim_devices.servers import DeviceServer
 from sim_devices.servers.mtconnect import BUFFER, MtConnectAgent
 from sim_devices.site import Device, Metric
 
 
-class MtConnectBench(SimBench):
-    can = frozenset({"leaves", "freezes", "garbles", "loses", "floods"})
+class MtConnectBench(WiredBench):
+    can = WiredBench.can | {"loses"}
     key = "mill-3/parts_made"
     stale_within_s = 1.0
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self.wire = Proxy()
 
     def serve(self) -> DeviceServer:
         device = Device(name="mill-3", kind="machine-tool", protocol="mtconnect", space="Machine shop")
@@ -30,27 +24,6 @@ class MtConnectBench(SimBench):
     def table(self) -> dict[str, Any]:
         url = f"http://127.0.0.1:{self.wire.port}"
         return super().table() | {"url": url, "interval_s": 0.05, "heartbeat_s": 0.5, "timeout_s": 0.5}
-
-    async def start(self) -> None:
-        await super().start()
-        self.wire.target = self.server.port
-        await self.wire.start()
-
-    async def stop(self) -> None:
-        await self.wire.cut()
-        await super().stop()
-
-    async def freeze(self) -> None:
-        self.wire.set("freeze")
-
-    async def thaw(self) -> None:
-        self.wire.set("pass")
-
-    async def garble(self) -> None:
-        self.wire.set("garble")
-
-    async def mend(self) -> None:
-        self.wire.set("pass")
 
     async def lose(self) -> int:
         await self.wire.cut()

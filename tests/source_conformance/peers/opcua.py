@@ -4,18 +4,15 @@ from pathlib import Path
 from typing import Any
 
 from asyncua import Server, ua
+from wired_bench import Wired
 
-from edge.conformance import Bench, Proxy
 
-
-class OpcUaBench(Bench):
-    can = frozenset({"leaves", "freezes", "garbles", "floods"})
+class OpcUaBench(Wired):
     stale_within_s = 3.0
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.value = 1
-        self.wire = Proxy()
         self.server: Server | None = None
 
     def table(self) -> dict[str, Any]:
@@ -45,18 +42,6 @@ class OpcUaBench(Bench):
         self.value = value
         if self.server is not None:
             await self.node.write_value(value, ua.VariantType.Int32)
-
-    async def freeze(self) -> None:
-        self.wire.set("freeze")
-
-    async def thaw(self) -> None:
-        self.wire.set("pass")
-
-    async def garble(self) -> None:
-        self.wire.set("garble")
-
-    async def mend(self) -> None:
-        self.wire.set("pass")
 
     async def flood(self) -> None:
         for value in range(2, 300):
