@@ -12,6 +12,11 @@ CATALOGUE_POINTS_MAX = 200_000  # one node; a campus of 10,000 points has twenty
 # Control messages
 MESSAGE_BYTES_MAX = 262_144  # hello of a node with hundreds of undrained epochs is about 40 KB
 FILE_PART_BYTES = 131_072  # of a model on its way to a gateway: base64 of it is 175 KB, below MESSAGE_BYTES_MAX
+CONFIG_BYTES_MAX = (
+    65_536  # of a layer from afar; 400 Modbus sources written out are 60 KB, in JSON below MESSAGE_BYTES_MAX
+)
+LOG_PART_BYTES = 65_536  # of one answer: a quarter of a second on a link of 2 Mbit/s
+TRIAL_S_MAX = 86_400.0  # a configuration that is watched for longer than a day is in service
 HELLO_EPOCHS_MAX = 1_024  # an agent that crash-loops for a day at one start a minute stays below
 HELLO_ABSENT_MAX = 256  # of one epoch; when there are more, the rest follow once these are committed
 ACK_RANGES_MAX = 4_096  # more holes than that: the lowest are sent, the rest follow after they close

@@ -6,11 +6,22 @@ import msgspec
 from msgspec import Meta
 
 from wire.errors import MessageError
-from wire.limits import ACK_RANGES_MAX, FILE_PART_BYTES, HELLO_ABSENT_MAX, HELLO_EPOCHS_MAX, MESSAGE_BYTES_MAX
+from wire.limits import (
+    ACK_RANGES_MAX,
+    CONFIG_BYTES_MAX,
+    FILE_PART_BYTES,
+    HELLO_ABSENT_MAX,
+    HELLO_EPOCHS_MAX,
+    LOG_PART_BYTES,
+    MESSAGE_BYTES_MAX,
+    TRIAL_S_MAX,
+)
 
 __all__ = [
-    "Ack", "Command", "Desired", "DownHello", "EpochSpan", "Fetch", "FilePart", "Health", "Hello", "ModelFigures",
-    "Reply", "SourceFigures", "SpoolFigures", "Status", "UplinkFigures", "decode", "encode",
+    "Ack", "Answer", "Ask", "CheckAnswer", "CheckAsk", "Command", "ConfigAnswer", "ConfigAsk", "ConfigWanted",
+    "Desired", "DownHello", "EpochSpan", "Fetch", "FilePart", "Health", "Hello", "LogsAnswer", "LogsAsk",
+    "ModelFigures", "Problem", "Reply", "SectionFigures", "SourceFigures", "SpoolFigures", "Status", "UplinkFigures",
+    "decode", "encode",
 ]  # fmt: skip
 
 EpochHex = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
@@ -122,6 +133,24 @@ class ModelFigures(msgspec.Struct, frozen=True):
     score_median: float | None = None
 
 
+class SectionFigures(msgspec.Struct, frozen=True):
+    """How one section of the desired state stands (config, software): what runs, and what became of the newest wanted.
+
+    `revision` is what runs, 0 for what was installed by hand; `judged` the newest that was tried. What was refused or
+    rolled back is never tried again: a later revision has to come.
+    """
+
+    revision: int = 0
+    judged: int = 0
+    state: Literal["local", "fetching", "trying", "running", "refused", "rolled_back"] = "local"
+    digest: Text = ""  # SHA-256 of what runs, as it was sent
+    version: Text = ""
+    since_us: int = 0
+    problem: Text = ""
+    field: Text = ""
+    fix: Text = ""
+
+
 class Health(msgspec.Struct, frozen=True):
     """up/health: how the agent does. `desired` is the revision of the desired state that it follows."""
 
@@ -132,6 +161,8 @@ class Health(msgspec.Struct, frozen=True):
     host: dict[str, float | int | str] = {}
     desired: int = 0
     models: dict[str, ModelFigures] = {}
+    config: SectionFigures | None = None  # None: an agent that cannot be configured from afar
+    software: SectionFigures | None = None
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -156,10 +187,92 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Desired(msgspec.Struct, frozen=True):
-    """down/desired: the state the agent should reach; `revision` grows."""
+    """down/desired: the state the agent should reach; `revision` grows.
+
+    `state` has sections by name, each judged by itself: `models` (what is not listed is taken off), `config` (a
+    ConfigWanted), `software`. Of a section that is absent, or not known here, nothing is wanted: it stays as it is.
+    """
 
     revision: int
     state: dict[str, Any] = {}
+
+
+class ConfigWanted(msgspec.Struct, frozen=True):
+    """The section `config`: a TOML text that is laid over the gateway's own file; empty takes the layer off.
+
+    `trial_s` is how long it is watched before it counts as good.
+    """
+
+    revision: Annotated[int, Meta(ge=1, le=2**53)]
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    text: Annotated[str, Meta(max_length=CONFIG_BYTES_MAX)]
+    trial_s: Annotated[float, Meta(ge=1, le=TRIAL_S_MAX)] = 120.0
+
+
+class ConfigAsk(msgspec.Struct, frozen=True, tag="config"):
+    """What does this agent run?"""
+
+
+class CheckAsk(msgspec.Struct, frozen=True, tag="check"):
+    """Would this agent take that layer? Nothing is changed."""
+
+    text: Annotated[str, Meta(max_length=CONFIG_BYTES_MAX)]
+
+
+class LogsAsk(msgspec.Struct, frozen=True, tag="logs"):
+    """A part of the agent's log: behind the cursor `after`, else from `since_us`, else the newest."""
+
+    after: Annotated[int, Meta(ge=0, le=2**53)] | None = None
+    since_us: int | None = None
+    level: Literal["debug", "info", "warning", "error"] = "info"  # and what is worse
+    bytes: Annotated[int, Meta(ge=1_024, le=LOG_PART_BYTES)] = 16_384
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """down/ask: a question to an agent, answered with its id or not at all."""
+
+    id: Annotated[str, Meta(max_length=64)]
+    about: ConfigAsk | CheckAsk | LogsAsk
+
+
+class Problem(msgspec.Struct, frozen=True, tag="problem"):
+    """What a person can mend: the data of a UserError."""
+
+    problem: Text
+    file: Text = ""
+    field: Text = ""
+    fix: Text = ""
+
+
+class ConfigAnswer(msgspec.Struct, frozen=True, tag="config"):
+    """What is asked for from afar, as TOML with its secrets masked; `remote` are the parts that come from the layer."""
+
+    text: str
+    remote: list[str]
+    figures: SectionFigures
+
+
+class CheckAnswer(msgspec.Struct, frozen=True, tag="check"):
+    """Good when there are no problems. `diff` is unified, secrets masked; `parts` are what it touches."""
+
+    problems: list[Problem]
+    diff: str = ""
+    parts: list[str] = []
+
+
+class LogsAnswer(msgspec.Struct, frozen=True, tag="logs"):
+    """Lines, oldest first; `after` asks for what follows, `more` says that there is some already."""
+
+    lines: list[str]
+    after: int
+    more: bool = False
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """up/answer."""
+
+    id: Annotated[str, Meta(max_length=64)]
+    about: ConfigAnswer | CheckAnswer | LogsAnswer | Problem
 
 
 class Fetch(msgspec.Struct, frozen=True):

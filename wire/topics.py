@@ -7,8 +7,8 @@ from wire.names import is_name
 
 __all__ = ["DOWN_KINDS", "UP_KINDS", "Topic", "down", "parse", "up"]
 
-UP_KINDS: Final = ("birth", "hello", "data", "event", "health", "reply", "status", "fetch")
-DOWN_KINDS: Final = ("hello", "ack", "cmd", "desired", "file")
+UP_KINDS: Final = ("birth", "hello", "data", "event", "health", "reply", "status", "fetch", "answer")
+DOWN_KINDS: Final = ("hello", "ack", "cmd", "desired", "file", "ask")
 _PREFIX = "aid4/1"
 
 
