@@ -1,8 +1,9 @@
 """Everything a gateway needs, in one file, for an installation without internet: wheels, `install.sh`, their sums.
 
 A bundle is a tar.gz with one folder: `wheels/`, `install.sh`, `bundle.json` and `SHA256SUMS`, which names every other
-file. The same wheels make the same bytes. The sums tell damage on the way, not forgery: carry them apart where that
-matters. `make` asks the package registry that pip is configured with; nothing else here leaves the machine.
+file. The same wheels make the same bytes. The sums tell damage on the way, not forgery: that is what the signatures
+beside it are for (`wire.software`, docs/updates.md). `make` asks the package registry that pip is configured with;
+nothing else here leaves the machine.
 """
 
 import gzip
@@ -15,45 +16,20 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import msgspec
 
 from wire.errors import InputError, UserError
+from wire.software import BUNDLE_BYTES_MAX, FILES_MAX, MANIFEST, SUMS, Bundle, Unsafe, Wheel, members
 
 __all__ = ["Bundle", "Wheel", "check", "make", "platforms", "resolve"]
 
 GLIBC_MINORS = range(28, 16, -1)  # 2.28 is older than every system with such a Python: Debian 10, JetPack 5
-BUNDLE_BYTES_MAX = 512 << 20
-FILES_MAX = 512
 PIP_S_MAX = 1_800.0
 INSTALL = Path(__file__).with_name("bundle_install.sh")
-SUMS = "SHA256SUMS"
-
-
-class Wheel(msgspec.Struct, frozen=True):
-    """One wheel of a bundle; `bytes` and `sha256` are 0 and empty while it was only looked for."""
-
-    name: str
-    version: str
-    file: str
-    bytes: int = 0
-    sha256: str = ""
-
-
-class Bundle(msgspec.Struct, frozen=True):
-    """What was packed, or would be; `bytes` is the size of the whole file."""
-
-    arch: str
-    python: str
-    extras: tuple[str, ...]
-    version: str
-    wheels: tuple[Wheel, ...]
-    bytes: int = 0
-    sha256: str = ""
 
 
 class _Member(NamedTuple):
@@ -92,16 +68,18 @@ def make(arch: str, python: str, extras: Sequence[str], wheel: Path, constraints
         if total > BUNDLE_BYTES_MAX or len(files) > FILES_MAX - 3:
             fix = "name fewer --extras"
             raise UserError(f"{len(files)} wheels of {total >> 20} MiB are more than a bundle takes", fix=fix)
-        members = [_Member(f"wheels/{file.name}", file.read_bytes(), 0o644) for file in files]
-    wheels = [_wheel(member) for member in members]
+        packed = [_Member(f"wheels/{file.name}", file.read_bytes(), 0o644) for file in files]
+    wheels = [_wheel(member) for member in packed]
     bundle = _bundle(arch, python, extras, wheel, wheels)
-    members.append(_Member("install.sh", _install(bundle).encode(), 0o755))
-    members.append(_Member("bundle.json", msgspec.json.format(msgspec.json.encode(bundle)) + b"\n", 0o644))
-    sums = "".join(f"{hashlib.sha256(one.data).hexdigest()}  {one.name}\n" for one in members)
-    members.append(_Member(SUMS, sums.encode(), 0o644))
+    script = _install(bundle).encode()
+    bundle = msgspec.structs.replace(bundle, install_sha256=hashlib.sha256(script).hexdigest())
+    packed = [*packed, _Member("install.sh", script, 0o755)]
+    packed.append(_Member(MANIFEST, msgspec.json.format(msgspec.json.encode(bundle)) + b"\n", 0o644))
+    sums = "".join(f"{hashlib.sha256(one.data).hexdigest()}  {one.name}\n" for one in packed)
+    packed.append(_Member(SUMS, sums.encode(), 0o644))
     fresh = out.with_name(out.name + ".new")
-    with fresh.open("wb") as packed:
-        _pack(packed, f"aid4-{bundle.version}-{arch}-py{python}", members)
+    with fresh.open("wb") as written:
+        _pack(written, f"aid4-{bundle.version}-{arch}-py{python}", packed)
     fresh.replace(out)
     with out.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -113,17 +91,16 @@ def check(file: Path) -> list[str]:
     found: dict[str, str] = {}
     sums = b""
     try:
-        with tarfile.open(file, "r:gz") as tar:
-            for name, stream in _members(tar):
-                if name == SUMS:
-                    sums = stream.read(1 << 20)
-                found[name] = "" if name == SUMS else hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
-    except FileNotFoundError as error:
-        raise InputError("is not there", file=str(file), fix="name a file that `aid4 edge bundle` wrote") from error
-    except _Unsafe as error:
+        for name, stream in members(file):
+            if name == SUMS:
+                sums = stream.read(1 << 20)
+            found[name] = "" if name == SUMS else hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
+    except Unsafe as error:
         return [str(error)]
-    except (OSError, EOFError, tarfile.TarError, zlib.error, ValueError) as error:
-        return [f"cannot be read to its end: {error}"]
+    except InputError as error:
+        if not file.exists():
+            raise
+        return [error.problem]
     if not sums:
         return [f"has no {SUMS}"]
     lines = [line.partition("  ") for line in sums.decode(errors="replace").splitlines()]
@@ -132,25 +109,6 @@ def check(file: Path) -> list[str]:
     wrong += [f"{name} has no sum" for name in sorted(found.keys() - wanted.keys() - {SUMS})]
     wrong += [f"{name} is damaged" for name in sorted(wanted.keys() & found.keys()) if wanted[name] != found[name]]
     return wrong
-
-
-class _Unsafe(Exception):  # noqa: N818 - a verdict that `check` returns
-    """A member that no bundle has."""
-
-
-def _members(tar: tarfile.TarFile) -> Iterator[tuple[str, IO[bytes]]]:
-    """Name below the one folder, and the bytes, of each file; nothing is written to the disk."""
-    total = 0
-    for count, member in enumerate(tar, 1):
-        top, _, name = member.name.partition("/")
-        total += member.size
-        if count > FILES_MAX or total > BUNDLE_BYTES_MAX + (1 << 20):
-            raise _Unsafe(f"is larger than {FILES_MAX} files or {BUNDLE_BYTES_MAX >> 20} MiB")
-        if not member.isreg() or not top or not name or ".." in member.name.split("/") or member.name[0] == "/":
-            raise _Unsafe(f"{member.name[:80]!r} is no file of a bundle")
-        stream = tar.extractfile(member)
-        assert stream is not None, "a regular file has bytes"
-        yield name, stream
 
 
 def _wanted(arch: str, python: str, extras: Sequence[str], wheel: Path, constraints: Path) -> list[str]:
@@ -199,10 +157,10 @@ def _install(bundle: Bundle) -> str:
     return string.Template(INSTALL.read_text()).substitute(filled)
 
 
-def _pack(file: IO[bytes], folder: str, members: Sequence[_Member]) -> None:
+def _pack(file: IO[bytes], folder: str, packed: Sequence[_Member]) -> None:
     """Files only, without owner and time; wheels are compressed already."""
     with gzip.GzipFile("", "wb", 1, file, mtime=0) as zipped, tarfile.open(fileobj=zipped, mode="w") as tar:
-        for member in members:
+        for member in packed:
             about = tarfile.TarInfo(f"{folder}/{member.name}")
             about.size, about.mode = len(member.data), member.mode
             tar.addfile(about, io.BytesIO(member.data))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from tuf.ngclient import FetcherInterface
 
-__all__ = ["Fetch", "ModelFolder", "Running", "RunningModel", "Wanted", "read_running"]
+__all__ = ["Fetch", "ModelFolder", "Running", "RunningModel", "Wanted", "read_running", "verified_target"]
 
 Fetch = Callable[[str], Iterable[bytes] | None]  # a name in the repository -> its bytes, None: there is none
 Mode = Literal["shadow", "canary", "live"]
@@ -127,35 +127,45 @@ class ModelFolder:
         return target_keys(root.read_bytes() if root.exists() else self._root)
 
     def _fetched(self, wanted: Wanted, fetch: Fetch) -> bytes:
-        """Through python-tuf's client: root chain, timestamp, snapshot, targets, then the bytes of the target."""
-        from tuf.api.exceptions import DownloadError, RepositoryError
-        from tuf.ngclient import Updater, UpdaterConfig
+        name = target_name(wanted.id, wanted.version)
+        return verified_target(self._trust, self._root, name, fetch, field=wanted.id)
 
-        self._trust.mkdir(parents=True, exist_ok=True)
-        config = UpdaterConfig(
-            max_root_rotations=_ROOTS_MAX, root_max_length=_ROOT_BYTES_MAX, timestamp_max_length=_TIMESTAMP_BYTES_MAX,
-            snapshot_max_length=_META_BYTES_MAX, targets_max_length=_META_BYTES_MAX, prefix_targets_with_hash=False,
-            max_delegations=0,
-        )  # fmt: skip
-        download = self.folder / ".download.part"
-        try:
-            updater = Updater(
-                str(self._trust), "repo:metadata", str(self.folder), "repo:targets", _fetcher(fetch), config,
-                bootstrap=self._root,
-            )  # fmt: skip
-            updater.refresh()
-            target = updater.get_targetinfo(target_name(wanted.id, wanted.version))
-            if target is None:
-                raise InputError(f"{wanted.id} {wanted.version} is not published", field=wanted.id, fix=_FIX)
-            if target.length > PACKAGE_BYTES_MAX:
-                raise InputError("the bundle is larger than any", field=wanted.id, fix=_FIX)
-            updater.download_target(target, str(download))
-            return download.read_bytes()
-        except (RepositoryError, DownloadError, ValueError, OSError) as error:
-            text = f"{type(error).__name__}: {error}"[:300]
-            raise InputError(f"it does not pass the checks: {text}", field=wanted.id, fix=_FIX) from error
-        finally:
-            download.unlink(missing_ok=True)
+
+def verified_target(trust: Path, root: bytes, name: str, fetch: Fetch, *, field: str) -> bytes:
+    """A file of the repository after every check of python-tuf: root chain, timestamp, snapshot, targets, bytes.
+
+    `trust` keeps the newest metadata seen, `root` is where trust begins. InputError says which check failed.
+    """
+    from tuf.api.exceptions import DownloadError, ExpiredMetadataError, RepositoryError
+    from tuf.ngclient import Updater, UpdaterConfig
+
+    trust.mkdir(parents=True, exist_ok=True)
+    config = UpdaterConfig(
+        max_root_rotations=_ROOTS_MAX, root_max_length=_ROOT_BYTES_MAX, timestamp_max_length=_TIMESTAMP_BYTES_MAX,
+        snapshot_max_length=_META_BYTES_MAX, targets_max_length=_META_BYTES_MAX, prefix_targets_with_hash=False,
+        max_delegations=0,
+    )  # fmt: skip
+    download = trust.parent / ".download.part"
+    try:
+        updater = Updater(
+            str(trust), "repo:metadata", str(trust.parent), "repo:targets", _fetcher(fetch), config, bootstrap=root
+        )
+        updater.refresh()
+        target = updater.get_targetinfo(name)
+        if target is None:
+            raise InputError(f"{name} is not published", field=field, fix=_FIX)
+        if target.length > PACKAGE_BYTES_MAX:
+            raise InputError("the bundle is larger than any", field=field, fix=_FIX)
+        updater.download_target(target, str(download))
+        return download.read_bytes()
+    except ExpiredMetadataError as error:
+        fix = "is the clock right? else bring newer signatures: those of the twin last two days, carried ones longer"
+        raise InputError(f"the signatures have expired: {error}"[:300], field=field, fix=fix) from error
+    except (RepositoryError, DownloadError, ValueError, OSError) as error:
+        text = f"{type(error).__name__}: {error}"[:300]
+        raise InputError(f"it does not pass the checks: {text}", field=field, fix=_FIX) from error
+    finally:
+        download.unlink(missing_ok=True)
 
 
 def _fetcher(fetch: Fetch) -> "FetcherInterface":

@@ -5,6 +5,7 @@ signed elsewhere after checking it against the root, and signs snapshot and time
 Versions follow the clock, so what is signed after a twin was restored from a backup is above all that it had offered.
 """
 
+import hashlib
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,7 @@ from wire.errors import InputError
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-__all__ = ["Repository", "empty_targets", "new_root", "target_keys", "with_target", "without_target"]
+__all__ = ["Repository", "empty_targets", "new_root", "target_keys", "with_file", "with_target", "without_target"]
 
 METADATA_BYTES_MAX = 5_000_000  # what python-tuf's client takes of targets
 _ROOT_LIFE, _TARGETS_LIFE = timedelta(days=3_650), timedelta(days=3_650)
@@ -59,17 +60,21 @@ def empty_targets(key: "Ed25519PrivateKey") -> bytes:
 
 def with_target(targets: bytes, package: bytes, key: "Ed25519PrivateKey") -> tuple[bytes, Package]:
     """The next targets.json, which lists one more bundle; InputError when that version is there with other bytes."""
+    read = read_package(package, [key.public_key()])
+    return with_file(targets, target_name(read.header.id, read.header.version), package, key), read
+
+
+def with_file(targets: bytes, name: str, data: bytes, key: "Ed25519PrivateKey") -> bytes:
+    """The next targets.json, which lists one more file; InputError when it is there with other bytes."""
     from tuf.api.metadata import Metadata, TargetFile, Targets
 
-    read = read_package(package, [key.public_key()])
-    name = target_name(read.header.id, read.header.version)
     made = Metadata[Targets].from_bytes(targets)
     known = made.signed.targets.get(name)
-    if known is not None and known.hashes.get("sha256") != read.sha256:
-        fix = "pack it with a higher --version"
+    if known is not None and known.hashes.get("sha256") != hashlib.sha256(data).hexdigest():
+        fix = "pack it with a higher version"
         raise InputError(f"{name} is published already, with other bytes", field="version", fix=fix)
-    made.signed.targets[name] = TargetFile.from_data(name, package, ["sha256"])
-    return _next(made, key), read
+    made.signed.targets[name] = TargetFile.from_data(name, data, ["sha256"])
+    return _next(made, key)
 
 
 def without_target(targets: bytes, model: str, version: str, key: "Ed25519PrivateKey") -> bytes:
@@ -122,6 +127,8 @@ class Repository:
         found: dict[str, dict[str, str]] = {}
         if self.targets is not None:
             for name, file in Metadata[Targets].from_bytes(self.targets).signed.targets.items():
+                if not name.endswith(".aid4model"):
+                    continue  # software of gateways
                 model, _, rest = name.partition("/")
                 found.setdefault(model, {})[rest.removesuffix(".aid4model")] = file.hashes["sha256"]
         return found
@@ -149,33 +156,57 @@ class Repository:
 
     def take_package(self, package: bytes, targets: bytes) -> Package:
         """A bundle and the targets.json that lists it, both signed offline; InputError when they do not fit."""
+        read = read_package(package, target_keys(self._rooted()))
+        self.take_file(target_name(read.header.id, read.header.version), package, targets)
+        return read
+
+    def take_file(self, name: str, data: bytes, targets: bytes) -> None:
+        """Any other target, with the targets.json that lists it; InputError when they do not fit."""
         from tuf.api.metadata import Metadata, Targets
 
-        root = self.root
-        if root is None:
-            raise InputError("this twin has no root of trust", field="root", fix="aid4 model keys --url")
-        read = read_package(package, target_keys(root))
-        self._check_targets(root, targets)
-        name = target_name(read.header.id, read.header.version)
+        self._check_targets(self._rooted(), targets)
         listed = Metadata[Targets].from_bytes(targets).signed.targets.get(name)
-        if listed is None or listed.hashes.get("sha256") != read.sha256 or listed.length != len(package):
+        digest = hashlib.sha256(data).hexdigest()
+        if listed is None or listed.hashes.get("sha256") != digest or listed.length != len(data):
             raise InputError(f"targets.json does not list {name} as it is", field="targets", fix="publish it again")
         path = self._targets / name
-        path.parent.mkdir(exist_ok=True)
-        _write(path, package)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(path, data)
         self._take_targets(targets)
-        return read
 
     def take_targets(self, targets: bytes) -> None:
         """A targets.json alone: something was withdrawn."""
-        root = self.root
-        if root is None:
-            raise InputError("this twin has no root of trust", field="root", fix="aid4 model keys --url")
-        self._check_targets(root, targets)
+        self._check_targets(self._rooted(), targets)
         self._take_targets(targets)
 
-    def renew(self, *, force: bool = False) -> bool:
-        """Sign snapshot and timestamp again when they are old; True when it did."""
+    def listed(self) -> dict[str, str]:
+        """Name -> sha256 of every target, models or not."""
+        from tuf.api.metadata import Metadata, Targets
+
+        if self.targets is None:
+            return {}
+        signed = Metadata[Targets].from_bytes(self.targets).signed
+        return {name: file.hashes["sha256"] for name, file in signed.targets.items()}
+
+    def carried(self, days: float) -> dict[str, bytes]:
+        """Metadata for a gateway that no network reaches, good for so many days; online it is signed anew at once."""
+        from tuf.api.metadata import Metadata, Timestamp
+
+        self._rooted()
+        self.renew(force=True, life=timedelta(days=days))
+        timestamp = (self._meta / "timestamp.json").read_bytes()
+        version = Metadata[Timestamp].from_bytes(timestamp).signed.snapshot_meta.version
+        paths = [*self._meta.glob("[0-9]*.root.json"), self._meta / f"{version}.snapshot.json"]
+        found = {f"metadata/{path.name}": path.read_bytes() for path in paths}
+        found["metadata/timestamp.json"] = timestamp
+        assert self.targets is not None, "take_root brings targets too"
+        targets = Metadata[Any].from_bytes(self.targets).signed.version
+        found[f"metadata/{targets}.targets.json"] = self.targets
+        self.renew(force=True)
+        return found
+
+    def renew(self, *, force: bool = False, life: timedelta | None = None) -> bool:
+        """Sign snapshot and timestamp again when they are old; True when it did. `life` is theirs, if not the usual."""
         from tuf.api.metadata import Metadata, MetaFile, Snapshot, Targets, Timestamp
 
         path = self._meta / "timestamp.json"
@@ -187,9 +218,9 @@ class Repository:
         before = Metadata[Timestamp].from_bytes(path.read_bytes()).signed.version if path.exists() else 0
         version = max(before + 1, int(time.time()))
         targets = Metadata[Targets].from_bytes(self.targets).signed.version
-        snapshot = Snapshot(version, expires=_ends(_SNAPSHOT_LIFE), meta={"targets.json": MetaFile(targets)})
+        snapshot = Snapshot(version, expires=_ends(life or _SNAPSHOT_LIFE), meta={"targets.json": MetaFile(targets)})
         _write(self._meta / f"{version}.snapshot.json", _signed(Metadata(snapshot), self._key))
-        timestamp = Timestamp(version, expires=_ends(_TIMESTAMP_LIFE), snapshot_meta=MetaFile(version))
+        timestamp = Timestamp(version, expires=_ends(life or _TIMESTAMP_LIFE), snapshot_meta=MetaFile(version))
         _write(path, _signed(Metadata(timestamp), self._key))
         old = sorted(self._meta.glob("[0-9]*.snapshot.json"), key=lambda one: int(one.name.partition(".")[0]))
         for gone in old[:-8]:
@@ -207,6 +238,12 @@ class Repository:
             return path.read_bytes()
         except OSError:
             return None
+
+    def _rooted(self) -> bytes:
+        root = self.root
+        if root is None:
+            raise InputError("this twin has no root of trust", field="root", fix="aid4 model keys --url")
+        return root
 
     def _public_id(self) -> str:
         return str(_public_key(self.online_pem).keyid)
