@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from edge.processing.config import ProcessingConfig
 from edge.publish.config import PublishConfig
+from edge.remote.layer import lay_over, read_kept
 from edge.sources import EXTRAS, SourceConfig, SourceContext, SourceKind, kinds, load_kind
 from wire.clock import SystemClock
 from wire.errors import ConfigError, UserError
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AgentConfig", "BrokerConfig", "FlushConfig", "ModelsConfig", "PageConfig", "ScoringConfig", "SpoolConfig", "load",
-    "problems",
+    "problems", "spool_dir_of",
 ]  # fmt: skip
 
 Positive = Annotated[int, Meta(gt=0)]
@@ -153,23 +154,35 @@ _PROCESSING = ProcessingConfig.__struct_fields__
 _TOP = ("site", "node", "broker", "spool", "flush", "models", "scoring", "publish", "page", *_PROCESSING, "source")
 
 
-def load(path: Path) -> AgentConfig:
+def load(path: Path, layer: str | None = None) -> AgentConfig:
     """Read and check a configuration; raises the first ConfigError of `problems`."""
-    config, found = _read(path)
+    config, found = _read(path, layer)
     if found:
         raise found[0]
     assert config is not None
     return config
 
 
-def problems(path: Path) -> list[ConfigError]:
-    """Everything wrong with a configuration file that one pass can find; empty when it is good."""
-    return _read(path)[1]
+def problems(path: Path, layer: str | None = None) -> list[ConfigError]:
+    """Everything wrong with a configuration file that one pass can find; empty when it is good.
+
+    `layer` is what a twin laid over it, as TOML; None: the one that lies in the spool's folder.
+    """
+    return _read(path, layer)[1]
 
 
-def _read(path: Path) -> tuple[AgentConfig | None, list[ConfigError]]:
+def spool_dir_of(table: dict[str, Any], path: Path) -> Path:
+    """The folder of the spool by the tables of a file, before they are checked."""
+    spool = table.get("spool")
+    name = spool.get("dir") if isinstance(spool, dict) else None
+    return path.parent / (name if isinstance(name, str) else SpoolConfig().dir)
+
+
+def _read(path: Path, layer: str | None) -> tuple[AgentConfig | None, list[ConfigError]]:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
+        layer = read_kept(spool_dir_of(table, path)).running.text if layer is None else layer
+        table = lay_over(table, layer)
     except FileNotFoundError:
         fix = f"write one with `aid4 edge init {path}`"
         return None, [ConfigError("there is no such file", file=str(path), fix=fix)]

@@ -1,6 +1,5 @@
 """What `aid4 edge init` writes: the commented sample, with the names and the sources that are known."""
 
-import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from edge.probing import SourceTable
 from edge.toml_edit import set_values
 from wire.errors import ConfigError, InputError
 from wire.names import check_name
+from wire.toml_text import table_text
 
 __all__ = ["first_config", "source_names", "with_sources"]
 
@@ -49,7 +49,7 @@ def with_sources(text: str, added: Sequence[SourceTable]) -> tuple[str, int]:
     fresh = [one for one in added if _address(one.table) not in known]
     if not fresh:
         return text, 0
-    parts = [(f"# {one.note}\n" if one.note else "") + _table(one.table) for one in fresh]
+    parts = [(f"# {one.note}\n" if one.note else "") + table_text("[[source]]", one.table) for one in fresh]
     made = "\n".join([text.rstrip("\n") + "\n", *parts])
     try:
         good = tomllib.loads(made) == before | {"source": [*there, *(dict(one.table) for one in fresh)]}
@@ -74,30 +74,4 @@ def _source(table: str) -> str:
     except tomllib.TOMLDecodeError as error:
         fix = """write --source 'kind = "modbus", name = "meter", url = "tcp://10.0.0.7:502"'"""
         raise InputError(f"{table[:80]!r} is no table: {error}", field="--source", fix=fix) from error
-    return _table(parsed)
-
-
-def _table(table: Mapping[str, Any]) -> str:
-    lines = []
-    for name, value in table.items():
-        if isinstance(value, list) and any(isinstance(one, Mapping) for one in value):
-            lines.append(f"{name} = [\n" + "".join(f"    {_toml(one)},\n" for one in value) + "]\n")
-        else:
-            lines.append(f"{name} = {_toml(value)}\n")
-    return "[[source]]\n" + "".join(lines)
-
-
-def _toml(value: Any) -> str:
-    """A value on one line."""
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{_key(name)} = {_toml(inner)}" for name, inner in value.items()) + " }"
-    if isinstance(value, list):
-        return "[" + ", ".join(_toml(inner) for inner in value) + "]"
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _key(name: str) -> str:
-    bare = name.isascii() and name.replace("_", "a").replace("-", "a").isalnum()
-    return name if bare else json.dumps(name)
+    return table_text("[[source]]", parsed)
