@@ -1,13 +1,16 @@
 """The live scorer with ten thousand untrained streams of one second: how long a tick takes and what it keeps in memory.
 
 A fresh child process, as beside a twin, takes one reading of every stream a second (of the readings' own time, back to
-back) and scores it. `parity` is the largest difference to this process, which scores the first streams alone and gets
+back) and scores it. The streams are those of the campus, as often as needed, so that devices have the relations that
+their roles give them and makes of a hundred rooms and more are each other's peers; relations have rows of a minute, so
+`tick_relations_ms_max` is the dearest tick in which they were judged, too. `parity` is the largest difference to this process, which scores the first streams alone and gets
 its readings in other batches, as a gateway would.
 """
 
 import multiprocessing
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +20,8 @@ __all__ = ["detect_runtime"]
 _T0_US = 1_780_876_800_000_000
 _COMPARED, _WARM_TICKS = 200, 150
 _P99_MS_MAX, _RSS_MIB_MAX = 250.0, 400.0
+_RELATIONS_EVERY = 60  # ticks
+_SITE = Path(__file__).resolve().parents[2] / "configs" / "sites" / "campus"
 
 
 def detect_runtime(*, streams: int, ticks: int, seed: int = 7, tell: Callable[[str], None]) -> dict[str, Any]:
@@ -33,18 +38,33 @@ def detect_runtime(*, streams: int, ticks: int, seed: int = 7, tell: Callable[[s
         child.join(timeout=10)
         if child.is_alive():
             child.kill()
-    parity = float(np.abs(_as_gateway(min(_COMPARED, streams), seed, streams) - found.pop("first")).max())
+    compared = min(_COMPARED, streams)
+    parity = float(np.abs(_as_gateway(compared, seed, streams) - found.pop("first")).max())
     cpu_ms_p99 = float(np.quantile(found["cpu_ms"], 0.99))
     return {
         "streams": streams,
+        "relations": found["relations"],
         "ticks": ticks,
+        "watch_s": round(found["watch_s"], 2),
         "tick_ms_p50": round(float(np.median(found["tick_ms"])), 2),
         "tick_ms_p99": round(float(np.quantile(found["tick_ms"], 0.99)), 2),
         "tick_cpu_ms_p99": round(cpu_ms_p99, 2),
+        "tick_relations_cpu_ms_max": round(max(found["relations_ms"], default=0.0), 2),
         "rss_mib": round(found["rss_mib"], 1),
         "parity": parity,
         "ok": bool(cpu_ms_p99 < _P99_MS_MAX and found["rss_mib"] < _RSS_MIB_MAX and parity < 1e-6),
     }
+
+
+def _points(count: int) -> Iterator[tuple[str, str, str]]:
+    """Device, metric and point class of the campus' values, campus after campus."""
+    from sim_devices.site import load_site
+
+    values = [(device.name, metric) for device, metric in load_site(_SITE).points() if metric.kind == "value"]
+    for at in range(count):
+        turn, place = divmod(at, len(values))
+        device, metric = values[place]
+        yield f"{device}-{turn}", metric.name, metric.point_class
 
 
 def _scorer(streams: int) -> Any:
@@ -52,7 +72,8 @@ def _scorer(streams: int) -> Any:
 
     scorer = Scorer(Settings(row_s=1.0, learn_h=0.0))
     scorer.watch(
-        Stream(id=at, key=f"gw/d{at // 8}/m{at % 8}", asset=f"gw/d{at // 8}", period_s=1.0) for at in range(streams)
+        Stream(id=at, key=f"gw/{device}/{metric}", asset=f"gw/{device}", period_s=1.0, point_class=own)
+        for at, (device, metric, own) in enumerate(_points(streams))
     )
     return scorer
 
@@ -78,18 +99,28 @@ def _as_gateway(compared: int, seed: int, streams: int) -> Any:
 def _measure(pipe: Any, streams: int, ticks: int, seed: int) -> None:
     import psutil
 
+    begin = time.perf_counter()
     scorer, ids = _scorer(streams), np.arange(streams, dtype=np.uint32)
-    compared, first, tick_ms, cpu_ms = min(_COMPARED, streams), list[Any](), list[float](), list[float]()
+    watch_s = time.perf_counter() - begin
+    compared, first, tick_ms, cpu_ms, relations_ms = min(_COMPARED, streams), *(list[Any]() for _ in range(4))
     for row, values in enumerate(_values(seed, streams, _WARM_TICKS + ticks)):
         begin, cpu = time.perf_counter(), time.process_time()
         scorer.push(np.full(streams, _T0_US + row * 1_000_000), ids, values)
         table = scorer.tick(_T0_US + (row + 3) * 1_000_000)
         scorer.events()
+        took_ms = (time.process_time() - cpu) * 1e3
         if row >= _WARM_TICKS:
             tick_ms.append((time.perf_counter() - begin) * 1e3)
-            cpu_ms.append((time.process_time() - cpu) * 1e3)
+            cpu_ms.append(took_ms)
+            if (_T0_US // 1_000_000 + row + 1) % _RELATIONS_EVERY == 0:
+                relations_ms.append(took_ms)
         elif table.num_rows:
             point, score = table["point"].to_numpy(), table["score"].to_numpy()
             first.append(score[point < compared])
-    rss_mib = psutil.Process().memory_info().rss / 2**20
-    pipe.send({"tick_ms": tick_ms, "cpu_ms": cpu_ms, "rss_mib": rss_mib, "first": np.concatenate(first)})
+    pipe.send(
+        {
+            "tick_ms": tick_ms, "cpu_ms": cpu_ms, "relations_ms": relations_ms, "watch_s": watch_s,
+            "relations": scorer.figures["relations"], "first": np.concatenate(first),
+            "rss_mib": psutil.Process().memory_info().rss / 2**20,
+        }
+    )  # fmt: skip

@@ -20,9 +20,7 @@ class Place(NamedTuple):
     relation: Relation
     asset: str
     slots: tuple[int, ...]
-    peers: tuple[
-        tuple[int, ...], ...
-    ]  # of each input: slots of that role of its make, itself first; empty if not asked
+    peers: tuple[tuple[int, ...], ...]  # of each input: slots of that role of all of its make; empty if not asked
 
     @property
     def key(self) -> str:
@@ -55,18 +53,28 @@ def plan(streams: Sequence[Stream]) -> list[Place]:
         outside = of.get("outside_temperature", of.get("temperature"))
         if outside is not None:
             site.setdefault("outside_temperature", outside)
-    alike = {asset: others for others in makes.values() for asset in others}
+    alike: dict[str, Mapping[str, tuple[int, ...]]] = {}  # one table a make, however many are of it
+    for others in makes.values():
+        alike |= dict.fromkeys(others, _slots_by_role([devices[one] for one in others]))
     places: list[Place] = []
     for relation in load_relations():
         for asset, of in devices.items():
-            place = _place(relation, asset, of, site, [devices[one] for one in alike[asset]])
+            place = _place(relation, asset, of, site, alike[asset])
             if place is not None:
                 places.append(place)
     return places
 
 
+def _slots_by_role(devices: Sequence[Mapping[str, int]]) -> dict[str, tuple[int, ...]]:
+    found: defaultdict[str, list[int]] = defaultdict(list)
+    for of in devices:
+        for role, slot in of.items():
+            found[role].append(slot)
+    return {role: tuple(slots) for role, slots in found.items()}
+
+
 def _place(
-    relation: Relation, asset: str, of: Mapping[str, int], site: Mapping[str, int], make: Sequence[Mapping[str, int]]
+    relation: Relation, asset: str, of: Mapping[str, int], site: Mapping[str, int], make: Mapping[str, tuple[int, ...]]
 ) -> Place | None:
     slots: list[int] = []
     peers: list[tuple[int, ...]] = []
@@ -74,7 +82,7 @@ def _place(
         slot = (site if one.scope == "site" else of).get(one.role, NOWHERE)
         alike: tuple[int, ...] = ()
         if one.scope == "peers" and slot >= 0:
-            alike = (slot, *(other[one.role] for other in make if other.get(one.role, slot) != slot))
+            alike = make[one.role]
             slot = slot if len(alike) >= PEERS_LEAST else NOWHERE
         peers.append(alike)
         if slot < 0 and not one.optional:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import chain, groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,14 @@ __all__ = ["Relations"]
 
 ROW_S_LEAST = 60.0
 _DAY_US = 86_400_000_000
-_Peers = list[tuple[int, ...]]
+
+
+class _Make(NamedTuple):
+    """Streams that are each other's peers, the places that ask for them, and which of them is each one's own."""
+
+    members: NDArray[np.intp]
+    places: NDArray[np.intp]
+    own: NDArray[np.intp]
 
 
 class Relations:
@@ -114,7 +121,10 @@ class Relations:
     def _build(self, places: list[Place], streams: Sequence[Stream]) -> None:
         self.places = places
         self.leads = np.array([place.own[0] for place in places], np.intp)  # the first stream of each
-        needed = sorted({slot for place in places for slot in chain(place.slots, *place.peers) if slot >= 0})
+        makes = {alike for place in places for alike in place.peers}
+        needed = sorted(
+            {slot for part in chain((place.slots for place in places), makes) for slot in part if slot >= 0}
+        )
         self._local = np.full(max(needed, default=-1) + 1, -1, np.intp)
         self._local[needed] = np.arange(len(needed))
         self._keys = [streams[slot].key for slot in needed]
@@ -124,7 +134,7 @@ class Relations:
         floors = np.array([place.relation.floor for place in places], np.float64)
         self._group = Group([place.key for place in places], floors, self._settings, self.row_s)
         self._settle = np.array([place.relation.settle for place in places], np.int64)
-        self._kinds: list[tuple[Relation, slice, list[NDArray[np.intp]], list[_Peers]]] = []
+        self._kinds: list[tuple[Relation, slice, list[NDArray[np.intp]], list[list[_Make]]]] = []
         start = 0
         for relation, alike in groupby(places, key=lambda place: place.relation):
             mine = list(alike)
@@ -132,12 +142,20 @@ class Relations:
             for one, of in zip(relation.inputs, slots, strict=True):
                 if one.how == "run":
                     self._runs_of[of[of >= 0]] = True
-            peers = [
-                [tuple(self._at(slot) for slot in place.peers[n]) for place in mine]
-                for n in range(len(relation.inputs))
-            ]
+            peers = [self._makes([place.peers[n] for place in mine], slots[n]) for n in range(len(relation.inputs))]
             self._kinds.append((relation, slice(start, start + len(mine)), slots, peers))
             start += len(mine)
+
+    def _makes(self, alike: Sequence[tuple[int, ...]], own: NDArray[np.intp]) -> list[_Make]:
+        by_make: dict[tuple[int, ...], list[int]] = {}
+        for number, slots in enumerate(alike):
+            if slots and own[number] >= 0:
+                by_make.setdefault(slots, []).append(number)
+        found = []
+        for slots, numbers in by_make.items():
+            members = np.sort(self._local[list(slots)])
+            found.append(_Make(members, np.array(numbers, np.intp), np.searchsorted(members, own[numbers])))
+        return found
 
     def _at(self, slot: int) -> int:
         return int(self._local[slot]) if slot >= 0 else NOWHERE
@@ -158,26 +176,19 @@ class Relations:
                 given[span, column] = _regressor(expression.names, expression(values), relation, without)
         self._group.step(row, given, value, self._settle)
 
-    def _input(self, one: Input, of: NDArray[np.intp], peers: _Peers, row: int, now_us: int) -> NDArray[np.float64]:
+    def _input(
+        self, one: Input, of: NDArray[np.intp], makes: list[_Make], row: int, now_us: int
+    ) -> NDArray[np.float64]:
         if one.scope == "peers":
-            return self._of_peers(one, peers, row)
+            return self._of_peers(one, makes, row, len(of))
         at = np.maximum(of, 0)
         found = self._runs.minutes(now_us)[at] if one.how == "run" else self._window.value(one, at, row)
         return np.where(of >= 0, found, np.nan)
 
-    def _of_peers(self, one: Input, peers: _Peers, row: int) -> NDArray[np.float64]:
-        found = np.full(len(peers), np.nan)
-        place = {members[0]: number for number, members in enumerate(peers) if members}
-        done: set[int] = set()
-        for members in peers:
-            if not members or members[0] in done:
-                continue
-            done.update(members)
-            own = np.array(sorted(members))
-            medians = peers_median(self._window.value(one, own, row))
-            for slot, median in zip(own.tolist(), medians.tolist(), strict=True):
-                if slot in place:
-                    found[place[slot]] = median
+    def _of_peers(self, one: Input, makes: list[_Make], row: int, count: int) -> NDArray[np.float64]:
+        found = np.full(count, np.nan)
+        for make in makes:
+            found[make.places] = peers_median(self._window.value(one, make.members, row))[make.own]
         return found
 
 
