@@ -40,6 +40,7 @@ from sim_devices.servers.mqtt import Broker, MqttDevice
 from sim_devices.servers.mtconnect import MtConnectAgent
 from sim_devices.servers.opcua import OpcUaServer
 from sim_devices.servers.registers import load_register_map
+from sim_devices.servers.remote_id import RemoteIdStation
 from sim_devices.servers.secsgem import SecsGemServer
 from sim_devices.servers.shdr import ShdrAdapter
 from sim_devices.servers.sparkplug import SparkplugNode
@@ -100,7 +101,7 @@ class Park:
         self.servers: list[DeviceServer] = []
         self.gateways_up: list[str] = []
         self._on_gateway = on_gateway
-        self.listening: dict[str, int] = {}  # where chargers expect the agent of each gateway
+        self.listening: dict[str, int] = {}  # where devices expect their agent: chargers that of a gateway
         self._cut: set[str] = set()
         self._tasks = asyncio.TaskGroup()
         self._pace: asyncio.Task[None] | None = None
@@ -206,6 +207,12 @@ class Park:
                 return P1Port(device, metrics, period_s=period_s, port=port)
             case "ocpp":
                 return self._charger(device, metrics, written, period_s)
+            case "snmp":
+                return self._snmp(device, metrics, written, period_s, port)
+            case "remote-id":
+                told = f"remote-id {device.name}"
+                self.listening[told] = self._ports.get(told) or free_port(socket.SOCK_DGRAM)
+                return RemoteIdStation(device, self.drones, self.listening[told], speed=self._speed)
             case "secsgem":
                 return SecsGemServer(device, metrics, written, period_s=period_s, port=port or free_port())
             case "shdr":
@@ -224,15 +231,22 @@ class Park:
         instance = FIRST_INSTANCE + 1 + number
         return BacnetServer(device, metrics, written, instance=instance, period_s=period_s, port=port)
 
+    def _snmp(
+        self, device: Device, metrics: tuple[Metric, ...], written: Written, period_s: float, port: int
+    ) -> DeviceServer:
+        from sim_devices.servers.snmp import SnmpDevice  # an engine with all its tables
+
+        return SnmpDevice(device, metrics, written, period_s=period_s, port=port)
+
     def _charger(self, device: Device, metrics: tuple[Metric, ...], written: Written, period_s: float) -> DeviceServer:
         from sim_devices.servers.ocpp import Central, OcppCharger  # its schemas and dataclasses are many
 
-        gateway = self.site.gateway_of(device)
-        if gateway not in self.listening:
-            self.listening[gateway] = self._ports.get(f"ocpp {gateway}") or free_port()
+        told = f"ocpp {self.site.gateway_of(device)}"
+        if told not in self.listening:
+            self.listening[told] = self._ports.get(told) or free_port()
         commanded = functools.partial(self.campus.charge, device.name)
         version = device.dialect or "1.6"
-        central = Central(self.listening[gateway])
+        central = Central(self.listening[told])
         return OcppCharger(device, metrics, central, version, period_s / self._hurry, written, commanded)
 
     def _drone_server(self, pilot: Autopilot) -> DroneServer:
@@ -326,7 +340,7 @@ def write_ports(park: Park, path: Path) -> None:
     """Tell another process where the devices are: whole or not at all."""
     ports = {server.device.name: server.port for server in park.servers}
     document = {"pid": os.getpid(), "start_us": park.start_us, "ports": ports, **park.edge_config()}
-    document["listening"] = {f"ocpp {gateway}": port for gateway, port in park.listening.items()}
+    document["listening"] = park.listening
     _write(path, document)
 
 
@@ -357,9 +371,9 @@ def read_ports(path: Path) -> dict[str, int]:
         return {}
 
 
-def free_port() -> int:
-    """A TCP port of loopback that nobody has."""
-    with socket.socket() as probe:
+def free_port(kind: int = socket.SOCK_STREAM) -> int:
+    """A port of loopback that nobody has."""
+    with socket.socket(type=kind) as probe:
         probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
 

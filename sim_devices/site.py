@@ -41,6 +41,7 @@ Protocol = Literal[
     "lorawan",
     "sparkplug",
     "http-json",
+    "snmp",
 ]
 Declared = Literal["f64", "f32", "i16", "u16", "i32", "u32", "bool", "enum", "text"]
 

@@ -27,6 +27,7 @@ import msgspec
 
 from edge.sources import Batch, SourceConfig, SourceContext, SourceError, SourceHealth, SourceKind
 from edge.sources.link_time import LinkTime
+from edge.sources.pose_check import SPEED_M_S_MAX
 from edge.sources.remote_id_rows import AircraftRows
 from wire.catalogue import Point
 from wire.errors import ConfigError
@@ -47,6 +48,7 @@ class RemoteIdConfig(SourceConfig, tag="remote-id"):
     link_loss_s: Annotated[float, msgspec.Meta(ge=0.5, le=600)] = 10.0
     trusted: tuple[str, ...] = ()
     space: str = ""
+    speed_m_s_max: Annotated[float, msgspec.Meta(ge=1, le=1e6)] = SPEED_M_S_MAX  # a leap beyond is no flight
 
 
 class _Told(msgspec.Struct):
@@ -74,7 +76,9 @@ class RemoteId:
         self._config, self._time = config, LinkTime(context.clock)
         self._host, self._port = _address(config)
         self._trusted = frozenset(str(ip_address(one)) for one in config.trusted)
-        self._rows = AircraftRows(round(config.link_loss_s * 1e6), config.space, self.health)
+        self._rows = AircraftRows(
+            round(config.link_loss_s * 1e6), config.space, self.health, speed_m_s_max=config.speed_m_s_max
+        )
         self._pending: deque[tuple[int, bytes]] = deque()
         self._transport: asyncio.DatagramTransport | None = None
         self._last_us = 0

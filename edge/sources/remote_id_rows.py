@@ -8,7 +8,7 @@ import numpy as np
 from drone_ingest.remote_id.messages import astm_messages
 from edge.sources import Batch, SourceHealth
 from edge.sources.columns import Happening, LastValues, PointList, counted, events, poses
-from edge.sources.pose_check import PoseCheck
+from edge.sources.pose_check import SPEED_M_S_MAX, PoseCheck
 from edge.sources.row_list import RowList
 from wire.names import slug
 from wire.schemas import POSES
@@ -46,9 +46,10 @@ class _Aircraft:
 class AircraftRows:
     """All aircraft of one source; `loss_us` of silence loses one."""
 
-    def __init__(self, loss_us: int, space: str, health: SourceHealth) -> None:
+    def __init__(self, loss_us: int, space: str, health: SourceHealth, *, speed_m_s_max: float = SPEED_M_S_MAX) -> None:
         self.points = PointList()
         self._loss_us, self._space, self._health = loss_us, space, health
+        self._speed_m_s_max = speed_m_s_max
         self._rows, self._last = RowList(self.points), LastValues(self.points)
         self._aircraft: dict[str, _Aircraft] = {}
         self._by_number: dict[str, str] = {}
@@ -72,7 +73,7 @@ class AircraftRows:
         if one is None:
             if len(self._aircraft) >= RADIOS_MAX:
                 raise ValueError(f"more than {RADIOS_MAX} radios were heard; {mac} is passed over")
-            one = self._aircraft[mac] = _Aircraft(mac, "")
+            one = self._aircraft[mac] = _Aircraft(mac, "", check=PoseCheck(self._speed_m_s_max))
         for name, told in messages:
             if name == "basic_id" and told["uas_id"] and not one.number:
                 self._name(one, str(told["uas_id"]), at_us)

@@ -29,6 +29,7 @@ class DroneSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
     name: str
     label: str = ""
+    serial: Annotated[str, Meta(max_length=20, pattern=r"^[0-9A-Z]*$")] = ""  # that Remote ID tells; else its name
     space: str
     dock_m: tuple[_Metre, _Metre]
     mission_m: Annotated[tuple[tuple[_Metre, _Metre, Annotated[float, Meta(ge=2, le=500)]], ...], Meta(min_length=1)]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from sim_devices.readouts import Value
 from sim_devices.site import Device, Metric
 
-__all__ = ["LOOPBACK", "DeviceServer", "Written", "point_spec"]
+__all__ = ["LOOPBACK", "DeviceServer", "Written", "point_spec", "udp_socket"]
 
 LOOPBACK = "127.0.0.1"
 
@@ -46,6 +47,19 @@ class DeviceServer(Protocol):
     def source(self) -> dict[str, Any]:
         """The `[[source]]` table with which an agent reads this device; known once started."""
         ...
+
+
+def udp_socket(port: int) -> socket.socket:
+    """A socket on loopback with room for a burst; OSError when somebody has the port."""
+    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        made.setblocking(False)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        made.bind((LOOPBACK, port))
+    except OSError:
+        made.close()
+        raise
+    return made
 
 
 def point_spec(device: Device, metric: Metric) -> dict[str, Any]:

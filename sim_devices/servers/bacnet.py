@@ -12,7 +12,6 @@ import contextlib
 import functools
 import logging
 import math
-import socket
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,7 +33,7 @@ from bacpypes3.pdu import IPv4Address
 from bacpypes3.primitivedata import Null
 
 from sim_devices.readouts import Value
-from sim_devices.servers import LOOPBACK, Written, point_spec
+from sim_devices.servers import LOOPBACK, Written, point_spec, udp_socket
 from sim_devices.site import Device, Metric
 from wire.errors import InputError
 
@@ -43,6 +42,7 @@ __all__ = ["BacnetServer", "Instrument", "object_of"]
 FIRST_INSTANCE = 100_000
 APDU_BYTES = 480  # of an MS/TP device behind a router: long lists come in segments
 UNDER_WAY_MAX = 32  # confirmed notifications to a client
+REREAD_PERIODS = 12  # after so many an agent reads even what did not change
 COV_SHARE = 0.001  # of the range, or of 100 where there is none
 UNITS = {
     "Cel": "degreesCelsius", "%": "percent", "kW": "kilowatts", "W": "watts", "kW.h": "kilowattHours", "Pa": "pascals",
@@ -73,7 +73,7 @@ class _Cable(IPv4DatagramServer):  # type: ignore[misc]  # untyped
     """A socket that can be pulled and put back under a running stack."""
 
     def __init__(self, port: int) -> None:
-        self.port, self._socket = port, _bound(port)
+        self.port, self._socket = port, udp_socket(port)
         self.port = self._socket.getsockname()[1]
         super().__init__(IPv4Address(f"{LOOPBACK}:{self.port}"), no_broadcast=True, bind_socket=self._socket)
 
@@ -94,16 +94,8 @@ class _Cable(IPv4DatagramServer):  # type: ignore[misc]  # untyped
 
     async def put_back(self) -> None:
         """Listen again at the same port."""
-        endpoint = await self.retrying_create_datagram_endpoint(asyncio.get_running_loop(), None, _bound(self.port))
+        endpoint = await self.retrying_create_datagram_endpoint(asyncio.get_running_loop(), None, udp_socket(self.port))
         self.local_transport, self.local_protocol = endpoint
-
-
-def _bound(port: int) -> socket.socket:
-    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    made.setblocking(False)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-    made.bind((LOOPBACK, port))
-    return made
 
 
 class Instrument(Application):  # type: ignore[misc]  # untyped
@@ -245,6 +237,7 @@ class BacnetServer:
             "device": self.device.name,
             "bind": f"{LOOPBACK}:0",
             "period_s": self._period_s,
+            "reread_s": REREAD_PERIODS * self._period_s,
             "devices": [device],
         }
 

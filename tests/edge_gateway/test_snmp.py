@@ -68,9 +68,9 @@ async def test_objects_and_columns_are_read_and_a_set_arrives(
         assert {name: found[name] for name in ("link_1", "link_40")} == {"link_1": ("down", 0), "link_40": ("up", 0)}
         outlet = next(point for point in made.points() if point.metric == "outlet_1")
         await made.write(outlet, 2)
-        assert int(agent.values.held[OUTLET]) == 2
+        assert int(agent.held[OUTLET]) == 2
         await take(made, lambda newest: newest.get("outlet_1") == (2.0, 0))
-        agent.values.writable.clear()
+        agent.writable.clear()
         with pytest.raises(SourceError, match="notWritable"):
             await made.write(outlet, 1)
         uptime = next(point for point in made.points() if point.metric == "uptime")
@@ -81,7 +81,7 @@ async def test_objects_and_columns_are_read_and_a_set_arrives(
 async def test_what_the_agent_lacks_is_bad_and_the_rest_goes_on(agent: Agent, tmp_path: Path) -> None:
     async with source(agent, tmp_path) as made:
         await take(made, lambda newest: len(newest) == 42)
-        del agent.values.held[OUTLET], agent.values.held[(*LINK, 7)]
+        del agent.held[OUTLET], agent.held[(*LINK, 7)]
         found = await take(made, lambda newest: newest.get("link_7", (0, 0))[1] == BAD)
         assert found["outlet_1"] == (1.0, BAD)
         assert found["uptime"] == (123.45, 0)
@@ -94,7 +94,7 @@ async def test_an_agent_of_v3_that_began_anew_is_read_again(agent: Agent, tmp_pa
         await take(made, lambda newest: len(newest) == 42)
         agent.stop()
         await take(made, lambda newest: newest.get("uptime", (0, 0))[1] & STALE)
-        agent.values.held[UPTIME] = rfc1902.TimeTicks(100)
+        agent.held[UPTIME] = rfc1902.TimeTicks(100)
         await agent.start()
         await take(made, lambda newest: newest.get("uptime") == (1.0, 0))
 
@@ -112,7 +112,7 @@ async def test_a_wrong_password_gives_nothing_and_says_why(agent: Agent, tmp_pat
 
 
 async def test_a_column_without_an_end_is_cut(agent: Agent, tmp_path: Path) -> None:
-    agent.values.held |= {(*LINK, row): rfc1902.Integer32(1) for row in range(1, ROWS_MAX + 100)}
+    agent.held |= {(*LINK, row): rfc1902.Integer32(1) for row in range(1, ROWS_MAX + 100)}
     async with source(agent, tmp_path) as made:
         await take(made, lambda newest: len(newest) >= ROWS_MAX)
         assert len(made.points()) == ROWS_MAX + 2

@@ -98,7 +98,7 @@ def test_the_list_counts_every_point_of_the_table() -> None:
         len(table["kind"][device["kind"]]["metrics"]) for device in live
     )
     assert {device["protocol"] for device in rows} >= {
-        "modbus", "sunspec", "bacnet", "opcua", "mtconnect", "ocpp", "mqtt", "mavlink",
+        "modbus", "sunspec", "bacnet", "opcua", "mtconnect", "ocpp", "mqtt", "mavlink", "snmp", "remote-id",
     }  # fmt: skip
     assert sum(len(device["points"]) for device in rows) >= 1_950, "what gateways and links say of themselves is more"
 

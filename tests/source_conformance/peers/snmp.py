@@ -34,7 +34,7 @@ class SnmpBench(Bench):
         self.agent.stop()
 
     async def change(self, value: int) -> None:
-        self.agent.values.held[OID] = rfc1902.Integer32(value)
+        self.agent.held[OID] = rfc1902.Integer32(value)
 
     async def freeze(self) -> None:
         await self.agent.mute()
