@@ -6,10 +6,9 @@ import secrets
 import sys
 from collections.abc import Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -25,9 +24,14 @@ from edge.processing.local import LocalLogic
 from edge.processing.source import processed
 from edge.publish.outlet import Outlet
 from edge.publish.publishers import keep_publishing, publishers
+from edge.remote.asks import Asks
+from edge.remote.config import NodeConfig
+from edge.remote.desired import DesiredState
+from edge.remote.logs import FOLDER as LOGS
 from edge.renewal import Renewal
 from edge.segments import Disk
-from edge.sources import Source, SourceConfig, SourceContext, SourceHealth, load_kind
+from edge.slots import Slot, carry_over, kind_of
+from edge.sources import SourceContext, load_kind
 from edge.spool import Spool
 from edge.uplink import Uplink
 from edge.uplink_core import UplinkCore
@@ -80,6 +84,8 @@ async def _serve(agent: "Agent", stop: asyncio.Event) -> None:
             tasks.create_task(agent.maintain(), name="maintain the spool"),
             tasks.create_task(agent.report(), name="health"),
             tasks.create_task(agent.models.run(), name="models"),
+            tasks.create_task(agent.remote.run(), name="configuration from afar"),
+            tasks.create_task(agent.asks.run(), name="questions of the twin"),
             tasks.create_task(agent.renewal.run(), name="certificate"),
             tasks.create_task(agent.reload_when_asked(), name="reload"),
             tasks.create_task(keep_watchdog(), name="watchdog"),
@@ -95,7 +101,7 @@ async def _serve(agent: "Agent", stop: asyncio.Event) -> None:
             background.append(tasks.create_task(agent.serve_page(), name="page"))
         agent.start_sources()
         notify(f"READY=1\nSTATUS={len(agent.slots)} sources")
-        await _until(stop, agent.spool.failed)
+        await _until(stop, agent.restart, agent.spool.failed)
         notify("STOPPING=1")
         await agent.stop_sources()
         agent.batcher.flush()
@@ -104,24 +110,14 @@ async def _serve(agent: "Agent", stop: asyncio.Event) -> None:
             task.cancel()
 
 
-@dataclass(eq=False)
-class Slot:
-    """A source of the configuration, and its running instance while there is one."""
-
-    config: SourceConfig
-    kind: str
-    source: Source | None = None
-    health: SourceHealth = field(default_factory=SourceHealth)
-    task: asyncio.Task[None] | None = None
-
-
 class Agent:
     """The parts of one agent and how they are joined."""
 
     def __init__(self, config: AgentConfig, clock: Clock, disk: Disk | None = None) -> None:
         self.config, self.clock, self.disk = config, clock, disk or Disk()
         self.tasks: asyncio.TaskGroup
-        self.slots = {source.name: Slot(source, _kind_of(source)) for source in config.sources if source.enabled}
+        self.restart = asyncio.Event()  # this agent ends in order, and another one begins in its place
+        self.slots = {source.name: Slot(source, kind_of(source)) for source in config.sources if source.enabled}
         core = UplinkCore(secrets.randbits(62), f"aid4 {_version()}", bytes_s=config.broker.bytes_s)
         self.uplink = Uplink(link_config(config), config.site, config.node, core, clock, self._commanded)
         self.spool = Spool(config.spool_dir, config.spool, clock, self.uplink, self.disk)
@@ -131,11 +127,24 @@ class Agent:
         self.commands = Commands(config.spool_dir / "command-counter", clock, self._find, self.uplink.reply, self.disk)
         root = config.path(config.models.root_file) if config.models.root_file else None
         self.models = NodeModels(config.spool_dir / "models", root, self.uplink.fetch)
-        self.uplink.on_desired, self.uplink.on_file = self.models.desired, self.models.part
+        self.remote = NodeConfig(
+            config.file,
+            config.spool_dir,
+            clock,
+            sources=lambda: {name: slot.health for name, slot in self.slots.items()},
+            heard=lambda: self.uplink.heard,
+            restart=self.restart.set,
+        )
+        logs, bytes_s = config.spool_dir / LOGS, config.broker.bytes_s
+        self.asks = Asks(config.file, logs, lambda: self.remote.kept, self.uplink.answer, bytes_s=bytes_s)
+        self.desired = DesiredState()
+        self.desired.reached_by = {"models": self.models.desired, "config": self.remote.desired}
+        self.uplink.on_desired, self.uplink.on_file = self.desired.heard, self.models.part
+        self.uplink.on_ask = self.asks.heard
         self.scoring = self._make_scoring()
         self.local = self._make_local()
         self.publishers = publishers(config, self._outlet()) if config.publish is not None else []
-        self.models.changed = lambda: self.uplink.publish_health(self.health())
+        self.models.changed = self.remote.changed = lambda: self.uplink.publish_health(self.health())
         self.renewal = Renewal(config, clock, lambda: self.uplink.link_error)
         self.status_file = config.spool_dir / "status.json"
         self._report = HealthReport(self.spool, self.uplink, self.batcher, clock)
@@ -185,7 +194,7 @@ class Agent:
             self.batcher.catalogue.forget(slot.config.name)
         for name, config in fresh.items():
             if name not in self.slots:
-                slot = self.slots[name] = Slot(config, _kind_of(config))
+                slot = self.slots[name] = Slot(config, kind_of(config))
                 self._create(slot)
                 self._start(slot)
         self.batcher.redeclare()
@@ -198,7 +207,7 @@ class Agent:
         bare = load_kind(slot.kind).create(slot.config, context)
         source = processed(bare, self.config.processing.process, tap)
         slot.source, slot.health = source, source.health
-        _carry_over(before, slot.health)
+        carry_over(before, slot.health)
         self.batcher.catalogue.forget(name)
         self.batcher.catalogue.learn(name, source.points())
 
@@ -302,7 +311,13 @@ class Agent:
         host = report.host | self.renewal.figures() | (self.scoring.figures() if self.scoring is not None else {})
         for publisher in self.publishers:
             host |= publisher.figures()
-        return msgspec.structs.replace(report, host=host, desired=self.models.revision, models=self.models.figures())
+        return msgspec.structs.replace(
+            report,
+            host=host,
+            desired=self.desired.revision,
+            models=self.models.figures(),
+            config=self.remote.figures(),
+        )
 
     def _make_scoring(self) -> "EdgeScoring | None":
         """Detectors on this gateway, where the configuration asks for them; else nothing of them is loaded."""
@@ -359,32 +374,16 @@ def _unheard(_points: Sequence[Point], _columns: object) -> None:
     """Nobody on this gateway asks for what is thinned away."""
 
 
-async def _until(stop: asyncio.Event, failed: asyncio.Future[None]) -> None:
+async def _until(stop: asyncio.Event, restart: asyncio.Event, failed: asyncio.Future[None]) -> None:
     """Wait to be stopped; raises what ended the spool's writer, since without it nothing can be accepted."""
-    waiting = asyncio.ensure_future(stop.wait())
-    failed.add_done_callback(lambda _: waiting.cancel())
-    with suppress(asyncio.CancelledError):
-        await waiting
+    waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(event.wait()) for event in (stop, restart)]
+    try:
+        await asyncio.wait([*waits, failed], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
     if failed.done():
         failed.result()
-
-
-def _carry_over(before: SourceHealth, health: SourceHealth) -> None:
-    if before is health:
-        return
-    health.received += before.received
-    health.sent += before.sent
-    health.discarded += before.discarded
-    health.last_us = max(health.last_us, before.last_us)
-    health.why = health.why or before.why
-    for stage, count in before.errors.items():
-        health.errors[stage] = health.errors.get(stage, 0) + count
-
-
-def _kind_of(config: SourceConfig) -> str:
-    tag = config.__struct_config__.tag
-    assert isinstance(tag, str)
-    return tag
 
 
 def _version() -> str:

@@ -58,24 +58,27 @@ def check(file: Path, as_json: bool) -> None:
 @FILE
 def run(file: Path) -> None:
     """Run the agent of FILE until it is told to stop (Ctrl-C, SIGTERM); SIGHUP reads its sources again."""
-    from edge.config import load
-
-    config = load(file)
-    from edge.agent import Agent, serve
     from edge.memory import keep_small
+    from edge.remote.begin import keep_serving
+    from edge.remote.logs import keep_log
     from wire.clock import SystemClock
+
+    if TYPE_CHECKING:
+        from edge.agent import Agent
 
     keep_small()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     logging.getLogger("aid4").setLevel(logging.INFO)
     logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # our sources tell what is wrong with a device, once
-    agent = Agent(config, SystemClock())
+
+    def made(agent: "Agent") -> None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, agent.ask_reload)
+        keep_log(agent.config)
 
     async def main() -> None:
-        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        stop = asyncio.Event()
         stop_on_signals(stop)
-        loop.add_signal_handler(signal.SIGHUP, agent.ask_reload)
-        await serve(agent, stop)
+        await keep_serving(file, stop, SystemClock(), made)
 
     try:
         asyncio.run(main())

@@ -18,6 +18,8 @@ from wire.clock import Clock
 from wire.errors import MessageError
 from wire.messages import (
     Ack,
+    Answer,
+    Ask,
     Command,
     Desired,
     DownHello,
@@ -62,6 +64,8 @@ class Uplink:
         self._site, self._node, self._clock, self._commanded = site, node, clock, commanded
         self._since_us = clock.wall_us()
         self.on_desired: Callable[[Desired], None] = lambda _desired: None
+        self.on_ask: Callable[[Ask], None] = lambda _ask: None
+        self.heard = 0  # messages in which the twin itself speaks
         self.on_file: Callable[[FilePart], None] = lambda _part: None
         self._birth = b""
         self._wake = asyncio.Event()
@@ -132,6 +136,10 @@ class Uplink:
     def fetch(self, ask: Fetch) -> None:
         """Ask the twin for a part of a file."""
         self._link.publish(self._up("fetch"), encode(ask))
+
+    def answer(self, answer: Answer) -> None:
+        """Answer a question."""
+        self._link.publish(self._up("answer"), encode(answer))
 
     async def farewell(self) -> None:
         """Say that this agent stops on purpose; the last will says the rest."""
@@ -220,6 +228,7 @@ class Uplink:
 
     def _on_message(self, message: Message) -> None:
         kind, now = topics.parse(message.topic).kind, self._clock.monotonic_s()
+        self.heard += not message.retain
         if kind == "ack":
             ack = decode(Ack, message.payload)
             self.last_ack_us, self.refused_by_twin = self._clock.wall_us(), ""
@@ -232,6 +241,8 @@ class Uplink:
             self._commanded(decode(Command, message.payload), message.retain)
         elif kind == "desired" and not message.retain:
             self.on_desired(decode(Desired, message.payload))
+        elif kind == "ask" and not message.retain:
+            self.on_ask(decode(Ask, message.payload))
         elif kind == "file" and not message.retain:
             self.on_file(decode(FilePart, message.payload))
 
