@@ -31,8 +31,10 @@ from edge.remote.logs import FOLDER as LOGS
 from edge.renewal import Renewal
 from edge.segments import Disk
 from edge.slots import Slot, carry_over, kind_of
-from edge.sources import SourceContext, load_kind
+from edge.sources import SourceContext, SourceHealth, load_kind
 from edge.spool import Spool
+from edge.update.agent import NodeSoftware, SeenHere
+from edge.update.prefix import prefix_here
 from edge.uplink import Uplink
 from edge.uplink_core import UplinkCore
 from wire.catalogue import Point
@@ -85,6 +87,7 @@ async def _serve(agent: "Agent", stop: asyncio.Event) -> None:
             tasks.create_task(agent.report(), name="health"),
             tasks.create_task(agent.models.run(), name="models"),
             tasks.create_task(agent.remote.run(), name="configuration from afar"),
+            tasks.create_task(agent.software.run(), name="updates"),
             tasks.create_task(agent.asks.run(), name="questions of the twin"),
             tasks.create_task(agent.renewal.run(), name="certificate"),
             tasks.create_task(agent.reload_when_asked(), name="reload"),
@@ -127,24 +130,23 @@ class Agent:
         self.commands = Commands(config.spool_dir / "command-counter", clock, self._find, self.uplink.reply, self.disk)
         root = config.path(config.models.root_file) if config.models.root_file else None
         self.models = NodeModels(config.spool_dir / "models", root, self.uplink.fetch)
+        seen = SeenHere(self.source_health, lambda: self.uplink.heard, lambda: self.uplink.core.pending_bytes)
         self.remote = NodeConfig(
-            config.file,
-            config.spool_dir,
-            clock,
-            sources=lambda: {name: slot.health for name, slot in self.slots.items()},
-            heard=lambda: self.uplink.heard,
-            restart=self.restart.set,
+            config.file, config.spool_dir, clock, sources=seen.sources, heard=seen.heard, restart=self.restart.set
         )
+        self.software = NodeSoftware(prefix_here(), config, self.models.parts, clock, seen, running=_version())
         logs, bytes_s = config.spool_dir / LOGS, config.broker.bytes_s
         self.asks = Asks(config.file, logs, lambda: self.remote.kept, self.uplink.answer, bytes_s=bytes_s)
         self.desired = DesiredState()
         self.desired.reached_by = {"models": self.models.desired, "config": self.remote.desired}
+        self.desired.reached_by["software"] = self.software.desired
         self.uplink.on_desired, self.uplink.on_file = self.desired.heard, self.models.part
         self.uplink.on_ask = self.asks.heard
         self.scoring = self._make_scoring()
         self.local = self._make_local()
         self.publishers = publishers(config, self._outlet()) if config.publish is not None else []
         self.models.changed = self.remote.changed = lambda: self.uplink.publish_health(self.health())
+        self.software.changed = self.models.changed
         self.renewal = Renewal(config, clock, lambda: self.uplink.link_error)
         self.status_file = config.spool_dir / "status.json"
         self._report = HealthReport(self.spool, self.uplink, self.batcher, clock)
@@ -163,6 +165,10 @@ class Agent:
         """Run every source in a task of its own."""
         for slot in self.slots.values():
             self._start(slot)
+
+    def source_health(self) -> dict[str, SourceHealth]:
+        """How every source does, by name."""
+        return {name: slot.health for name, slot in self.slots.items()}
 
     async def stop_sources(self) -> None:
         """Stop all sources; what they have handed over stays."""
@@ -317,6 +323,7 @@ class Agent:
             desired=self.desired.revision,
             models=self.models.figures(),
             config=self.remote.figures(),
+            software=self.software.figures(),
         )
 
     def _make_scoring(self) -> "EdgeScoring | None":

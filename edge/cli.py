@@ -16,6 +16,8 @@ from edge.enrol_cli import enrol, renew
 from edge.init_cli import init
 from edge.profile_cli import profile
 from edge.service_cli import service
+from edge.update.cli import update
+from edge.update.prefix import AGAIN
 from wire.errors import ConfigError, UserError
 from wire.stopping import stop_on_signals
 
@@ -32,7 +34,7 @@ def edge() -> None:
     """Run, check and diagnose an agent on a gateway."""
 
 
-for _command in (init, enrol, renew, service):
+for _command in (init, enrol, renew, service, update):
     edge.add_command(_command)
 
 
@@ -71,13 +73,21 @@ def run(file: Path) -> None:
     logging.getLogger("aid4").setLevel(logging.INFO)
     logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # our sources tell what is wrong with a device, once
 
-    def made(agent: "Agent") -> None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, agent.ask_reload)
-        keep_log(agent.config)
+    makes_room = asyncio.Event()  # for another release, which whoever started us starts
 
     async def main() -> None:
         stop = asyncio.Event()
         stop_on_signals(stop)
+
+        def leave() -> None:
+            makes_room.set()
+            stop.set()
+
+        def made(agent: "Agent") -> None:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, agent.ask_reload)
+            agent.software.leave = leave
+            keep_log(agent.config)
+
         await keep_serving(file, stop, SystemClock(), made)
 
     try:
@@ -85,6 +95,8 @@ def run(file: Path) -> None:
     except BaseExceptionGroup as group:
         users, _ = group.split(UserError)
         raise _first_of(users) if users is not None else group  # noqa: B904 - the group says no more than its member
+    if makes_room.is_set():
+        raise SystemExit(AGAIN)
 
 
 @edge.command()

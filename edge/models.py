@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from edge.parts import FileParts
 from wire.errors import InputError
 from wire.messages import Desired, Fetch, FilePart, ModelFigures
 
@@ -22,10 +23,8 @@ if TYPE_CHECKING:
     from inference.registry.figures import FiguresKeeper, ScorerFacts
     from inference.runtime.frames import ModelFile
 
-__all__ = ["NodeModels"]
+__all__ = ["NodeModels", "read_root"]
 
-ANSWER_S: Final = 10.0  # a part of 128 KiB over the worst radio link takes five
-ASKS_MAX: Final = 4
 AGAIN_S_MIN, AGAIN_S_MAX = 5.0, 600.0  # a model that could not be had is tried again
 MODELS_MAX: Final = 64
 _EMPTY: Final = 0
@@ -39,14 +38,13 @@ class NodeModels:
     """
 
     def __init__(self, folder: Path, root_file: Path | None, ask: Callable[[Fetch], None]) -> None:
-        self.folder, self._root_file, self._ask = folder, root_file, ask
+        self.folder, self._root_file, self.parts = folder, root_file, FileParts(ask)
+        self.part = self.parts.part
         self.scorer: Callable[[], ScorerFacts | None] = lambda: None
         self.changed: Callable[[], None] = lambda: None  # after models.json was written
         self.revision = _EMPTY
         self._wanted: Desired | None = None
         self._wake = asyncio.Event()
-        self._asked: tuple[str, int] | None = None
-        self._answer: asyncio.Future[FilePart] | None = None
         self._problems: dict[str, ModelFigures] = {}
         self._keeper: FiguresKeeper | None = None
 
@@ -55,11 +53,6 @@ class NodeModels:
         if self._wanted is None or desired.revision > self._wanted.revision:
             self._wanted = desired
             self._wake.set()
-
-    def part(self, part: FilePart) -> None:
-        """A part of a file; what was not asked for is dropped."""
-        if self._asked == (part.name, part.offset) and self._answer is not None and not self._answer.done():
-            self._answer.set_result(part)
 
     def figures(self) -> dict[str, ModelFigures]:
         """By `id/version`, for up/health."""
@@ -120,7 +113,7 @@ class NodeModels:
 
         wanted = _wanted_of(desired.state)
         running, problems = list[RunningModel](), dict[str, ModelFigures]()
-        root = _root(self._root_file) if wanted else b""
+        root = read_root(self._root_file) if wanted else b""
         folder = ModelFolder(self.folder, root)
         before: dict[tuple[str, str], RunningModel] = {
             (one.id, one.mode): one for one in read_running(self.folder).models
@@ -153,23 +146,7 @@ class NodeModels:
             part = self._part(part.name, at, loop)
 
     def _part(self, name: str, offset: int, loop: asyncio.AbstractEventLoop) -> FilePart:
-        return asyncio.run_coroutine_threadsafe(self._asked_for(name, offset), loop).result()
-
-    async def _asked_for(self, name: str, offset: int) -> FilePart:
-        """Ask until the part is here; TimeoutError when the twin does not answer."""
-        self._asked = (name, offset)
-        self._answer = asyncio.get_running_loop().create_future()
-        try:
-            for _ in range(ASKS_MAX):
-                self._ask(Fetch(name, offset))
-                try:
-                    async with asyncio.timeout(ANSWER_S):
-                        return await asyncio.shield(self._answer)
-                except TimeoutError:
-                    continue
-            raise TimeoutError(f"the twin does not send {name}")
-        finally:
-            self._asked = self._answer = None
+        return asyncio.run_coroutine_threadsafe(self.parts.take(name, offset), loop).result()
 
 
 def _wanted_of(state: dict[str, Any]) -> list[Wanted]:
@@ -190,10 +167,11 @@ def _kept(before: dict[tuple[str, str], RunningModel], one: Wanted, wanted: list
     return [old] if old is not None and (old.id, old.version) not in named else []
 
 
-def _root(file: Path | None) -> bytes:
+def read_root(file: Path | None) -> bytes:
+    """The root of trust that was brought to this gateway by hand; InputError."""
     if file is None:
         fix = "set models.root_file in edge.toml to the root.json of `aid4 model keys`"
-        raise InputError("this gateway has no root of trust for models", field="models.root_file", fix=fix)
+        raise InputError("this gateway has no root of trust", field="models.root_file", fix=fix)
     try:
         return file.read_bytes()
     except OSError as error:

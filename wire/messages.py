@@ -16,12 +16,13 @@ from wire.limits import (
     MESSAGE_BYTES_MAX,
     TRIAL_S_MAX,
 )
+from wire.software import Version
 
 __all__ = [
     "Ack", "Answer", "Ask", "CheckAnswer", "CheckAsk", "Command", "ConfigAnswer", "ConfigAsk", "ConfigWanted",
     "Desired", "DownHello", "EpochSpan", "Fetch", "FilePart", "Health", "Hello", "LogsAnswer", "LogsAsk",
-    "ModelFigures", "Problem", "Reply", "SectionFigures", "SourceFigures", "SpoolFigures", "Status", "UplinkFigures",
-    "decode", "encode",
+    "ModelFigures", "Problem", "Reply", "SectionFigures", "SoftwareWanted", "SourceFigures", "SpoolFigures",
+    "Status", "UplinkFigures", "decode", "encode",
 ]  # fmt: skip
 
 EpochHex = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
@@ -149,6 +150,7 @@ class SectionFigures(msgspec.Struct, frozen=True):
     problem: Text = ""
     field: Text = ""
     fix: Text = ""
+    progress_ratio: float = 0.0  # of what is fetched now
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -207,6 +209,17 @@ class ConfigWanted(msgspec.Struct, frozen=True):
     sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
     text: Annotated[str, Meta(max_length=CONFIG_BYTES_MAX)]
     trial_s: Annotated[float, Meta(ge=1, le=TRIAL_S_MAX)] = 120.0
+
+
+class SoftwareWanted(msgspec.Struct, frozen=True):
+    """The section `software`: the version that shall run. It chooses among what the operator signed, no more.
+
+    `trial_s` is how long it may take until the twin is heard and the sources that spoke speak again.
+    """
+
+    revision: Annotated[int, Meta(ge=1, le=2**53)]
+    version: Version
+    trial_s: Annotated[float, Meta(ge=1, le=TRIAL_S_MAX)] = 600.0
 
 
 class ConfigAsk(msgspec.Struct, frozen=True, tag="config"):

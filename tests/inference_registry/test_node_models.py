@@ -101,7 +101,7 @@ async def test_a_twin_that_is_silent_or_answers_something_else_is_not_waited_for
     world: World, tmp_path: Path, answer: Ask
 ) -> None:
     package = world.publish()
-    with mock.patch("edge.models.ANSWER_S", 0.05):
+    with mock.patch("edge.parts.ANSWER_S", 0.05):
         async with node(world, tmp_path, answer) as made:
             made.desired(wants(world, package, 4))
             await reached(made, 4)
