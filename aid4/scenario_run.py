@@ -30,7 +30,7 @@ __all__ = ["ScenarioRun"]
 
 _SETUP_SPEED: Final = 0.05
 _SETUP_S_MAX: Final = 1_800.0  # real, for a small machine that learns a long past
-_LAG_S: Final = 1.5  # real: what is shown may be so old; of a machine that is slower the clock goes slower
+_LAG_S: Final = 1.5  # at the speed asked for: what is shown may be so old; on a machine that is slower the clock waits
 _SLOWER, _FASTER = 0.7, 1.15
 _SPEED_MIN: Final = 1.0
 _POLL_S: Final = 1.0
@@ -113,7 +113,7 @@ class ScenarioRun:
         for node in park.nodes:
             health = read_status(park.layout.agent(node).status)
             if health is not None and health.spool.oldest_pending_us is not None:
-                waiting_s.append((health.ts_us - health.spool.oldest_pending_us) / 1e6 / speed)
+                waiting_s.append((health.ts_us - health.spool.oldest_pending_us) / 1e6 / self._speed)
         lag_s = max(waiting_s)
         if lag_s > _LAG_S:
             return max(speed * _SLOWER, _SPEED_MIN)

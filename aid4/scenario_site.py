@@ -1,7 +1,7 @@
 """The site that a scenario's run is played on: a copy in which everything is as slow as the run is fast.
 
-Devices are read twice a real second, every half simulated minute at sixty times real time; what is silent rings after
-as many real seconds as a busy machine may take, and detectors wait as long for what is on its way.
+Devices are read twice a real second, every half simulated minute at sixty times real time; what should speak and is
+silent rings after as many real seconds as a busy machine may take, and detectors wait as long for what is on its way.
 """
 
 import re
@@ -15,8 +15,8 @@ from sim_devices.site import load_site
 __all__ = ["copy_site"]
 
 PERIOD_S: Final = 0.5  # real
-STALE_S, STALE_CHANGES_S = 15.0, 90.0  # real; of devices that are asked, and of those that tell what changes
-ASKED: Final = ("modbus", "sunspec", "mqtt", "bacnet")
+STALE_S: Final = 15.0  # real
+PUSHED: Final = ("mqtt",)  # protocols whose devices speak regularly and state no period
 LATE_S: Final = 3.0  # real
 BY_EXCEPTION: Final = ("*/online", "*/drone-*/*")  # whose silence says nothing
 _PERIOD = re.compile(r"(?m)^\s*period_s\s*=.*\n")
@@ -40,8 +40,8 @@ def copy_site(site: Path, target: Path, speed: float) -> Path:
     silent = f'\n[[alarm]]\npoint_class = "{SCORE_CLASS}"\noff = ["stale"]\n'
     silent += "".join(f'\n[[alarm]]\npoints = "{glob}"\noff = ["stale"]\n' for glob in BY_EXCEPTION)
     for device in load_site(target).devices:
-        if device.protocol not in ASKED:
-            silent += f'\n[[alarm]]\npoints = "*/{device.name}/*"\nstale_s = {STALE_CHANGES_S * speed:g}\n'
-    silent += f'\n[[alarm]]\npoints = "*"\nstale_s = {STALE_S * speed:g}\n'
+        if device.protocol in PUSHED:
+            silent += f'\n[[alarm]]\npoints = "*/{device.name}/*"\nstale_s = {STALE_S * speed:g}\n'
+    silent += f'\n[[alarm]]\npoints = "*"\nstale_periods = {STALE_S / PERIOD_S:g}\n'
     alarms.write_text(text + silent, encoding="utf-8")
     return target

@@ -77,6 +77,15 @@ def test_a_backlog_behind_a_live_link_rings_nothing() -> None:
     assert one.late == 51
 
 
+def test_patience_in_periods_is_for_points_that_have_one() -> None:
+    rules = rules_from_toml("[[alarm]]\nstale_periods = 30\n", file="alarms.toml")
+    told_by = {
+        period: [alarm.limit for alarm in alarms_of([view(1, period_s=period)], rules) if alarm.kind == "stale"]
+        for period in (None, 1.0, 30.0)
+    }
+    assert told_by == {None: [], 1.0: [60.0], 30.0: [900.0]}  # never within a minute
+
+
 def test_silence_rings_after_its_time_and_ends_with_the_next_word() -> None:
     one = watch(period_s=30.0)
     heard = np.array([T0])

@@ -23,6 +23,10 @@ states = ["FAULT", "EMERGENCY"]       # texts that ring
 class = "machine"
 
 [[alarm]]
+points = "*/gw-radio/*"
+stale_periods = 10                    # silent for so many of its periods; or stale_s = 900, also without a period
+
+[[alarm]]
 points = "*/lab/*"
 off = ["stale", "bad"]                # kinds that do not ring here
 
@@ -91,6 +95,7 @@ class AlarmRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     low_low: float | None = None
     states: Annotated[list[Annotated[str, Meta(max_length=200)]], Meta(max_length=100)] = []
     stale_s: Annotated[float, Meta(gt=0, le=31_536_000)] | None = None
+    stale_periods: Annotated[float, Meta(ge=1, le=1_000_000)] | None = None  # of points that have a period
     bad: bool = False
     off: list[Kind] = []
     deadband: Annotated[float, Meta(ge=0)] = 0.0
@@ -113,7 +118,7 @@ class AlarmRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             case "bad":
                 return self.bad
             case "stale":
-                return self.stale_s is not None
+                return self.stale_s is not None or self.stale_periods is not None
             case "state":
                 return bool(self.states)
             case _:
@@ -236,18 +241,22 @@ def alarms_of(views: Iterable[PointView], rules: Rules) -> Iterator[PointAlarm]:
         mine.append(_default(view))
         for kind in KINDS:
             rule = next((rule for rule in mine if rule.has(kind) or kind in rule.off), None)
-            if rule is not None and rule.has(kind) and kind not in rule.off:
+            if rule is not None and rule.has(kind) and kind not in rule.off and not _may_rest(view, kind, rule):
                 yield _alarm(view, kind, rule, rules, by_default=rule is mine[-1])
 
 
+def _may_rest(view: PointView, kind: Kind, rule: AlarmRule) -> bool:
+    """Whether the silence of a point says nothing: it reports by exception, and the rule counts periods."""
+    return kind == "stale" and rule.stale_s is None and view.period_s is None
+
+
 def _default(view: PointView) -> AlarmRule:
-    stale_s = None if view.period_s is None else max(_STALE_PERIODS * view.period_s, _STALE_S_MIN)
-    return AlarmRule(high=view.high, low=view.low, stale_s=stale_s, bad=view.kind == "value")
+    return AlarmRule(high=view.high, low=view.low, stale_periods=_STALE_PERIODS, bad=view.kind == "value")
 
 
 def _alarm(view: PointView, kind: Kind, rule: AlarmRule, rules: Rules, *, by_default: bool) -> PointAlarm:
     level = getattr(rule, kind) if kind in LEVELS else None
-    limit = level if level is not None else rule.stale_s if kind == "stale" else None
+    limit = level if level is not None else _patience_s(view, rule) if kind == "stale" else None
     meaning = rules.class_of(_class_name(kind, rule, by_default=by_default))
     definition = Definition(
         key=f"point:{view.key}:{kind}", kind=kind, source="point", priority=meaning.priority,
@@ -260,6 +269,12 @@ def _alarm(view: PointView, kind: Kind, rule: AlarmRule, rules: Rules, *, by_def
         definition, view.id, kind, float("nan") if limit is None else float(limit), rule.deadband,
         round(on_s * 1e6), round(rule.off_delay_s * 1e6), frozenset(rule.states),
     )  # fmt: skip
+
+
+def _patience_s(view: PointView, rule: AlarmRule) -> float | None:
+    if rule.stale_s is not None or view.period_s is None:
+        return rule.stale_s
+    return max((rule.stale_periods or _STALE_PERIODS) * view.period_s, _STALE_S_MIN)
 
 
 def _class_name(kind: Kind, rule: AlarmRule, *, by_default: bool) -> str:
