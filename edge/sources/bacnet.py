@@ -20,23 +20,22 @@ instance are told as an event. Each device is read on its own: a slow one holds 
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from types import TracebackType
-from typing import Annotated, Any, Final, Self
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
 
 import msgspec
 import numpy as np
 from bacpypes3.pdu import IPv4Address
 from bacpypes3.primitivedata import CharacterString, Double, Enumerated, Integer, Null, Real, Unsigned
 
-from edge.cancelling import cancel
-from edge.sources import Batch, SourceConfig, SourceContext, SourceError, SourceHealth, SourceKind
+from edge.sources import Batch, SourceConfig, SourceContext, SourceError, SourceKind
 from edge.sources.bacnet_device import DeviceSession
 from edge.sources.bacnet_link import BacnetLink, Notification, RefusedError, address_of
 from edge.sources.bacnet_objects import BacnetDevice, Described
 from edge.sources.bacnet_values import object_id, written_as
-from edge.sources.columns import Happening, LastValues, PointList, check_value, events
+from edge.sources.columns import Happening, check_value, events
 from edge.sources.modbus_poll import Poll
+from edge.sources.running import RunningSource
 from wire.catalogue import Point
 from wire.errors import ConfigError
 
@@ -46,7 +45,6 @@ PENDING_MAX: Final = 50_000  # readings that wait for the spool; more are droppe
 DEVICES_MAX: Final = 500  # found by Who-Is
 OWNERS_MAX: Final = 5_000  # instances that are remembered, whoever claims them
 WHO_IS_S: Final = 30.0  # until the next Who-Is for devices that are not found yet
-STOP_S_MAX: Final = 1.5
 RELINQUISH: Final = "null"
 _AS_TAG = {2: Unsigned, 3: Integer, 4: Real, 5: Double, 7: CharacterString, 9: Enumerated}
 
@@ -67,59 +65,35 @@ class BacnetConfig(SourceConfig, tag="bacnet"):
     priority: Annotated[int, msgspec.Meta(ge=1, le=16)] = 16
 
 
-class Bacnet:
+class Bacnet(RunningSource):
     """One BACnet/IP network as a source."""
 
+    gather_s = 0.0
+    stop_s_max = 1.5
+
     def __init__(self, config: BacnetConfig, context: SourceContext) -> None:
-        self.health = SourceHealth()
+        super().__init__(config)
         self._config, self._clock = config, context.clock
         _check(config)
-        self._points = PointList()
-        self._last = LastValues(self._points)
         self._inbox, self._waiting = Poll(self._points), 0
         self._told: deque[Batch] = deque(maxlen=1_000)
         self._owners: dict[int, set[str]] = {}
-        self._wake = asyncio.Event()
         self._link = BacnetLink(config.bind, config.instance, config.timeout_s, self.health, self._changed, self._found)
         self._link.is_open_to_all = bool(config.who_is)
         self._sessions: list[DeviceSession] = []
         self._by_address: dict[str, list[DeviceSession]] = {}
         self._fresh: deque[DeviceSession] = deque()
-        self._runner: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> Self:
-        self.health.state = "waiting"
+    async def _open(self) -> None:
         self._link.open()
+        self._held.callback(self._link.close)
         for spec in self._config.devices:
             self._add(spec, address_of(spec.address) if spec.address else None)
-        self._runner = asyncio.create_task(self._run(), name=f"bacnet {self._config.name}")
-        return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._runner is not None
-        await cancel([self._runner], STOP_S_MAX)
-        self._link.close()
-        self.health.state = "ended"
-
-    def points(self) -> list[Point]:
-        """The objects of the devices that have answered."""
-        return self._points.points
-
-    async def batches(self) -> AsyncIterator[Batch]:
-        """What came in since the last batch: notifications and polls together."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            assert self._runner is not None
-            if self._runner.done():
-                self._runner.result()
-            inbox, self._inbox, self._waiting = self._inbox, Poll(self._points), 0
-            for batch in inbox.batches(self._last, self.health):
-                yield batch
-            while self._told:
-                yield self._told.popleft()
+    def _poll(self) -> list[Batch]:
+        inbox, self._inbox, self._waiting = self._inbox, Poll(self._points), 0
+        told, self._told = self._told, deque(maxlen=self._told.maxlen)
+        return [*inbox.batches(self._last, self.health), *told]
 
     async def write(self, point: Point, value: float | str | bool) -> None:
         """Write present-value at the priority; "null" relinquishes. SourceError when a higher priority holds it."""
@@ -230,17 +204,14 @@ class Bacnet:
 
     async def _run(self) -> None:
         """A task for each device; a Who-Is now and then for those not found yet."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                for session in self._sessions:
+        async with asyncio.TaskGroup() as group:
+            for session in self._sessions:
+                group.create_task(session.run(), name=f"bacnet {session.spec.name}")
+            while True:
+                await self._look()
+                while self._fresh:
+                    session = self._fresh.popleft()
                     group.create_task(session.run(), name=f"bacnet {session.spec.name}")
-                while True:
-                    await self._look()
-                    while self._fresh:
-                        session = self._fresh.popleft()
-                        group.create_task(session.run(), name=f"bacnet {session.spec.name}")
-        finally:
-            self._wake.set()
 
     async def _look(self) -> None:
         missing = [one.spec.instance for one in self._sessions if one.address is None and one.spec.instance is not None]

@@ -15,25 +15,19 @@ another platform answers. A message that cannot be used is counted and changes n
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from types import TracebackType
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from edge.sources import Batch, SourceContext, SourceError, SourceHealth, SourceKind
+from edge.sources import Batch, SourceContext, SourceError, SourceKind
 from edge.sources.dji_rows import DjiRows, RefusedError
-from edge.sources.link_time import LinkTime
-from edge.sources.mqtt_broker import BrokerConfig, link_config
+from edge.sources.mqtt_broker import BrokerConfig, BrokerSource
 from wire.catalogue import Point
-from wire.mqtt import Link, Message
+from wire.mqtt import Message
 from wire.names import slug
 
 __all__ = ["SOURCE", "DjiDock", "DjiDockConfig"]
 
-GATHER_S: Final = 0.1  # what arrives meanwhile becomes one batch
-PENDING_BYTES_MAX: Final = 8 << 20
 MESSAGE_BYTES_MAX: Final = 262_144  # a status has 8 KB
 AGE_US_MAX: Final = 86_400_000_000  # a time of the dock that is further off is not believed
 ANSWER_S_MAX: Final = 8.0
@@ -56,45 +50,18 @@ class DjiDockConfig(BrokerConfig, tag="dji-dock"):
     answer: bool = True
 
 
-class DjiDock:
+class DjiDock(BrokerSource):
     """Everything of DJI's on one broker."""
 
     def __init__(self, config: DjiDockConfig, context: SourceContext) -> None:
-        self.health = SourceHealth()
-        self._config, self._time = config, LinkTime(context.clock)
-        self._link = Link(link_config(config, context.folder))
+        super().__init__(config, context, "no dock has said anything yet")
+        self._config = config
         self._rows = DjiRows(lambda sn: config.devices.get(sn) or slug(sn), config.commands, self.health)
-        self._pending: list[tuple[int, Message]] = []
-        self._pending_bytes = self._arrived_us = 0
+        self._points = self._rows.points
         self._waiting: dict[str, asyncio.Future[int]] = {}
-        self._broken = ""
-        self._running = AsyncExitStack()
 
-    async def __aenter__(self) -> Self:
-        self._link.on_messages = self._take
-        self._link.on_disconnect = self._disconnected
-        await self._link.subscribe([(topic, 1) for topic in _TOPICS])
-        await self._running.enter_async_context(self._link)
-        self.health.state, self.health.why = "waiting", "no dock has said anything yet"
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._link.on_disconnect = lambda reason: None  # a stop is no outage
-        await self._running.aclose()
-        self.health.state = "ended"
-
-    def points(self) -> list[Point]:
-        """The points of the devices met so far."""
-        return self._rows.points.points
-
-    async def batches(self) -> AsyncIterator[Batch]:
-        """What docks and aircraft say, gathered for a tenth of a second; last values of lost ones."""
-        while True:
-            await asyncio.sleep(GATHER_S)
-            for batch in self._poll():
-                yield batch
+    async def _open(self) -> None:
+        await self._listen(_TOPICS)
 
     async def write(self, point: Point, value: float | str | bool) -> None:
         """Send a command word to the aircraft's dock and wait for its answer."""
@@ -119,23 +86,6 @@ class DjiDock:
         finally:
             self._waiting.pop(tid, None)
 
-    # -- the link
-
-    def _take(self, messages: list[Message]) -> None:
-        for message in messages:
-            if self._pending_bytes + len(message.payload) > PENDING_BYTES_MAX:
-                self.health.discarded += 1
-                self.health.received += 1
-                self.health.error("overflow", f"over {PENDING_BYTES_MAX >> 20} MiB wait to be read")
-                continue
-            self._pending_bytes += len(message.payload)
-            self._arrived_us = max(self._time.now_us(), self._arrived_us + 1)  # no two at one µs
-            self._pending.append((self._arrived_us, message))
-
-    def _disconnected(self, reason: str) -> None:
-        self.health.error("connect", f"its broker is gone: {reason}")
-        self._broken = f"the broker is gone: {reason}"
-
     def _send(self, topic: str, body: dict[str, Any]) -> bool:
         stamped = {**body, "timestamp": self._time.now_us() // 1_000}
         return self._link.publish(topic, msgspec.json.encode(stamped), qos=1)
@@ -143,25 +93,21 @@ class DjiDock:
     # -- one poll
 
     def _poll(self) -> list[Batch]:
-        if step_us := self._time.step_us():
+        step_us, pending = self._arrived()
+        if step_us:
             self._rows.clock_stepped(step_us)
-            self._arrived_us += step_us
-            self._pending = [(at_us + step_us, message) for at_us, message in self._pending]
-        pending, self._pending, self._pending_bytes = self._pending, [], 0
         for at_us, message in pending:
             try:
                 self._read(message, at_us)
             except (RefusedError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError) as error:
-                self.health.discarded += 1
-                self.health.received += 1
-                self.health.error("decode", f"{message.topic[:80]}: {error}")
+                self._refuse("decode", f"{message.topic[:80]}: {error}")
         now_us = self._time.now_us()
         self._rows.silence(now_us, round(self._config.link_loss_s * 1e6))
         if self._broken:
             self._rows.link_lost(now_us, self._broken)
             self._broken = ""
         found = self._rows.batches(now_us)
-        self._note_state(now_us if pending else 0)
+        self._note_state(now_us if pending else 0, alive=bool(self._rows.alive), silence="no dock says anything")
         return found
 
     def _read(self, message: Message, at_us: int) -> None:
@@ -194,16 +140,6 @@ class DjiDock:
         result = data.get("result") if isinstance(data, dict) else None
         if waiting is not None and not waiting.done():
             waiting.set_result(result if isinstance(result, int) else -1)
-
-    def _note_state(self, heard_us: int) -> None:
-        self.health.last_us = max(self.health.last_us, heard_us)
-        if self._rows.alive:
-            if self.health.state != "running":
-                self.health.state, self.health.why = "running", ""
-        elif self.health.state == "running":
-            self.health.state, self.health.why = "waiting", "no dock says anything"
-        elif not self._link.connected:
-            self.health.why = f"waits for its broker: {self._link.stats.last_error or 'no answer yet'}"
 
 
 def _time_of(body: dict[str, Any], at_us: int) -> int:

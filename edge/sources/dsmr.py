@@ -13,20 +13,18 @@ for `timeout_s` every point is repeated once as stale.
 """
 
 import asyncio
-import random
 from collections.abc import AsyncIterator
-from types import TracebackType
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final
 
 import msgspec
 import numpy as np
 
-from edge.sources import Batch, SourceConfig, SourceContext, SourceError, SourceHealth, SourceKind
+from edge.sources import Batch, SourceConfig, SourceContext, SourceError, SourceKind
 from edge.sources.byte_line import ByteLine, line_spec
-from edge.sources.columns import LastValues, PointList, PointSpec
+from edge.sources.columns import PointSpec
 from edge.sources.dsmr_telegram import Line, Meaning, TelegramError, Telegrams, decode_telegram, meaning, number
 from edge.sources.modbus_poll import Poll
-from wire.catalogue import Point
+from edge.sources.running import Backoff, FieldSource
 from wire.errors import UserError
 from wire.quality import BAD
 from wire.units import canonical, convert
@@ -46,44 +44,31 @@ class DsmrConfig(SourceConfig, tag="dsmr"):
     points: tuple[PointSpec, ...] = ()
 
 
-class Dsmr:
+class Dsmr(FieldSource):
     """One P1 port as a source."""
 
     def __init__(self, config: DsmrConfig, context: SourceContext) -> None:
-        self.health = SourceHealth()
+        super().__init__(config)
         self._config, self._clock = config, context.clock
         self._line = ByteLine(line_spec(config.url, baudrate=115_200, parity="N"))
         self._device = config.device or config.name
-        self._points = PointList()
-        self._last = LastValues(self._points)
         self._told = {spec.metric: spec for spec in config.points}
         self._known: dict[str, int] = {}
         self._captured: dict[str, tuple[str, ...]] = {}
         self._is_stale = True
         self._second, self._count = 0, 0
 
-    async def __aenter__(self) -> Self:
-        self.health.state = "waiting"
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._line.close()
-        self.health.state = "ended"
-
-    def points(self) -> list[Point]:
-        """What the meter has told so far."""
-        return self._points.points
+    async def _open(self) -> None:
+        self._held.callback(self._line.close)
 
     async def batches(self) -> AsyncIterator[Batch]:
         """A batch of readings and one of states a telegram."""
-        backoff_s = RETRY_S_MIN
+        backoff = Backoff(RETRY_S_MIN, RETRY_S_MAX)
         while True:
             try:
                 await self._line.open(min(self._config.timeout_s, 10.0))
                 async for lines in self._telegrams():
-                    backoff_s = RETRY_S_MIN
+                    backoff.reset()
                     for batch in self._take(lines):
                         yield batch
             except SourceError as error:
@@ -94,12 +79,7 @@ class Dsmr:
             self.health.state = "waiting"
             for batch in self._stale():
                 yield batch
-            await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads a herd
-            backoff_s = min(backoff_s * 2, RETRY_S_MAX)
-
-    async def write(self, point: Point, value: float | str | bool) -> None:
-        """The port only speaks."""
-        raise SourceError("write", f"{point.key} takes no commands")
+            await backoff.wait()
 
     async def _telegrams(self) -> AsyncIterator[list[Line]]:
         """Legal telegrams of one connection; SourceError when none comes in time, however much else does."""

@@ -18,16 +18,15 @@ import shlex
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Annotated, Self
+from typing import Annotated
 
 import msgspec
 import numpy as np
 
-from edge.sources import Batch, SourceConfig, SourceContext, SourceError, SourceHealth, SourceKind
-from edge.sources.columns import PointList, counted, readings
+from edge.sources import Batch, SourceConfig, SourceContext, SourceKind
+from edge.sources.columns import counted, readings
 from edge.sources.host_figures import Figure, Rates, machine, modem_signal, tegra
-from wire.catalogue import Point
+from edge.sources.running import FieldSource, Pace
 from wire.errors import ConfigError
 from wire.schemas import READINGS
 
@@ -47,14 +46,13 @@ class HostConfig(SourceConfig, tag="host"):
     root: str = "/"
 
 
-class Host:
+class Host(FieldSource):
     """One machine as a source; nothing of it is written."""
 
     def __init__(self, config: HostConfig, context: SourceContext) -> None:
-        self.health = SourceHealth()
+        super().__init__(config)
         self._config, self._clock = config, context.clock
         self._root = Path(config.root)
-        self._points = PointList()
         self._ids: dict[str, int] = {}
         self._rates = Rates()
         for field, command in (("tegrastats", config.tegrastats), ("modem", config.modem)):
@@ -63,32 +61,16 @@ class Host:
             except ValueError as error:
                 raise ConfigError(f"is no command: {error}", field=field, fix="close the quotes") from error
 
-    async def __aenter__(self) -> Self:
-        self.health.state = "waiting"
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.health.state = "ended"
-
-    def points(self) -> list[Point]:
-        """What this machine has told so far."""
-        return self._points.points
-
     async def batches(self) -> AsyncIterator[Batch]:
         """All figures once a period."""
+        pace = Pace(self._clock, self._config.period_s, self.health)
         while True:
-            started_s = self._clock.monotonic_s()
-            found = await asyncio.to_thread(machine, self._root, self._config.disks, self._rates, started_s)
+            now_s = self._clock.monotonic_s()
+            found = await asyncio.to_thread(machine, self._root, self._config.disks, self._rates, now_s)
             found += await self._told("tegrastats", self._config.tegrastats, tegra, first_line=True)
             found += await self._told("modem", self._config.modem, modem_signal)
             yield self._batch(found)
-            await asyncio.sleep(max(0.0, self._config.period_s - (self._clock.monotonic_s() - started_s)))
-
-    async def write(self, point: Point, value: float | str | bool) -> None:
-        """Nothing of a machine is written."""
-        raise SourceError("write", f"{point.key}: a gateway's own figures take no commands")
+            await pace.rest()
 
     def _batch(self, found: list[Figure]) -> Batch:
         now_us = self._clock.wall_us()

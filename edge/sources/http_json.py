@@ -17,25 +17,24 @@ posts nothing for `silent_s`. A metric's `command` is an address that `command_p
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, suppress
 from functools import partial
-from types import TracebackType
-from typing import Annotated, Final, Self
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 import httpx
 import msgspec
 import numpy as np
 
-from edge.sources import Batch, SourceConfig, SourceContext, SourceError, SourceHealth, SourceKind
-from edge.sources.columns import LastValues, PointList, check_value
+from edge.cancelling import cancel
+from edge.sources import Batch, SourceConfig, SourceContext, SourceError, SourceKind
+from edge.sources.columns import check_value
 from edge.sources.http_receiver import Receiver
 from edge.sources.link_time import LinkTime
 from edge.sources.mqtt_form import bodies
 from edge.sources.mqtt_profile import MqttProfile, TopicRule
 from edge.sources.mqtt_route import Router
 from edge.sources.profiles import load_profile
+from edge.sources.running import GatheringSource
 from wire.catalogue import Point
 from wire.errors import ConfigError
 from wire.mqtt import Message
@@ -44,8 +43,8 @@ __all__ = ["SOURCE", "HttpJson", "HttpJsonConfig"]
 
 PENDING_MAX: Final = 10_000  # messages that wait to be read: webhooks beyond it are told to come back
 BODY_BYTES_MAX: Final = 65_536  # of an answer: what is larger is a file
-GATHER_S: Final = 0.02
 CONNECTIONS_MAX: Final = 32
+STOP_S_MAX: Final = 1.0
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 
@@ -76,21 +75,21 @@ class HttpJsonConfig(SourceConfig, tag="http-json"):
     silent_s: Annotated[float, msgspec.Meta(ge=0, le=2_592_000)] = 0.0
 
 
-class HttpJson:
+class HttpJson(GatheringSource):
     """Addresses and webhooks."""
+
+    gather_s = 0.02
 
     def __init__(self, config: HttpJsonConfig, context: SourceContext) -> None:
         if not config.poll and not config.listen:
             raise ConfigError(
                 "neither asks nor listens", field="poll", fix="give poll = [{ … }], or listen = host:port"
             )
-        self.health = SourceHealth()
+        super().__init__(config, "nothing was answered or posted yet")
         self._config, self._time = config, LinkTime(context.clock)
         rules = config.topic
         if config.profile:
             rules += load_profile(config.profile, context.folder, MqttProfile).topic
-        self._points = PointList()
-        self._last = LastValues(self._points)
         everything = TopicRule(pattern="{device}/#", payload="generic")
         self._router = Router(rules or (everything,), config.device or config.name, self._points)
         self._pending: list[tuple[int, str, bytes]] = []
@@ -99,45 +98,24 @@ class HttpJson:
         self._arrived_us = 0
         self._silent: list[tuple[str, str]] = []
         self._receiver = self._make_receiver(context)
-        self._tasks = AsyncExitStack()
         self._client: httpx.AsyncClient
 
-    async def __aenter__(self) -> Self:
+    async def _open(self) -> None:
         limits = httpx.Limits(max_connections=CONNECTIONS_MAX)
-        self._client = await self._tasks.enter_async_context(httpx.AsyncClient(limits=limits, trust_env=False))
+        self._client = await self._held.enter_async_context(httpx.AsyncClient(limits=limits, trust_env=False))
         if self._receiver is not None:
             try:
                 await self._receiver.start()
             except OSError as error:
-                await self._tasks.aclose()
                 raise SourceError("connect", f"cannot listen on {self._config.listen}: {error}") from error
-            self._tasks.push_async_callback(self._receiver.close)
+            self._held.push_async_callback(self._receiver.close)
         asking = [asyncio.create_task(self._ask(one), name=f"ask {one.url}") for one in self._config.poll]
-        self._tasks.push_async_callback(_end, asking)
-        self.health.state, self.health.why = "waiting", "nothing was answered or posted yet"
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._tasks.aclose()
-        self.health.state = "ended"
+        self._held.push_async_callback(cancel, asking, STOP_S_MAX)
 
     @property
     def port(self) -> int:
         """Where webhooks are received; 0 when they are not."""
         return self._receiver.port if self._receiver is not None else 0
-
-    def points(self) -> list[Point]:
-        """The points met so far."""
-        return self._points.points
-
-    async def batches(self) -> AsyncIterator[Batch]:
-        """Answers and webhooks as they come; last values of devices that do not answer, stale."""
-        while True:
-            await asyncio.sleep(GATHER_S)
-            for batch in self._take_up():
-                yield batch
 
     async def write(self, point: Point, value: float | str | bool) -> None:
         """Post the point's command; any answer below 300 means that it was taken."""
@@ -206,7 +184,7 @@ class HttpJson:
 
     # -- from messages to batches
 
-    def _take_up(self) -> list[Batch]:
+    def _poll(self) -> list[Batch]:
         if step_us := self._time.step_us():
             self._arrived_us += step_us
         pending, self._pending = self._pending, []
@@ -254,14 +232,6 @@ class HttpJson:
             self.health.state = "waiting"
         points = [point.id for point in self._router.stale_points({device})]
         return self._last.stale(points, max(at_us, self._arrived_us + 1), self.health)
-
-
-async def _end(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    for task in tasks:
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 SOURCE = SourceKind(HttpJsonConfig, HttpJson)

@@ -21,31 +21,24 @@ device acknowledges it; of a class A device, which listens only after it has spo
 import asyncio
 import secrets
 from collections import OrderedDict
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal
 
 import msgspec
 
-from edge.sources import Batch, SourceContext, SourceError, SourceHealth, SourceKind
-from edge.sources.columns import Happening, LastValues, PointList, PointSpec, check_value, events
-from edge.sources.link_time import LinkTime
+from edge.sources import Batch, SourceContext, SourceError, SourceKind
+from edge.sources.columns import Happening, PointSpec, check_value, events
 from edge.sources.lorawan_codec import Codec, CodecError, command_bytes, decode
 from edge.sources.lorawan_network import NETWORKS, Event, EventError, downlink, read
-from edge.sources.mqtt_broker import BrokerConfig, link_config
+from edge.sources.mqtt_broker import BrokerConfig, BrokerSource
 from edge.sources.profiles import load_profile
 from edge.sources.row_list import RowList
 from wire.catalogue import Point
 from wire.errors import ConfigError
-from wire.mqtt import Link, Message
 from wire.quality import NOT_A_NUMBER
 
 __all__ = ["SOURCE", "LoRaWan", "LoRaWanConfig"]
 
-GATHER_S: Final = 0.05
-PENDING_MAX: Final = 10_000
 MESSAGE_BYTES_MAX: Final = 65_536  # an uplink heard by ten gateways has 5 KB
 KEYS_MAX: Final = 10_000  # uplinks remembered, to know one that is told again
 DOWNLINKS_MAX: Final = 64  # commands that wait for their acknowledgement
@@ -93,58 +86,31 @@ class _Device:
         return seconds * 1e6
 
 
-class LoRaWan:
+class LoRaWan(BrokerSource):
     """The devices of one network server."""
+
+    gather_s = 0.05
 
     def __init__(self, config: LoRaWanConfig, context: SourceContext) -> None:
         if not config.devices:
             raise ConfigError("no devices", field="devices", fix="add devices = [{ … }] with eui, name and profile")
-        self.health = SourceHealth()
-        self._config, self._time = config, LinkTime(context.clock)
-        self._link = Link(link_config(config, context.folder))
+        super().__init__(config, context, "no device has spoken yet")
+        self._config = config
         self._network = NETWORKS[config.network]
-        self._points = PointList()
-        self._last, self._rows = LastValues(self._points), RowList(self._points)
+        self._rows = RowList(self._points)
         self._done: list[Batch] = []
         self._events: list[Happening] = []
-        self._pending: list[tuple[int, Message]] = []
         self._keys: OrderedDict[str, None] = OrderedDict()
         self._waiting: dict[str, tuple[_Device, str, asyncio.Future[bool] | None]] = {}
         self._owner: dict[int, tuple[_Device, str]] = {}
-        self._arrived_us = 0
-        self._broken = ""
-        self._running = AsyncExitStack()
         self._devices: dict[str, _Device] = {}
         for spec in config.devices:
             codec = load_profile(spec.profile, context.folder, Codec) if spec.profile else None
             device = self._devices[spec.eui.lower()] = _Device(spec, codec)
             self._declare(device)
 
-    async def __aenter__(self) -> Self:
-        self._link.on_messages = self._take
-        self._link.on_disconnect = self._disconnected
-        await self._link.subscribe([(self._config.prefix + name, 1) for name in self._network.filters])
-        await self._running.enter_async_context(self._link)
-        self.health.state, self.health.why = "waiting", "no device has spoken yet"
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._link.on_disconnect = lambda reason: None  # a stop is no outage
-        await self._running.aclose()
-        self.health.state = "ended"
-
-    def points(self) -> list[Point]:
-        """What the profiles offer, and what servers' codecs named."""
-        return self._points.points
-
-    async def batches(self) -> AsyncIterator[Batch]:
-        """What the devices say; last values of silent ones, stale."""
-        while True:
-            await asyncio.sleep(GATHER_S)
-            for batch in self._poll():
-                yield batch
+    async def _open(self) -> None:
+        await self._listen(self._config.prefix + name for name in self._network.filters)
 
     async def write(self, point: Point, value: float | str | bool) -> None:
         """Queue a downlink; wait for its acknowledgement where the device always listens."""
@@ -185,29 +151,16 @@ class LoRaWan:
         if not taken:
             raise SourceError("write", f"{point.key}: the device or its network refused it")
 
-    # -- the link
-
-    def _take(self, messages: list[Message]) -> None:
-        for message in messages:
-            if len(self._pending) >= PENDING_MAX or len(message.payload) > MESSAGE_BYTES_MAX:
-                self._refuse("overflow", f"over {PENDING_MAX} messages wait, or {len(message.payload)} bytes in one")
-                continue
-            self._arrived_us = max(self._time.now_us(), self._arrived_us + 1)  # no two at one µs
-            self._pending.append((self._arrived_us, message))
-
-    def _disconnected(self, reason: str) -> None:
-        self.health.error("connect", f"its broker is gone: {reason}")
-        self._broken = f"the broker is gone: {reason}"
-
     # -- one poll
 
     def _poll(self) -> list[Batch]:
-        if step_us := self._time.step_us():
-            self._arrived_us += step_us
-            for device in self._devices.values():
-                device.heard_us += step_us if device.heard_us else 0
-        pending, self._pending = self._pending, []
+        step_us, pending = self._arrived()
+        for device in self._devices.values():
+            device.heard_us += step_us if device.heard_us else 0
         for at_us, message in pending:
+            if len(message.payload) > MESSAGE_BYTES_MAX:
+                self._refuse("overflow", f"{message.topic[:100]}: {len(message.payload)} bytes in one message")
+                continue
             try:
                 event = None if message.retain else read(self._config.network, message.topic, message.payload)
             except EventError as error:
@@ -220,7 +173,8 @@ class LoRaWan:
             if device.heard_us and not device.gone and (self._broken or now_us - device.heard_us > device.silent_us):
                 self._lose(device, now_us, self._broken or f"silent for {(now_us - device.heard_us) / 1e6:.0f} s")
         self._broken = ""
-        self._note_state(now_us if pending else 0)
+        alive = any(device.heard_us and not device.gone for device in self._devices.values())
+        self._note_state(now_us if pending else 0, alive=alive, silence="no device speaks")
         done, self._done = [*self._done, *self._rows.batches(self._last, self.health)], []
         if self._events:
             done.append(events(self._events))
@@ -345,21 +299,6 @@ class LoRaWan:
 
     def _tell(self, device: _Device, at_us: int, kind: str, severity: int, message: str) -> None:
         self._events.append(Happening(at_us, device.spec.name, kind, severity, message, {}))
-
-    def _refuse(self, stage: str, why: str) -> None:
-        self.health.received += 1
-        self.health.discarded += 1
-        self.health.error(stage, why)
-
-    def _note_state(self, heard_us: int) -> None:
-        self.health.last_us = max(self.health.last_us, heard_us)
-        if any(device.heard_us and not device.gone for device in self._devices.values()):
-            if self.health.state != "running":
-                self.health.state, self.health.why = "running", ""
-        elif self.health.state == "running":
-            self.health.state, self.health.why = "waiting", "no device speaks"
-        elif not self._link.connected:
-            self.health.why = f"waits for its broker: {self._link.stats.last_error or 'no answer yet'}"
 
 
 SOURCE = SourceKind(LoRaWanConfig, LoRaWan)

@@ -14,14 +14,11 @@ A vehicle whose heartbeat is silent for `link_loss_s` is lost: its points are re
 flagged as stale. A system id is taken from one peer at a time, so two drones with one id do not become one device.
 """
 
-import asyncio
-import random
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 import numpy as np
@@ -32,24 +29,22 @@ from drone_ingest.mavlink.encode import encode
 from drone_ingest.mavlink.signing import KEY_BYTES, SignatureCheck, Signer
 from drone_ingest.mavlink.stream import LinkCounts, MavlinkStream
 from drone_ingest.mavlink.vehicle_events import VehicleEvent, VehicleEvents
-from edge.cancelling import cancel
-from edge.sources import Batch, SourceConfig, SourceContext, SourceError, SourceHealth, SourceKind
+from edge.sources import Batch, SourceConfig, SourceContext, SourceError, SourceKind
 from edge.sources.link_time import LinkTime
 from edge.sources.mavlink_commands import SAFE_WORDS, Commander
 from edge.sources.mavlink_link import Peer, Transport, open_transport, parse_address
 from edge.sources.mavlink_rows import VehicleRows, event_batch
 from edge.sources.pose_check import SPEED_M_S_MAX
+from edge.sources.running import Backoff, RunningSource
 from wire.catalogue import Point
 from wire.errors import ConfigError
 
 __all__ = ["SOURCE", "Mavlink", "MavlinkConfig"]
 
-GATHER_S: Final = 0.1  # what arrives meanwhile is decoded together
 PENDING_BYTES_MAX: Final = 2 << 20  # a full radio link for three minutes; what comes beyond is dropped and counted
 PEERS_MAX: Final = 64
 SYSTEMS_MAX: Final = 64
 RETRY_S_MIN, RETRY_S_MAX = 0.2, 5.0  # between attempts to open the link, with jitter
-STOP_S_MAX: Final = 1.0
 HEARTBEAT_S: Final = 1.0
 COUNTS_S: Final = 5.0  # how often the figures of the link are told
 _NO_AUTOPILOT: Final = 8  # MAV_AUTOPILOT_INVALID: ground stations, cameras, we
@@ -86,11 +81,11 @@ class _Ear:
     heard_s: float
 
 
-class Mavlink:
+class Mavlink(RunningSource):
     """One MAVLink link as a source."""
 
     def __init__(self, config: MavlinkConfig, context: SourceContext) -> None:
-        self.health = SourceHealth()
+        super().__init__(config, f"no heartbeat on {config.url} yet")
         self._config, self._address = config, parse_address(config.url)
         self._time = LinkTime(context.clock)
         self._names = _names(config)
@@ -100,6 +95,7 @@ class Mavlink:
         self._rows = VehicleRows(
             self._name_of, frozenset(config.metrics), config.commands, config.space, config.speed_m_s_max
         )
+        self._points = self._rows.points
         self._events = VehicleEvents(round(config.link_loss_s * 1e6))
         self._commander = Commander(self._send, config.system_id)
         self._ears: dict[Peer, _Ear] = {}
@@ -107,37 +103,10 @@ class Mavlink:
         self._pending: deque[tuple[int, bytes, Peer]] = deque()
         self._pending_bytes = self._last_us = 0
         self._transport: Transport | None = None
-        self._runner: asyncio.Task[None] | None = None
         self._past = [0, 0, 0]  # counts of senders that were forgotten
         self._broken = ""
         self._seq = 0
         self._beat_s = self._counts_s = -1e9
-
-    async def __aenter__(self) -> Self:
-        self.health.state, self.health.why = "waiting", f"no heartbeat on {self._config.url} yet"
-        self._runner = asyncio.create_task(self._run(), name=f"mavlink {self._config.name}")
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._runner is not None
-        await cancel([self._runner], STOP_S_MAX)
-        self.health.state = "ended"
-
-    def points(self) -> list[Point]:
-        """The points of the vehicles met so far."""
-        return self._rows.points.points
-
-    async def batches(self) -> AsyncIterator[Batch]:
-        """What vehicles say, gathered for a tenth of a second; what happens to them; last values of lost ones."""
-        while True:
-            await asyncio.sleep(GATHER_S)
-            assert self._runner is not None
-            if self._runner.done():
-                self._runner.result()
-            for batch in self._poll():
-                yield batch
 
     async def write(self, point: Point, value: float | str | bool) -> None:
         """Send a command word and wait for the vehicle's acknowledgement."""
@@ -153,11 +122,11 @@ class Mavlink:
 
     async def _run(self) -> None:
         """Keep the link open until cancelled."""
-        backoff_s = RETRY_S_MIN
+        backoff = Backoff(RETRY_S_MIN, RETRY_S_MAX)
         while True:
             try:
                 transport = await open_transport(self._address)
-                backoff_s = RETRY_S_MIN
+                backoff.reset()
                 try:
                     self._transport = transport
                     await transport.run(self._received)
@@ -172,8 +141,7 @@ class Mavlink:
                     self._broken = f"the link broke: {error}"
                 self.health.state = "waiting"
                 self.health.why = f"{self._config.url}: {error}"
-            await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads a herd
-            backoff_s = min(backoff_s * 2, RETRY_S_MAX)
+            await backoff.wait()
 
     def _received(self, data: bytes, peer: Peer) -> None:
         if self._pending_bytes + len(data) > PENDING_BYTES_MAX:

@@ -17,23 +17,20 @@ points; `storages = true` takes stored ones, too. Frames that are not whole and 
 as an event. A meter's battery pays for each read-out: `period_s` is 15 minutes unless set.
 """
 
-import asyncio
-import random
 from collections.abc import AsyncIterator
-from types import TracebackType
-from typing import Annotated, Final, Self
+from typing import Annotated, Final
 
 import msgspec
 import numpy as np
 
-from edge.sources import Batch, SourceConfig, SourceContext, SourceError, SourceHealth, SourceKind
+from edge.sources import Batch, SourceConfig, SourceContext, SourceError, SourceKind
 from edge.sources.byte_line import ByteLine, line_spec
-from edge.sources.columns import Happening, LastValues, PointList, events
+from edge.sources.columns import Happening, events
 from edge.sources.mbus_link import MbusLink, Meter
 from edge.sources.mbus_points import MeterPoints
 from edge.sources.mbus_records import Answer
 from edge.sources.modbus_poll import Poll
-from wire.catalogue import Point
+from edge.sources.running import Backoff, FieldSource, Pace
 from wire.errors import ConfigError
 from wire.quality import BAD
 
@@ -52,37 +49,25 @@ class MbusConfig(SourceConfig, tag="mbus"):
     timeout_s: Annotated[float, msgspec.Meta(ge=0.05, le=60)] = 2.0
 
 
-class Mbus:
+class Mbus(FieldSource):
     """One bus as a source; its meters are read in turn, as one line allows."""
 
     def __init__(self, config: MbusConfig, context: SourceContext) -> None:
-        self.health = SourceHealth()
+        super().__init__(config)
         self._config, self._clock = config, context.clock
         _check(config)
         self._line = ByteLine(line_spec(config.url, baudrate=2400, parity="E"))
         self._link = MbusLink(self._line, config.timeout_s, self.health)
-        self._points = PointList()
-        self._last = LastValues(self._points)
         self._of = {meter.name: MeterPoints(meter, self._points, config.period_s) for meter in config.meters}
         self._stale: set[str] = set()
 
-    async def __aenter__(self) -> Self:
-        self.health.state = "waiting"
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._line.close()
-        self.health.state = "ended"
-
-    def points(self) -> list[Point]:
-        """Those of the meters that have answered."""
-        return self._points.points
+    async def _open(self) -> None:
+        self._held.callback(self._line.close)
 
     async def batches(self) -> AsyncIterator[Batch]:
         """One read-out of all meters a period; each meter's rows as soon as they are there."""
-        due_s, backoff_s = self._clock.monotonic_s(), RETRY_S_MIN
+        pace = Pace(self._clock, self._config.period_s, self.health)
+        backoff = Backoff(RETRY_S_MIN, RETRY_S_MAX)
         while True:
             if not self._line.is_open:
                 try:
@@ -92,9 +77,8 @@ class Mbus:
                     for name in self._of:
                         for batch in self._gone(name):
                             yield batch
-                    await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads a herd
-                    backoff_s = min(backoff_s * 2, RETRY_S_MAX)
-                    due_s = self._clock.monotonic_s()
+                    await backoff.wait()
+                    pace.restart()
                     continue
             for meter in self._config.meters:
                 for batch in await self._read(meter):
@@ -102,24 +86,8 @@ class Mbus:
                 if not self._line.is_open:
                     break
             else:
-                backoff_s = RETRY_S_MIN
-                due_s = await self._rest(due_s + self._config.period_s)
-
-    async def write(self, point: Point, value: float | str | bool) -> None:
-        """Meters take no commands."""
-        raise SourceError("write", f"{point.key} takes no commands")
-
-    async def _rest(self, due_s: float) -> float:
-        late_s = self._clock.monotonic_s() - due_s
-        if late_s <= 0:
-            await asyncio.sleep(-late_s)
-            return due_s
-        missed = int(late_s // self._config.period_s)
-        if missed:
-            self.health.error(
-                "overrun", f"{missed} read-outs left out: one takes {late_s + self._config.period_s:.1f} s"
-            )
-        return due_s + missed * self._config.period_s
+                backoff.reset()
+                await pace.rest()
 
     async def _read(self, meter: Meter) -> list[Batch]:
         """One meter, tried thrice; its rows, or its last ones as stale."""

@@ -16,12 +16,10 @@ link is lost every point is repeated once with its last value, flagged as stale.
 """
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from functools import partial
-from types import TracebackType
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
@@ -31,12 +29,13 @@ from pymodbus import FramerType
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusException
 
-from edge.sources import Batch, SourceConfig, SourceContext, SourceError, SourceHealth, SourceKind
-from edge.sources.columns import LastValues, PointList, PointSpec, check_value
+from edge.sources import Batch, SourceConfig, SourceContext, SourceError, SourceKind
+from edge.sources.columns import PointSpec, check_value
 from edge.sources.modbus_map import Block, Decoder, ModbusProfile, Register, encode_value, plan_reads
 from edge.sources.modbus_poll import Poll
 from edge.sources.modbus_sunspec import discover
 from edge.sources.profiles import load_profile
+from edge.sources.running import Backoff, FieldSource, Pace
 from wire.catalogue import Point
 from wire.errors import ConfigError
 from wire.quality import BAD, STALE
@@ -102,11 +101,11 @@ class _Polled:
         return split
 
 
-class Modbus:
+class Modbus(FieldSource):
     """One Modbus connection as a source."""
 
     def __init__(self, config: ModbusConfig, context: SourceContext) -> None:
-        self.health = SourceHealth()
+        super().__init__(config)
         self._config, self._clock, self._folder = config, context.clock, context.folder
         self._devices = config.devices
         if config.map:
@@ -117,8 +116,6 @@ class Modbus:
         self._new_client = new_client(config)
         self._client: Client
         self._busy = asyncio.Lock()
-        self._points = PointList()
-        self._last = LastValues(self._points)
         self._writable: dict[int, tuple[ModbusDevice, Register]] = {}
         self._polled: list[_Polled] = []
         self._waiting: list[ModbusDevice] = []
@@ -130,47 +127,26 @@ class Modbus:
                 profile = load_profile(device.map, self._folder, ModbusProfile)
                 self._add(device, profile.resolved(), profile)
 
-    async def __aenter__(self) -> Self:
+    async def _open(self) -> None:
         self._client = self._new_client()
-        self.health.state = "waiting"
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._client.close()
-        self.health.state = "ended"
-
-    def points(self) -> list[Point]:
-        """Points of all maps; those of SunSpec devices follow once they were asked."""
-        return self._points.points
+        self._held.callback(self._client.close)
 
     async def batches(self) -> AsyncIterator[Batch]:
         """One batch of readings and one of states a poll."""
-        period_s = self._config.period_s
-        due_s = self._clock.monotonic_s()
-        backoff_s = RETRY_S_MIN
+        pace = Pace(self._clock, self._config.period_s, self.health)
+        backoff = Backoff(RETRY_S_MIN, RETRY_S_MAX)
         while True:
             if not self._client.connected:
                 connected = await self._connect()
                 if not connected:
-                    await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads a herd
-                    backoff_s = min(backoff_s * 2, RETRY_S_MAX)
-                due_s = self._clock.monotonic_s()
+                    await backoff.wait()
+                pace.restart()
                 if not connected:
                     continue
-            backoff_s = RETRY_S_MIN
+            backoff.reset()
             for batch in await self._poll():
                 yield batch
-            due_s += period_s
-            late_s = self._clock.monotonic_s() - due_s
-            if late_s > 0:
-                missed = int(late_s // period_s)
-                due_s += missed * period_s
-                if missed:
-                    self.health.error("overrun", f"{missed} polls left out: a poll takes {late_s + period_s:.1f} s")
-            else:
-                await asyncio.sleep(-late_s)
+            await pace.rest()
 
     async def write(self, point: Point, value: float | str | bool) -> None:
         """Write one register, or two where the type takes them, and wait for the device's answer."""

@@ -24,22 +24,21 @@ offline, its points are repeated once with their last value, flagged as stale.
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from functools import partial
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.sources import Batch, SourceContext, SourceError, SourceHealth, SourceKind
-from edge.sources.columns import LastValues, PointList, check_value
+from edge.sources import Batch, SourceContext, SourceError, SourceKind
+from edge.sources.columns import check_value
 from edge.sources.mqtt_broker import BrokerConfig, link_config
 from edge.sources.mqtt_form import bodies
 from edge.sources.mqtt_profile import MqttProfile, TopicRule, filter_of
 from edge.sources.mqtt_route import Router
 from edge.sources.profiles import load_profile
+from edge.sources.running import FieldSource
 from wire.catalogue import Point
 from wire.errors import ConfigError
 from wire.mqtt import Link, Message
@@ -75,14 +74,12 @@ class _Delivery:
             self._source.acknowledge(self._messages)
 
 
-class Mqtt:
+class Mqtt(FieldSource):
     """A foreign broker as a source."""
 
     def __init__(self, config: MqttConfig, context: SourceContext) -> None:
-        self.health = SourceHealth()
+        super().__init__(config)
         self._config, self._clock = config, context.clock
-        self._points = PointList()
-        self._last = LastValues(self._points)
         rules = config.topic
         if config.profile:
             rules += load_profile(config.profile, context.folder, MqttProfile).topic
@@ -98,27 +95,18 @@ class Mqtt:
         self._last_us = 0
         self._lost = False
         self._wake = asyncio.Event()
-        self._running = AsyncExitStack()
 
-    async def __aenter__(self) -> Self:
+    async def _open(self) -> None:
         self._link.on_messages = self._take
         self._link.on_connect = self._connected
         self._link.on_disconnect = self._disconnected
         await self._link.subscribe([(name, self._config.qos) for name in self._filters])
-        await self._running.enter_async_context(self._link)
-        self.health.state, self.health.why = "waiting", self._why_waiting()
-        return self
+        await self._held.enter_async_context(self._link)
+        self._held.callback(self._stop_listening)
+        self.health.why = self._why_waiting()
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def _stop_listening(self) -> None:
         self._link.on_disconnect = lambda reason: None  # a stop is no outage
-        await self._running.aclose()
-        self.health.state = "ended"
-
-    def points(self) -> list[Point]:
-        """The points met so far."""
-        return self._points.points
 
     async def write(self, point: Point, value: float | str | bool) -> None:
         """Publish the point's command; the device's answer is its next reading."""

@@ -15,11 +15,9 @@ no longer has is counted as a gap. An agent that was started anew (another insta
 """
 
 import asyncio
-import random
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from types import TracebackType
-from typing import Annotated, Self
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import httpx
@@ -28,9 +26,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from edge.cancelling import cancel
-from edge.sources import Batch, SourceConfig, SourceContext, SourceError, SourceHealth, SourceKind
-from edge.sources.columns import LastValues, PointList, PointSpec, counted, readings, states
+from edge.sources import Batch, SourceConfig, SourceContext, SourceError, SourceKind
+from edge.sources.columns import PointSpec, counted, readings, states
 from edge.sources.mtconnect_documents import (
     DOCUMENT_BYTES_MAX,
     UNAVAILABLE,
@@ -42,7 +39,7 @@ from edge.sources.mtconnect_documents import (
 )
 from edge.sources.mtconnect_parts import boundary_of, parts
 from edge.sources.recording import parse_iso
-from wire.catalogue import Point
+from edge.sources.running import Backoff, RunningSource
 from wire.errors import ConfigError
 from wire.quality import BAD, TIME_SUSPECT
 from wire.schemas import READINGS, STATES
@@ -52,7 +49,6 @@ __all__ = ["SOURCE", "MtConnect", "MtConnectConfig"]
 DOCUMENTS_WAITING_MAX = 8  # then the agent's own buffer waits
 OBSERVATIONS_MAX = 1_000  # asked for at once
 RETRY_S_MIN, RETRY_S_MAX = 0.2, 5.0
-STOP_S_MAX = 1.0
 WHOLE_S_MAX = 60.0  # for a document that is asked for once
 
 
@@ -74,66 +70,37 @@ class MtConnectConfig(SourceConfig, tag="mtconnect"):
     timeout_s: Annotated[float, msgspec.Meta(ge=0.1, le=60)] = 4.0
 
 
-class MtConnect:
+class MtConnect(RunningSource):
     """One agent as a source."""
 
+    gather_s = 0.0
+
     def __init__(self, config: MtConnectConfig, context: SourceContext) -> None:
-        self.health = SourceHealth()
+        super().__init__(config)
         self._config, self._clock = config, context.clock
         address = urlsplit(config.url)
         if address.scheme not in ("http", "https") or not address.hostname:
             raise ConfigError(f"{config.url!r} is no agent's address", field="url", fix="write http://host:5000")
         self._url = config.url.rstrip("/")
         self._specs = {spec.id: spec for spec in config.items}
-        self._points = PointList()
-        self._last = LastValues(self._points)
         self._items: dict[str, DataItem] = {}
         self._ids: dict[str, int] = {}
         self._scales: NDArray[np.float64] = np.ones(0)  # by point
         self._instance, self._next = "", 0
         self._queue: asyncio.Queue[list[Batch]] = asyncio.Queue(DOCUMENTS_WAITING_MAX)
-        self._runner: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> Self:
-        self.health.state = "waiting"
-        self._runner = asyncio.create_task(self._run(), name=f"mtconnect {self._config.name}")
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._runner is not None
-        await cancel([self._runner], STOP_S_MAX)
-        self.health.state = "ended"
-
-    def points(self) -> list[Point]:
-        """The data items that have told something."""
-        return self._points.points
-
-    async def batches(self) -> AsyncIterator[Batch]:
-        """Observations as they arrive; after a lost link the last values once more, stale."""
-        assert self._runner is not None
-        while True:
-            news = asyncio.ensure_future(self._queue.get())
-            try:
-                await asyncio.wait([news, self._runner], return_when=asyncio.FIRST_COMPLETED)
-                if not news.done():
-                    self._runner.result()
-                    return
-                for batch in news.result():
-                    yield batch
-            finally:
-                news.cancel()
-
-    async def write(self, point: Point, value: float | str | bool) -> None:
-        """MTConnect is read only."""
-        raise SourceError("write", f"{point.key}: MTConnect takes no commands")
+    def _poll(self) -> list[Batch]:
+        """One document, so that the others wait in the queue, which holds the agent back."""
+        batches = [] if self._queue.empty() else self._queue.get_nowait()
+        if not self._queue.empty():
+            self._wake.set()
+        return batches
 
     # -- the connection
 
     async def _run(self) -> None:
         """Keep a stream up until cancelled."""
-        backoff_s = RETRY_S_MIN
+        backoff = Backoff(RETRY_S_MIN, RETRY_S_MAX)
         timeout = httpx.Timeout(self._config.timeout_s, read=self._config.timeout_s + self._config.heartbeat_s)
         async with httpx.AsyncClient(timeout=timeout, follow_redirects=False, trust_env=False) as client:
             while True:
@@ -146,10 +113,9 @@ class MtConnect:
                     self.health.error(stage, str(error) or f"no answer from {self._url}")
                 self.health.state = "waiting"
                 if was_running:
-                    backoff_s = RETRY_S_MIN
+                    backoff.reset()
                     await self._tell_stale()
-                await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads a herd
-                backoff_s = min(backoff_s * 2, RETRY_S_MAX)
+                await backoff.wait()
 
     async def _session(self, client: httpx.AsyncClient) -> None:
         """Probe, read what is, then follow the stream from where it was left."""
@@ -228,7 +194,11 @@ class MtConnect:
     async def _tell_stale(self) -> None:
         batches = self._last.stale(range(len(self._points.points)), self._clock.wall_us(), self.health)
         if batches:
-            await self._queue.put(batches)
+            await self._hand(batches)
+
+    async def _hand(self, batches: list[Batch]) -> None:
+        await self._queue.put(batches)
+        self._wake.set()
 
     # -- from observations to rows
 
@@ -243,7 +213,7 @@ class MtConnect:
         if batches:
             self.health.received += len(known)
             self.health.last_us = self._clock.wall_us()
-            await self._queue.put(batches)
+            await self._hand(batches)
 
     def _numbers(self, observations: Sequence[Observation]) -> list[Batch]:
         if not observations:

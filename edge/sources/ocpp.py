@@ -22,11 +22,10 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from http import HTTPStatus
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 from urllib.parse import unquote
 
 import msgspec
@@ -35,8 +34,8 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from edge.cancelling import cancel
-from edge.sources import Batch, SourceContext, SourceError, SourceHealth, SourceKind
-from edge.sources.columns import Happening, LastValues, PointList, check_value, events
+from edge.sources import Batch, SourceContext, SourceError, SourceKind
+from edge.sources.columns import Happening, check_value, events
 from edge.sources.link_time import LinkTime
 from edge.sources.ocpp_charger import COMMANDS, Charger
 from edge.sources.ocpp_commands import ask_again, command, limit_now, set_limit
@@ -44,12 +43,12 @@ from edge.sources.ocpp_config import ChargerSpec, OcppConfig, address, by_identi
 from edge.sources.ocpp_link import VERSIONS, ChargerLink, RefusedError, faults
 from edge.sources.ocpp_messages import LASTING, Desk, answer
 from edge.sources.row_list import RowList
+from edge.sources.running import RunningSource
 from wire.catalogue import Point
 from wire.names import slug
 
 __all__ = ["SOURCE", "ChargerSpec", "Ocpp", "OcppConfig"]
 
-GATHER_S: Final = 0.1
 CHARGERS_MAX: Final = 500
 CONNECTIONS_MAX: Final = 1_000  # with those that have not said who they are
 MESSAGE_BYTES_MAX: Final = 262_144
@@ -61,15 +60,13 @@ STOP_S_MAX: Final = 1.0
 RETRY_S: Final = 1.0
 
 
-class Ocpp:
+class Ocpp(RunningSource):
     """One central system as a source; each charger is a device."""
 
     def __init__(self, config: OcppConfig, context: SourceContext) -> None:
-        self.health = SourceHealth()
+        super().__init__(config, f"no charger has connected to {config.url} yet")
         self._config, self._time, self._folder = config, LinkTime(context.clock), context.folder
         self._host, self._port, self._path = address(config)
-        self._points = PointList()
-        self._last = LastValues(self._points)
         self._rows = RowList(self._points)
         self._told: list[Happening] = []
         self._specs = by_identity(config)
@@ -83,46 +80,31 @@ class Ocpp:
         self._room = asyncio.Event()
         self._number = int(time.time()) & 0x3FFFFFFF
         self._server: Server | None = None
-        self._runner: asyncio.Task[None] | None = None
         self._greeters: set[asyncio.Task[None]] = set()
         for spec in self._specs.values():
             self._charger(spec.identity)
 
-    async def __aenter__(self) -> Self:
-        self.health.state, self.health.why = "waiting", f"no charger has connected to {self._config.url} yet"
-        self._runner = asyncio.create_task(self._listen(), name=f"ocpp {self._config.name}")
-        return self
+    async def _open(self) -> None:
+        self._held.push_async_callback(self._close)
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._runner is not None
-        await cancel([self._runner, *self._greeters], STOP_S_MAX)
+    async def _close(self) -> None:
+        await cancel(self._greeters, STOP_S_MAX)
         if self._server is not None:
             self._server.close()
             with suppress(TimeoutError):
                 async with asyncio.timeout(STOP_S_MAX):
                     await self._server.wait_closed()
-        self.health.state = "ended"
 
     @property
     def port(self) -> int:
         """Where it listens; 0 when it does not."""
         return int(self._server.sockets[0].getsockname()[1]) if self._server and self._server.sockets else 0
 
-    def points(self) -> list[Point]:
-        """The points of the chargers that are listed or were met."""
-        return self._points.points
-
     async def batches(self) -> AsyncIterator[Batch]:
         """What chargers say, gathered for a tenth of a second; last values of lost ones."""
         try:
-            while True:
-                await asyncio.sleep(GATHER_S)
-                assert self._runner is not None
-                if self._runner.done():
-                    self._runner.result()
-                for batch in self._poll():
+            async with aclosing(super().batches()) as said:  # type: ignore[type-var]  # it yields, so it closes
+                async for batch in said:
                     yield batch
         finally:
             for future in self._given:  # nobody reads any more: what is not on disk is to be said again
@@ -149,7 +131,7 @@ class Ocpp:
 
     # -- the server
 
-    async def _listen(self) -> None:
+    async def _run(self) -> None:
         """Open the port, again and again while another has it, and keep it until cancelled."""
         secure = tls(self._config, self._folder)
         while self._server is None:

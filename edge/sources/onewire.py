@@ -15,15 +15,14 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
-from types import TracebackType
-from typing import Annotated, NamedTuple, Self
+from typing import Annotated, NamedTuple
 
 import msgspec
 import numpy as np
 
-from edge.sources import Batch, SourceConfig, SourceContext, SourceError, SourceHealth, SourceKind
-from edge.sources.columns import LastValues, PointList, PointSpec, counted, readings
-from wire.catalogue import Point
+from edge.sources import Batch, SourceConfig, SourceContext, SourceKind
+from edge.sources.columns import PointSpec, counted, readings
+from edge.sources.running import FieldSource, Pace
 from wire.errors import ConfigError
 from wire.quality import BAD
 from wire.schemas import READINGS
@@ -59,15 +58,13 @@ class Heard(NamedTuple):
     why: str
 
 
-class OneWire:
+class OneWire(FieldSource):
     """The thermometers of one gateway as a source."""
 
     def __init__(self, config: OneWireConfig, context: SourceContext) -> None:
-        self.health = SourceHealth()
+        super().__init__(config)
         self._config, self._clock = config, context.clock
         self._folder = Path(config.root) / DEVICES
-        self._points = PointList()
-        self._last = LastValues(self._points)
         self._ids: dict[str, int] = {}
         self._specs = {spec.id: spec for spec in config.points}
         for spec in config.points:
@@ -76,33 +73,16 @@ class OneWire:
                 raise ConfigError(f"{spec.id!r} is no thermometer's number", field="points.id", fix=fix)
         self._gone = False
 
-    async def __aenter__(self) -> Self:
-        self.health.state = "waiting"
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.health.state = "ended"
-
-    def points(self) -> list[Point]:
-        """The sensors that were found so far."""
-        return self._points.points
-
     async def batches(self) -> AsyncIterator[Batch]:
         """All sensors once a period; those that vanished once more, as stale."""
+        pace = Pace(self._clock, self._config.period_s, self.health)
         while True:
-            started_s = self._clock.monotonic_s()
             heard = await asyncio.to_thread(self._read)
             if heard:
                 yield self._batch(heard)
             for batch in self._vanished({one.id for one in heard}):
                 yield batch
-            await asyncio.sleep(max(0.0, self._config.period_s - (self._clock.monotonic_s() - started_s)))
-
-    async def write(self, point: Point, value: float | str | bool) -> None:
-        """A thermometer takes nothing."""
-        raise SourceError("write", f"{point.key}: a thermometer takes no commands")
+            await pace.rest()
 
     def _read(self) -> list[Heard]:
         """Each conversion takes up to 0.75 s, so this runs beside the event loop."""

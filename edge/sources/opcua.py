@@ -17,19 +17,15 @@ read again, and one that did not change in between is told once more with the ti
 """
 
 import asyncio
-import random
 from collections import deque
-from collections.abc import AsyncIterator
-from types import TracebackType
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
 from asyncua import Client, ua
 
-from edge.cancelling import cancel
-from edge.sources import Batch, SourceConfig, SourceContext, SourceError, SourceHealth, SourceKind
-from edge.sources.columns import TEXT_SUFFIX, LastValues, PointList, check_value, counted, readings, states
+from edge.sources import Batch, SourceConfig, SourceContext, SourceError, SourceKind
+from edge.sources.columns import TEXT_SUFFIX, check_value, counted, readings, states
 from edge.sources.opcua_nodes import (
     NODES_MAX,
     Described,
@@ -42,6 +38,7 @@ from edge.sources.opcua_nodes import (
     quality_of,
     source_us,
 )
+from edge.sources.running import Backoff, RunningSource
 from wire.catalogue import Point
 from wire.errors import ConfigError
 from wire.schemas import READINGS, STATES
@@ -50,7 +47,6 @@ __all__ = ["SOURCE", "OpcUa", "OpcUaConfig"]
 
 PENDING_MAX = 100_000  # changes that wait for the disk: a minute of a fast machine; beyond it the oldest are dropped
 RETRY_S_MIN, RETRY_S_MAX = 0.2, 5.0  # between attempts to connect, with jitter
-STOP_S_MAX = 1.0  # the agent gives all sources half a second more
 WATCH_S = 0.5  # how often the server is asked whether it lives
 
 
@@ -73,11 +69,14 @@ class OpcUaConfig(SourceConfig, tag="opcua"):
     server_cert: str = ""
 
 
-class OpcUa:
+class OpcUa(RunningSource):
     """One OPC UA server as a source."""
 
+    gather_s = 0.0
+    again_s = 0.1  # asyncua swallows a cancellation that meets a closing socket
+
     def __init__(self, config: OpcUaConfig, context: SourceContext) -> None:
-        self.health = SourceHealth()
+        super().__init__(config)
         self._config, self._clock, self._folder = config, context.clock, context.folder
         if not config.browse and not config.nodes and not config.machines:
             raise ConfigError("nothing to subscribe to", field="nodes", fix="give nodes, or a node id to browse")
@@ -87,8 +86,6 @@ class OpcUa:
             _check_id(spec.id, f"nodes[{number}].id")
         if config.browse:
             _check_id(config.browse, "browse")
-        self._points = PointList()
-        self._last = LastValues(self._points)
         self._ids: dict[tuple[str, bool], int] = {}
         self._described: dict[str, Described] = {}
         self._node_of: dict[int, Described] = {}
@@ -96,43 +93,15 @@ class OpcUa:
         self._newest: dict[str, tuple[Any, int, int]] = {}
         self._pending: deque[tuple[str, Any, int]] = deque()
         self._again: set[str] = set()
-        self._wake = asyncio.Event()
         self._lost = False
         self._client: Client | None = None
-        self._runner: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> Self:
-        self.health.state = "waiting"
-        self._runner = asyncio.create_task(self._run(), name=f"opcua {self._config.name}")
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._runner is not None
-        await cancel(
-            [self._runner], STOP_S_MAX, again_s=0.1
-        )  # asyncua swallows a cancellation that meets a closing socket
-        self.health.state = "ended"
-
-    def points(self) -> list[Point]:
-        """The variables that have told a value."""
-        return self._points.points
-
-    async def batches(self) -> AsyncIterator[Batch]:
-        """Changes as they arrive; after a lost link the last values once more, stale."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            assert self._runner is not None
-            if self._runner.done():
-                self._runner.result()
-            for batch in self._take():
-                yield batch
-            if self._lost:
-                self._lost = False
-                for batch in self._last.stale(range(len(self._points.points)), self._clock.wall_us(), self.health):
-                    yield batch
+    def _poll(self) -> list[Batch]:
+        batches = self._take()
+        if self._lost:
+            self._lost = False
+            batches += self._last.stale(range(len(self._points.points)), self._clock.wall_us(), self.health)
+        return batches
 
     async def write(self, point: Point, value: float | str | bool) -> None:
         """Write the variable in its own data type and wait for the server's answer."""
@@ -154,23 +123,19 @@ class OpcUa:
 
     async def _run(self) -> None:
         """Keep a session up until cancelled."""
-        backoff_s = RETRY_S_MIN
-        try:
-            while True:
-                try:
-                    await self._session()
-                except (OSError, ua.UaError, TimeoutError) as error:
-                    if self.health.state == "running":
-                        backoff_s, self._lost = RETRY_S_MIN, True
-                        self._again = set(self._newest)
-                        self.health.error("connect", str(error) or "connection lost")
-                    self.health.state = "waiting"
-                    self.health.why = str(error) or f"no answer from {self._config.url}"
-                    self._wake.set()
-                await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads a herd
-                backoff_s = min(backoff_s * 2, RETRY_S_MAX)
-        finally:
-            self._wake.set()
+        backoff = Backoff(RETRY_S_MIN, RETRY_S_MAX)
+        while True:
+            try:
+                await self._session()
+            except (OSError, ua.UaError, TimeoutError) as error:
+                if self.health.state == "running":
+                    backoff.reset()
+                    self._lost, self._again = True, set(self._newest)
+                    self.health.error("connect", str(error) or "connection lost")
+                self.health.state = "waiting"
+                self.health.why = str(error) or f"no answer from {self._config.url}"
+                self._wake.set()
+            await backoff.wait()
 
     async def _session(self) -> None:
         """Connect, find the nodes, subscribe, and take changes until the link is lost."""

@@ -20,34 +20,29 @@ frame: one that dies, hangs or is fed rubbish is started afresh, and only this s
 import asyncio
 import contextlib
 import os
-import random
 import signal
 import sys
-from collections.abc import AsyncIterator
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
-from edge.cancelling import cancel
-from edge.sources import Batch, SourceConfig, SourceContext, SourceError, SourceHealth, SourceKind
+from edge.sources import Batch, SourceConfig, SourceContext, SourceError, SourceKind
 from edge.sources.columns import PointSpec, check_value
 from edge.sources.link_time import LinkTime
+from edge.sources.running import Backoff, RunningSource
 from edge.sources.secsgem_rows import EquipmentRows
 from wire.catalogue import Point
 from wire.errors import ConfigError
 
 __all__ = ["SOURCE", "EventSpec", "SecsGem", "SecsGemConfig"]
 
-GATHER_S: Final = 0.1
 LINE_BYTES_MAX: Final = 2 << 20
 RETRY_S_MIN, RETRY_S_MAX = 0.3, 5.0
 SILENT_S: Final = 15.0  # a child that says nothing for so long hangs; starting up takes it two seconds on a Pi
 WRITE_S_MAX: Final = 9.0
-STOP_S_MAX: Final = 1.0
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _KEPT: Final = ("PATH", "LANG", "LC_ALL", "TMPDIR", "HOME")
 
@@ -80,11 +75,11 @@ class SecsGemConfig(SourceConfig, tag="secsgem"):
     only_points: bool = False  # leave out what the equipment lists beside `points`
 
 
-class SecsGem:
+class SecsGem(RunningSource):
     """One piece of equipment as a source."""
 
     def __init__(self, config: SecsGemConfig, context: SourceContext) -> None:
-        self.health = SourceHealth()
+        super().__init__(config, f"no answer from {config.url} yet")
         self._config, self._time = config, LinkTime(context.clock)
         self._host, self._port = _address(config)
         if find_spec("secsgem") is None:
@@ -92,37 +87,14 @@ class SecsGem:
         specs = {str(spec.id): spec for spec in config.points}
         names = {str(one.id): one.name for one in config.events}
         self._rows = EquipmentRows(config.device or config.name, specs, names, config.commands, self.health)
-        self._runner: asyncio.Task[None] | None = None
+        self._points = self._rows.points
         self._input: asyncio.StreamWriter | None = None
         self._waiting: dict[int, asyncio.Future[str]] = {}
         self._number = 0
 
-    async def __aenter__(self) -> Self:
-        self.health.state, self.health.why = "waiting", f"no answer from {self._config.url} yet"
-        self._runner = asyncio.create_task(self._run(), name=f"secsgem {self._config.name}")
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._runner is not None
-        await cancel([self._runner], STOP_S_MAX)
-        self.health.state = "ended"
-
-    def points(self) -> list[Point]:
-        """What the equipment listed so far."""
-        return self._rows.points.points
-
-    async def batches(self) -> AsyncIterator[Batch]:
-        """What the equipment says, gathered for a tenth of a second; last values when it is lost."""
-        while True:
-            await asyncio.sleep(GATHER_S)
-            assert self._runner is not None
-            if self._runner.done():
-                self._runner.result()
-            self._time.step_us()
-            for batch in self._rows.batches():
-                yield batch
+    def _poll(self) -> list[Batch]:
+        self._time.step_us()
+        return self._rows.batches()
 
     async def write(self, point: Point, value: float | str | bool) -> None:
         """Set an equipment constant, or send a remote command of the list, and wait for the equipment's answer."""
@@ -159,7 +131,7 @@ class SecsGem:
 
     async def _run(self) -> None:
         """Keep a child running until cancelled."""
-        backoff_s = RETRY_S_MIN
+        backoff = Backoff(RETRY_S_MIN, RETRY_S_MAX)
         while True:
             before = self.health.received
             try:
@@ -169,8 +141,9 @@ class SecsGem:
             if self._rows.is_connected:
                 self.health.error("child", why)  # else it ended with its connection, as it should
             self._lost(why)
-            backoff_s = RETRY_S_MIN if self.health.received > before else min(backoff_s * 2, RETRY_S_MAX)
-            await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads a herd
+            if self.health.received > before:
+                backoff.reset()
+            await backoff.wait()
 
     async def _live(self) -> str:
         """One life of a child; why it ended."""

@@ -14,30 +14,24 @@ change in between is told with the time of its arrival.
 """
 
 import asyncio
-import random
-from collections.abc import AsyncIterator
 from pathlib import Path
-from types import TracebackType
-from typing import Annotated, Final, Self
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 import msgspec
 
-from edge.cancelling import cancel
-from edge.sources import Batch, SourceConfig, SourceContext, SourceError, SourceHealth, SourceKind
-from edge.sources.columns import TEXT_SUFFIX, LastValues, PointList, PointSpec
+from edge.sources import Batch, SourceConfig, SourceContext, SourceError, SourceKind
+from edge.sources.columns import TEXT_SUFFIX, PointSpec
 from edge.sources.link_time import LinkTime
 from edge.sources.recording import Block
 from edge.sources.replay_shdr import ShdrReader, read_devices
 from edge.sources.row_list import RowList
-from wire.catalogue import Point
+from edge.sources.running import Backoff, RunningSource
 from wire.errors import ConfigError, InputError
 
 __all__ = ["SOURCE", "Shdr", "ShdrConfig"]
 
-GATHER_S: Final = 0.1
 RETRY_S_MIN, RETRY_S_MAX = 0.2, 5.0
-STOP_S_MAX: Final = 1.0
 LINE_BYTES_MAX: Final = 1 << 20  # as in a recording; a line that never ends is no adapter's
 LINES_MAX: Final = 20_000  # that wait to be decoded; the adapter then waits in its socket
 SERIES_MAX: Final = 5_000
@@ -54,11 +48,11 @@ class ShdrConfig(SourceConfig, tag="shdr"):
     points: tuple[PointSpec, ...] = ()  # what is known of points by their names in the stream
 
 
-class Shdr:
+class Shdr(RunningSource):
     """One adapter as a source."""
 
     def __init__(self, config: ShdrConfig, context: SourceContext) -> None:
-        self.health = SourceHealth()
+        super().__init__(config, f"no connection to {config.url} yet")
         self._config, self._time = config, LinkTime(context.clock)
         self._host, self._port = _address(config.url)
         try:
@@ -69,8 +63,7 @@ class Shdr:
                 f"cannot be used: {error}", field="devices", fix="name a device file and a zone"
             ) from error
         self._specs = {spec.metric: spec for spec in config.points}
-        self._points = PointList()
-        self._rows, self._last = RowList(self._points), LastValues(self._points)
+        self._rows = RowList(self._points)
         self._ids: dict[tuple[int, bool], int] = {}
         self._newest: dict[int, int] = {}
         self._again: set[int] = set()
@@ -78,44 +71,12 @@ class Shdr:
         self._count = 0
         self._room = asyncio.Event()
         self._lost = False
-        self._runner: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> Self:
-        self.health.state, self.health.why = "waiting", f"no connection to {self._config.url} yet"
-        self._runner = asyncio.create_task(self._run(), name=f"shdr {self._config.name}")
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._runner is not None
-        await cancel([self._runner], STOP_S_MAX)
-        self.health.state = "ended"
-
-    def points(self) -> list[Point]:
-        """The names that the adapter has said so far."""
-        return self._points.points
-
-    async def batches(self) -> AsyncIterator[Batch]:
-        """What the adapter says, gathered for a tenth of a second; last values when it is lost."""
-        while True:
-            await asyncio.sleep(GATHER_S)
-            assert self._runner is not None
-            if self._runner.done():
-                self._runner.result()
-            self._time.step_us()
-            for batch in self._poll():
-                yield batch
-
-    async def write(self, point: Point, value: float | str | bool) -> None:
-        """Adapters take no commands."""
-        raise SourceError("write", f"{point.key}: SHDR is read only")
 
     # -- the link
 
     async def _run(self) -> None:
         """Keep a connection until cancelled."""
-        backoff_s = RETRY_S_MIN
+        backoff = Backoff(RETRY_S_MIN, RETRY_S_MAX)
         while True:
             try:
                 await self._session()
@@ -126,10 +87,10 @@ class Shdr:
                 why = str(error) or type(error).__name__
             if self.health.state == "running":
                 self.health.error("connect", why)
-                self._lost, backoff_s = True, RETRY_S_MIN
+                self._lost = True
+                backoff.reset()
             self.health.state, self.health.why = "waiting", f"{self._config.url}: {why}"
-            await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads a herd
-            backoff_s = min(backoff_s * 2, RETRY_S_MAX)
+            await backoff.wait()
 
     async def _session(self) -> None:
         """One connection: lines in, a PING now and then."""
@@ -159,6 +120,7 @@ class Shdr:
     # -- from lines to rows
 
     def _poll(self) -> list[Batch]:
+        self._time.step_us()
         lines, self._lines = self._lines, []
         self._room.set()
         self._room.clear()

@@ -17,18 +17,17 @@ others go on; when it does not answer at all, every point is repeated once with 
 Prefer v3: a community goes over the wire as it is, for everyone to read. Traps are not taken.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
-from types import TracebackType
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import msgspec
 import numpy as np
 
-from edge.sources import Batch, SourceContext, SourceError, SourceHealth, SourceKind
-from edge.sources.columns import LastValues, PointList, check_value
+from edge.sources import Batch, SourceContext, SourceError, SourceKind
+from edge.sources.columns import check_value
 from edge.sources.modbus_poll import Poll
+from edge.sources.running import FieldSource, Pace
 from edge.sources.snmp_link import Oid, SnmpError, SnmpLink, SnmpLogin
 from edge.sources.snmp_values import SnmpPoint, number, to_send, word
 from wire.catalogue import Point
@@ -49,15 +48,13 @@ class SnmpConfig(SnmpLogin, kw_only=True, tag="snmp"):
     period_s: Annotated[float, msgspec.Meta(ge=0.05, le=86_400)] = 10.0
 
 
-class Snmp:
+class Snmp(FieldSource):
     """One agent as a source."""
 
     def __init__(self, config: SnmpConfig, context: SourceContext) -> None:
-        self.health = SourceHealth()
+        super().__init__(config)
         self._config, self._clock = config, context.clock
         self._link = SnmpLink(config, context.folder, *_address(config.url))
-        self._points = PointList()
-        self._last = LastValues(self._points)
         self._ids: dict[Oid, int] = {}
         self._specs: dict[int, tuple[SnmpPoint, Oid]] = {}
         self._single = [(spec, _oid(spec.oid)) for spec in config.points if not spec.column]
@@ -66,33 +63,16 @@ class Snmp:
         for spec, oid in self._single:
             self._point(spec, oid, spec.metric or f"o_{spec.oid.strip('.')}")
 
-    async def __aenter__(self) -> Self:
-        self.health.state = "waiting"
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._link.close()
-        self.health.state = "ended"
-
-    def points(self) -> list[Point]:
-        """The single objects, and the rows of columns that were found so far."""
-        return self._points.points
+    async def _open(self) -> None:
+        self._held.callback(self._link.close)
 
     async def batches(self) -> AsyncIterator[Batch]:
         """All objects once a period."""
-        due_s = self._clock.monotonic_s()
+        pace = Pace(self._clock, self._config.period_s, self.health)
         while True:
             for batch in await self._poll():
                 yield batch
-            due_s += self._config.period_s
-            late_s = self._clock.monotonic_s() - due_s
-            if late_s > 0:
-                due_s += late_s // self._config.period_s * self._config.period_s
-                if late_s >= self._config.period_s and self.health.state == "running":
-                    self.health.error("overrun", f"a poll takes {late_s + self._config.period_s:.1f} s")
-            await asyncio.sleep(max(0.0, due_s - self._clock.monotonic_s()))
+            await pace.rest()
 
     async def write(self, point: Point, value: float | str | bool) -> None:
         """SET one object, and wait for the agent's word."""

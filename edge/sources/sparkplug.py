@@ -18,32 +18,27 @@ rarely while it does not help. A command is done when the node reports the value
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from dataclasses import replace
-from types import TracebackType
-from typing import Annotated, Any, Final, Self
+from functools import partial
+from typing import Annotated, Any, Final
 
 import msgspec
 
-from edge.sources import Batch, SourceContext, SourceError, SourceHealth, SourceKind
+from edge.sources import Batch, SourceContext, SourceError, SourceKind
 from edge.sources.columns import check_value
-from edge.sources.link_time import LinkTime
-from edge.sources.mqtt_broker import BrokerConfig, link_config
+from edge.sources.mqtt_broker import BrokerConfig, BrokerSource
 from edge.sources.sparkplug_host import SparkplugHost
 from edge.sources.sparkplug_message import PAYLOAD_BYTES_MAX, Payload
 from edge.sources.sparkplug_tree import MetricRule, NodeKey, Tree
 from edge.sources.sparkplug_values import ValueRefusedError, put, type_for
 from wire.catalogue import Point
 from wire.errors import ConfigError
-from wire.mqtt import Link, Message
+from wire.mqtt import Message
 from wire.mqtt.packets import Will
 
 __all__ = ["NAMESPACE", "SOURCE", "Sparkplug", "SparkplugConfig"]
 
 NAMESPACE: Final = "spBv1.0"
-GATHER_S: Final = 0.05  # what arrives meanwhile becomes one batch
-PENDING_BYTES_MAX: Final = 32 << 20
 REBIRTH_S_MAX: Final = 300.0  # between requests to a node that does not answer them
 REBIRTHS_MAX: Final = 10  # to a node that never answers: an hour
 REBIRTHS_A_POLL: Final = 4  # 80 a second over all nodes: after an outage a plant is asked one by one
@@ -66,58 +61,33 @@ class SparkplugConfig(BrokerConfig, tag="sparkplug"):
     confirm_s: Seconds = 5.0  # how long a node may take to report a commanded value; 0: not waited for
 
 
-class Sparkplug:
+class Sparkplug(BrokerSource):
     """A host application for the groups of one broker."""
+
+    gather_s = 0.05  # what arrives meanwhile becomes one batch
+    pending_bytes_max = 32 << 20
 
     def __init__(self, config: SparkplugConfig, context: SourceContext) -> None:
         for text in (*config.groups, config.host_id):
             if any(sign in text for sign in "+#/"):
                 raise ConfigError(f"{text!r} is no name", field="groups", fix="leave out +, # and /")
-        self.health = SourceHealth()
-        self._config, self._time = config, LinkTime(context.clock)
-        self._link = Link(link_config(config, context.folder))
+        super().__init__(config, context, "no edge node was born yet")
+        self._config = config
         tree = Tree(config.devices, config.metrics, self.health.error)
         self.host = SparkplugHost(tree, self.health, round(config.reorder_s * 1e6))
-        self._pending: list[tuple[int, Message]] = []
-        self._pending_bytes = self._arrived_us = 0
+        self._points = self.host.points
         self._state_ms = 0
         self._asked: dict[NodeKey, tuple[float, float, int]] = {}  # when a rebirth may be asked for again, pause, tries
-        self._broken = ""
-        self._wake = asyncio.Event()
-        self._running = AsyncExitStack()
 
-    async def __aenter__(self) -> Self:
-        self._link.on_messages = self._take
+    async def _open(self) -> None:
         self._link.on_connect = self._connected
-        self._link.on_disconnect = self._disconnected
-        # one filter a group: with two, a broker under load passes a node's birth and not yet those of its devices
-        await self._link.subscribe([(f"{NAMESPACE}/{group}/#", 1) for group in self._config.groups or ("+",)])
         if self._config.host_id:
             await self._link.subscribe([(self._state_topic, 1)])
             self._set_will()
-        await self._running.enter_async_context(self._link)
-        self.health.state, self.health.why = "waiting", "no edge node was born yet"
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._link.on_disconnect = lambda reason: None  # a stop is no outage
+        # one filter a group: with two, a broker under load passes a node's birth and not yet those of its devices
+        await self._listen(f"{NAMESPACE}/{group}/#" for group in self._config.groups or ("+",))
         if self._config.host_id:
-            self._say_state(online=False)
-        await self._running.aclose()
-        self.health.state = "ended"
-
-    def points(self) -> list[Point]:
-        """The points of the births met so far."""
-        return self.host.points.points
-
-    async def batches(self) -> AsyncIterator[Batch]:
-        """What the nodes say, gathered for a moment; last values of lost ones, stale."""
-        while True:
-            await asyncio.sleep(GATHER_S)
-            for batch in self._poll():
-                yield batch
+            self._held.callback(partial(self._say_state, online=False))
 
     async def write(self, point: Point, value: float | str | bool) -> None:
         """Send NCMD or DCMD with the metric's own data type; wait for the node to report the value."""
@@ -162,30 +132,16 @@ class Sparkplug:
             self._say_state(online=True)
 
     def _disconnected(self, reason: str) -> None:
-        self.health.error("connect", f"its broker is gone: {reason}")
-        self._broken = f"the broker is gone: {reason}"
+        super()._disconnected(reason)
         if self._config.host_id:
             self._set_will()
-
-    def _take(self, messages: list[Message]) -> None:
-        for message in messages:
-            if self._pending_bytes + len(message.payload) > PENDING_BYTES_MAX:
-                self.health.discarded += 1
-                self.health.received += 1
-                self.health.error("overflow", f"over {PENDING_BYTES_MAX >> 20} MiB wait to be read")
-                continue
-            self._pending_bytes += len(message.payload)
-            self._arrived_us = max(self._time.now_us(), self._arrived_us + 1)  # no two at one µs
-            self._pending.append((self._arrived_us, message))
 
     # -- one poll
 
     def _poll(self) -> list[Batch]:
-        if step_us := self._time.step_us():
+        step_us, pending = self._arrived()
+        if step_us:
             self.host.clock_stepped(step_us)
-            self._arrived_us += step_us
-            self._pending = [(at_us + step_us, message) for at_us, message in self._pending]
-        pending, self._pending, self._pending_bytes = self._pending, [], 0
         for at_us, message in pending:
             self._read(message, at_us)
         now_us = self._time.now_us()
@@ -195,7 +151,7 @@ class Sparkplug:
             self._broken = ""
         self._ask_for_births()
         found = self.host.batches()
-        self._note_state(now_us if pending else 0)
+        self._note_state(now_us if pending else 0, alive=bool(self.host.alive()), silence="no edge node is there")
         self._wake.set()
         return found
 
@@ -268,16 +224,6 @@ class Sparkplug:
             why = f"{point.key}: asked for {word}, the node reported {what} in {self._config.confirm_s:g} s"
             self.health.error("write", why)
             raise SourceError("write", why) from None
-
-    def _note_state(self, heard_us: int) -> None:
-        self.health.last_us = max(self.health.last_us, heard_us)
-        if self.host.alive():
-            if self.health.state != "running":
-                self.health.state, self.health.why = "running", ""
-        elif self.health.state == "running":
-            self.health.state, self.health.why = "waiting", "no edge node is there"
-        elif not self._link.connected:
-            self.health.why = f"waits for its broker: {self._link.stats.last_error or 'no answer yet'}"
 
 
 def _same(told: float | str | None, wanted: float | str) -> bool:
