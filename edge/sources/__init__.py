@@ -50,6 +50,7 @@ BUILT_IN = {
     "modbus": "edge.sources.modbus:SOURCE",
     "ocpp": "edge.sources.ocpp:SOURCE",
     "opcua": "edge.sources.opcua:SOURCE",
+    "gpio": "edge.sources.gpio:SOURCE",
     "http-json": "edge.sources.http_json:SOURCE",
     "lorawan": "edge.sources.lorawan:SOURCE",
     "mqtt": "edge.sources.mqtt:SOURCE",
@@ -65,7 +66,7 @@ BUILT_IN = {
     "onewire": "edge.sources.onewire:SOURCE",
 }
 
-EXTRAS = {"bacnet": "bacnet", "ocpp": "ocpp", "secsgem": "secsgem", "snmp": "snmp"}
+EXTRAS = {"bacnet": "bacnet", "gpio": "pins", "i2c": "pins", "ocpp": "ocpp", "secsgem": "secsgem", "snmp": "snmp"}
 """What to install for a kind whose library is not in `aid4[edge]`."""
 
 State = Literal["starting", "running", "waiting", "failed", "ended"]
