@@ -28,6 +28,7 @@ _TABLE = {
     "run": _Row("aid4.run:run", "park", "bring a whole park up: broker, devices, agent, twin, page"),
     "broker": _Row("aid4.broker_cli:broker", "park", "the site's broker, for a twin that runs by itself"),
     "twin": _Row("twin.cli:twin", "twin", "serve, query, back up and restore the twin"),
+    "fleet": _Row("twin.fleet.cli:fleet", "twin", "configure gateways from afar, and read their logs"),
     "edge": _Row("edge.cli:edge", "edge", "run, check and diagnose an agent on a gateway"),
     "bim": _Row("bim.cli:bim", "bim", "look into a building model and bind points to it"),
     "drone": _Row("drone_ingest.cli:drone", "drone", "read flights and scans, and judge what was built"),

@@ -32,6 +32,7 @@ from twin.conditions import LOOK_BACK_US, Bounds, Conditions, began_us
 from twin.diagnosis import Diagnosis
 from twin.directory import Directory, Limits
 from twin.drones import DroneDesk
+from twin.fleet.opening import open_fleet
 from twin.ingest import Ingest
 from twin.live import LiveHub
 from twin.model import Model
@@ -117,6 +118,7 @@ class Twin:
             told=ingest.told_models if ingest else dict,
             scorer=self._scorer_facts,
         )
+        self.fleet = open_fleet(store, ingest, self.rollouts.wanted)
         self.scoring = ScoringDesk(
             store,
             alarms=self.alarms,

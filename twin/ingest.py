@@ -19,13 +19,27 @@ import pyarrow as pa
 
 from twin import ledger
 from twin.absorb import Absorber, Batch, Outcome
+from twin.fleet.stages import Told
 from twin.reconcile import Reconciler
 from twin.store import Store
 from twin.writer import StoreUnavailableError
 from wire.clock import Clock, SystemClock
 from wire.errors import Aid4Error, MessageError
 from wire.limits import ACK_IDLE_PERIOD_S
-from wire.messages import Ack, Command, DownHello, Fetch, Health, Hello, ModelFigures, Reply, Status, decode, encode
+from wire.messages import (
+    Ack,
+    Answer,
+    Command,
+    DownHello,
+    Fetch,
+    Health,
+    Hello,
+    ModelFigures,
+    Reply,
+    Status,
+    decode,
+    encode,
+)
 from wire.mqtt import Link, Message
 from wire.topics import down, parse, up
 
@@ -63,7 +77,8 @@ class Ingest:
     """Takes records from the broker into the store. `run` until cancelled; all methods in the loop's thread.
 
     `metrics` are ever-growing counters; `degraded` says why nothing is stored at the moment; `nodes` is what is
-    known of every agent; `on_reply` gets the answers to commands, `on_fetch` asks for files.
+    known of every agent; `on_reply` gets the answers to commands, `on_answer` those to questions, `on_fetch` asks for
+    files.
     """
 
     def __init__(
@@ -83,6 +98,7 @@ class Ingest:
         self.nodes: dict[str, NodeView] = {}
         self.on_reply: Callable[[str, Reply], None] = lambda _node, _reply: None
         self.on_fetch: Callable[[str, Fetch], None] = lambda _node, _ask: None
+        self.on_answer: Callable[[str, Answer], None] = lambda _node, _answer: None
         self.link = link_factory()
         self._window_s = window_s
         self._routes: dict[str, tuple[str, str] | None] = {}
@@ -123,6 +139,10 @@ class Ingest:
         """Of every agent that is there: the desired state it follows, and what it says of its models."""
         views = [view for view in self.nodes.values() if view.online]
         return {v.node: (v.health.desired, v.health.models) if v.health else (0, {}) for v in views}
+
+    def told_sections(self) -> dict[str, Told]:
+        """Of every agent that was ever heard of: how the sections of its desired state stand."""
+        return {view.node: _told(view) for view in self.nodes.values()}
 
     def command(self, node: str, command: Command) -> bool:
         """Send a command to a node; False when there is no connection."""
@@ -188,6 +208,8 @@ class Ingest:
                 view.clock_ahead_us = None if message.retain else view.health.ts_us - self.clock.wall_us()
             elif kind == "reply":
                 self.on_reply(node, decode(Reply, message.payload))
+            elif kind == "answer" and not message.retain:
+                self.on_answer(node, decode(Answer, message.payload))
             elif kind == "fetch" and not message.retain:
                 self.on_fetch(node, decode(Fetch, message.payload))
         except MessageError as error:
@@ -314,3 +336,12 @@ class Ingest:
         if view is None:
             view = self.nodes[node] = NodeView(node)
         return view
+
+
+def _told(view: NodeView) -> Told:
+    health = view.health
+    if health is None:
+        return Told(view.online)
+    failing = frozenset(name for name, source in health.sources.items() if source.state == "failed")
+    sections = {"config": health.config, "software": health.software}
+    return Told(view.online, health.desired, sections, failing)

@@ -1,7 +1,7 @@
 """Trained models of this twin: the repository, what each node shall run, what they tell of it, on or back.
 
-`follow` runs until cancelled: it keeps agents at their desired state (told again until their health says that they
-follow it), the twin's own scorer likewise, moves roll-outs on by their rule, and takes them back when one goes wrong.
+`follow` runs until cancelled: it keeps the twin's own scorer at its desired state, moves roll-outs on by their rule,
+and takes them back when one goes wrong. Agents are told by `twin.fleet.post`, which asks `wanted`.
 """
 
 import asyncio
@@ -27,13 +27,12 @@ from twin.store import Store
 from wire.clock import Clock
 from wire.errors import Aid4Error, InputError
 from wire.limits import FILE_PART_BYTES
-from wire.messages import Desired, Fetch, FilePart, ModelFigures
+from wire.messages import Fetch, FilePart, ModelFigures
 
 __all__ = ["RolloutDesk"]
 
 LOOK_S: Final = 1.0
 _JUDGE_S: Final = 5.0
-_AGAIN_S_MIN, _AGAIN_S_MAX = 3.0, 300.0  # until a node says that it follows; an agent that knows no models never does
 _BY = "roll-out"
 _CACHED_FILES = 4
 
@@ -56,7 +55,7 @@ class RolloutDesk:
         self._folder = store.data_dir / "models"
         self._repository: Repository | None = None
         self._rollouts: dict[str, Rollout] = {}
-        self._sent: dict[str, tuple[bytes, int, float, float]] = {}  # node -> state, revision, when, wait
+        self._wants: dict[str, list[dict[str, Any]]] = {}  # empty where nothing is wanted any more
         self._files: dict[str, bytes] = {}
         self._verdicts: dict[str, Verdict] = {}
         self._judged_s = 0.0
@@ -180,12 +179,14 @@ class RolloutDesk:
 
     async def look(self) -> None:
         """One look: metadata that ages, the desired state of all nodes, and what the figures say."""
-        if not self._rollouts and not self._sent and not self._own_state:
+        nodes = self._told()
+        for node, (_, models) in nodes.items():
+            wanted = desired_of(node, nodes, self._rollouts) if self._rollouts else []
+            if wanted or models or node in self._wants:
+                self._wants[node] = msgspec.to_builtins(wanted)
+        if not self._rollouts and not self._own_state:
             return
         await asyncio.to_thread(self.repository.renew)
-        nodes = self._told()
-        for node, (revision, _) in nodes.items():
-            self._tell(node, desired_of(node, nodes, self._rollouts), revision)
         await self._follow_own(desired_of(OWN_NODE, nodes, self._rollouts))
         now_s = self._clock.monotonic_s()
         if now_s - self._judged_s >= _JUDGE_S:
@@ -193,21 +194,9 @@ class RolloutDesk:
             for model in list(self._rollouts):
                 await self._judge(model)
 
-    def _tell(self, node: str, wanted: list[Wanted], followed: int) -> None:
-        """Send the desired state when it changed, and again until the node's health has its revision."""
-        state = msgspec.json.encode(wanted)
-        before, now_s = self._sent.get(node), self._clock.monotonic_s()
-        if before is None and not wanted and followed == 0:
-            return
-        if before is None or before[0] != state:
-            last = before[1] if before else followed
-            revision, wait_s = max(last + 1, self._clock.wall_us() // 1_000_000), _AGAIN_S_MIN
-        elif followed == before[1] or now_s - before[2] < before[3]:
-            return
-        else:
-            revision, wait_s = before[1], min(2 * before[3], _AGAIN_S_MAX)
-        self._sent[node] = (state, revision, now_s, wait_s)
-        self._send(node, "desired", Desired(revision, {"models": msgspec.to_builtins(wanted)}))
+    def wanted(self, node: str) -> list[dict[str, Any]] | None:
+        """The section `models` of a node's desired state as of the last look; None where it never had a model."""
+        return self._wants.get(node)
 
     async def _follow_own(self, wanted: list[Wanted]) -> None:
         """The twin's own scorer goes the same way as any gateway's: through the checks of the client."""

@@ -146,6 +146,7 @@ def _works(twin: Twin, ingest: Ingest | None) -> list[tuple[str, Coroutine[None,
             ("twin.ingest", ingest.run()),
             ("twin.scoring", twin.scoring.run()),
             ("twin.rollouts", twin.rollouts.follow()),
+            ("twin.fleet", twin.fleet.follow()),
         ]
         if ingest
         else works

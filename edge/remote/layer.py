@@ -55,9 +55,11 @@ class Kept(msgspec.Struct, frozen=True):
         return self.trial is None and wanted.revision > self.figures.judged
 
     def renamed(self, wanted: ConfigWanted, now_us: int) -> Kept:
-        """The text that runs, under a later revision: nothing has to be tried."""
+        """The text that runs, under a later revision: nothing has to be tried. What went wrong before stays told."""
         running = msgspec.structs.replace(self.running, revision=wanted.revision)
-        return Kept(running, self.before, None, _figures(running, wanted.revision, "running", now_us))
+        told = self.figures
+        figures = _figures(running, wanted.revision, "running", now_us, told.problem, told.field, told.fix)
+        return Kept(running, self.before, None, figures)
 
     def tried(self, wanted: ConfigWanted, text: str, watched: list[str], now_us: int) -> Kept:
         """From now on it runs, on trial. `text` has its secrets."""

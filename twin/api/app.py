@@ -21,6 +21,7 @@ from twin.api import (
     commissioning,
     drones,
     elements,
+    fleet,
     health,
     history,
     marks,
@@ -75,6 +76,7 @@ OPERATIONS: list[Operation] = [
     *shift.OPERATIONS,
     *reports.OPERATIONS,
     *trust.OPERATIONS,
+    *fleet.OPERATIONS,
     *commissioning.OPERATIONS,
 ]
 _STATIC = Path(__file__).parents[1] / "static"

@@ -65,6 +65,15 @@ PERMISSIONS: Final[dict[tuple[str, str], Rule]] = {
     ("POST", "/renew"): _act("open", noted=True),
     ("POST", "/enrolments"): _act("change", noted=True),
     ("POST", "/nodes/{node}/revoke"): _act("change", noted=True),
+    # gateways from afar; a configuration and a log tell more than an operator needs
+    ("GET", "/nodes/{node}/config"): Rule("change"),
+    ("POST", "/nodes/{node}/config/check"): Rule("change"),
+    ("POST", "/nodes/{node}/config/rollback"): _act("change", noted=True),
+    ("GET", "/nodes/{node}/logs"): Rule("change"),
+    ("POST", "/fleet/config"): _act("change", noted=True),
+    ("GET", "/fleet/rollouts"): _VIEW,
+    ("GET", "/fleet/rollouts/{id}"): _VIEW,
+    ("POST", "/fleet/rollouts/{id}/stop"): _act("change", noted=True),
     # the park
     ("GET", "/site"): _VIEW,
     ("GET", "/nodes"): _VIEW,
