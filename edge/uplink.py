@@ -8,10 +8,9 @@ import logging
 from array import array
 from collections.abc import Callable
 from itertools import groupby
-from typing import Final
+from typing import Final, Protocol
 
 from edge.epochs import Recovered
-from edge.spool import Spool
 from edge.uplink_core import Run, UplinkCore
 from wire import topics
 from wire.clock import Clock
@@ -32,7 +31,8 @@ from wire.messages import (
     decode,
     encode,
 )
-from wire.mqtt import Link, LinkConfig, Message, Will
+from wire.mqtt import Link, LinkConfig, LinkStats, Message, Will
+from wire.ranges import Range
 from wire.records import CLASS_EVENT
 
 __all__ = ["Uplink"]
@@ -41,6 +41,23 @@ log = logging.getLogger("aid4.edge")
 
 TICK_S: Final = 0.1  # losses are noticed in tenths of a second
 _CLS_AT: Final = 12  # where a record's header has its class
+
+
+class Kept(Protocol):
+    """What an uplink asks of a spool."""
+
+    @property
+    def generation(self) -> int:
+        """Of the newest catalogue."""
+
+    def cached(self, epoch: bytes, lo: int, hi: int, /) -> list[bytes] | None:
+        """Records that are in memory, all of them or none."""
+
+    def read(self, epoch: bytes, lo: int, hi: int, /) -> list[tuple[int, bytes]]:
+        """Records with their numbers, as far as they are whole; may block."""
+
+    def lose(self, epoch: bytes, gaps: list[Range], reason: str, /) -> None:
+        """Give records up, in a gap record."""
 
 
 class Uplink:
@@ -54,13 +71,16 @@ class Uplink:
         core: UplinkCore,
         clock: Clock,
         commanded: Callable[[Command, bool], None],
+        *,
+        tick_s: float = TICK_S,
     ) -> None:
         self.core = core
         self.bad_messages = 0
         self.refused_by_twin = ""
         self.last_ack_us: int | None = None
         self.why_down = ""
-        self.spool: Spool  # set by the agent before `run`
+        self.spool: Kept  # set by the agent before `run`
+        self._tick_s = tick_s
         self._site, self._node, self._clock, self._commanded = site, node, clock, commanded
         self._since_us = clock.wall_us()
         self.on_desired: Callable[[Desired], None] = lambda _desired: None
@@ -113,7 +133,7 @@ class Uplink:
             while True:
                 await self._step()
                 try:
-                    async with asyncio.timeout(TICK_S):
+                    async with asyncio.timeout(self._tick_s):
                         await self._wake.wait()
                 except TimeoutError:
                     continue
@@ -156,6 +176,11 @@ class Uplink:
             window_bytes=self.core.window_bytes,
             last_ack_us=self.last_ack_us,
         )
+
+    @property
+    def link_stats(self) -> LinkStats:
+        """The connection's counters."""
+        return self._link.stats
 
     @property
     def link_error(self) -> str:

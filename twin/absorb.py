@@ -4,7 +4,7 @@ Runs in the writer's thread. Nothing here loops over readings; a record costs a 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from twin import ledger, quarantine
+from twin import ledger, quarantine, starts
 from twin.ledger import APPENDED_MAX, CatalogueRow
 from twin.points import Draft, Lookup, PointTable
 from twin.quarantine import DEAD_LETTERS_KEPT_MAX, Suspect
@@ -39,7 +39,7 @@ from wire.schemas import CATALOGUE, EVENTS, GAP, POSES, READINGS, STATES
 
 __all__ = ["Absorber", "Batch", "Outcome", "readable"]
 
-LOOKUPS_MAX = 4_096  # catalogue generations kept ready; 10,000 points of one take about 200 KB
+LOOKUPS_MAX = 16_384  # catalogue generations kept ready, one of each of 10,000 gateways; 10,000 points take 200 KB
 _OTHERS = {(STATES, 1): "states", (EVENTS, 1): "events", (POSES, 1): "poses"}
 _KNOWN = {(READINGS, 1), (CATALOGUE, 1), (GAP, 1), *_OTHERS}
 
@@ -90,6 +90,7 @@ class Outcome:
     suspects: list[Suspect] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     held: quarantine.Kept | None = None  # what the quarantine holds
+    boots: dict[tuple[str, int], str] = field(default_factory=dict)  # (node, boot) → agent, of starts that are news
     appended: int | None = None  # ranges appended to the ledger since it was last joined
 
 
@@ -102,6 +103,7 @@ class Absorber:
         self.on_rows: Callable[[Rows], None] = lambda _: None  # what was committed, in the writer's thread
         self.on_poses: Callable[[pa.Table], None] = lambda _: None  # likewise
         self._lookups: dict[tuple[str, bytes, int], Lookup] = {}
+        self._boots: dict[str, int] = {}  # the start of each node that the database has seen last
         self._appended, self._appended_max = 0, APPENDED_MAX
         self._quarantine: quarantine.Kept | None = None
 
@@ -114,9 +116,12 @@ class Absorber:
                 outcome.intake.ask.add(node)
         for node, hello in batch.hellos:
             outcome.intake.hello(node, hello, batch.now_s)
-            _write_boot(connection, self.site, node, hello, batch.recv_us)
+            if self._boots.get(node) != hello.boot:
+                outcome.boots[node, hello.boot] = hello.agent
+        if outcome.boots:
+            starts.note(connection, self.site, outcome.boots, batch.recv_us)
         if self.reconciler.conflicts > conflicts:
-            _write_conflict(connection, batch)
+            starts.conflict(connection, {(n, h.boot) for n, h in batch.hellos}, batch.recv_us)
         if batch.payloads:
             self.state.arriving(batch.recv_us)
             self._records(connection, batch, outcome)
@@ -126,6 +131,7 @@ class Absorber:
     def committed(self, outcome: Outcome) -> None:
         """The transaction is durable: readers may see it."""
         self.reconciler.apply(outcome.intake)
+        self._boots.update(outcome.boots.keys())
         self._remember(outcome.lookups)
         if outcome.appended is not None:
             self._appended = outcome.appended
@@ -154,15 +160,16 @@ class Absorber:
         for group in first:
             for position in groups.pop(group):
                 self._catalogue(batch, group, position, outcome)
+        self._recall(connection, groups, outcome)
         chosen: list[tuple[_Group, list[int], Lookup]] = []
         for group, positions in groups.items():
             schema = group.schema_id, group.schema_version
             generation = group.generation if schema in _KNOWN and schema != (GAP, 1) else None
             taken = self._admit(group, generation, headers, positions, outcome)
             if taken and schema == (READINGS, 1):
-                chosen.append((group, taken, self._lookup(connection, group, outcome)))
+                chosen.append((group, taken, self._lookup(group, outcome)))
             elif taken and generation is not None:
-                self._others(batch, group, taken, self._lookup(connection, group, outcome), outcome)
+                self._others(batch, group, taken, self._lookup(group, outcome), outcome)
             elif taken:
                 for position in taken:
                     self._gap_or_unknown(batch, group, position, outcome)
@@ -282,19 +289,18 @@ class Absorber:
             outcome.counts["quarantined"] += 1
         outcome.suspects.append(Suspect(node, whose, error, payload))
 
-    def _lookup(self, connection: duckdb.DuckDBPyConnection, group: _Group, outcome: Outcome) -> Lookup:
+    def _recall(self, connection: duckdb.DuckDBPyConnection, groups: Iterable[_Group], outcome: Outcome) -> None:
+        """Read the catalogues of these groups that are known and not ready, all at once."""
+        keys = {(group.node, group.epoch, group.generation) for group in groups}
+        wanted = [k for k in keys - self._lookups.keys() - outcome.lookups.keys() if outcome.intake.knows(k[:2], k[2])]
+        found = ledger.read_catalogues(connection, self.site, wanted)
+        for node, epoch, generation, body in found:
+            points = catalogue.from_batch(_body(body))
+            outcome.lookups[node, epoch, generation] = self.points.lookup(node, points)
+
+    def _lookup(self, group: _Group, outcome: Outcome) -> Lookup:
         key = (group.node, group.epoch, group.generation)
-        found = outcome.lookups.get(key) or self._lookups.get(key)
-        if found is None:
-            row = connection.execute(
-                "SELECT body FROM catalogues WHERE site = ? AND node = ? AND epoch = ? AND generation = ?",
-                [self.site, *key],
-            ).fetchone()
-            assert row is not None, "a known generation has its catalogue in the database"
-            points = catalogue.from_batch(_body(bytes(row[0])))
-            found = self.points.lookup(group.node, points)
-            self._remember({key: found})
-        return found
+        return outcome.lookups.get(key) or self._lookups[key]
 
     def _remember(self, lookups: dict[tuple[str, bytes, int], Lookup]) -> None:
         self._lookups.update(lookups)
@@ -379,22 +385,3 @@ def _gap(node: str, row: dict[str, object]) -> Gap:
 def _body(payload: bytes) -> pa.RecordBatch:
     header: Header = read_header(payload)
     return decode_body(header, memoryview(payload)[HEADER_BYTES:])
-
-
-def _write_boot(connection: duckdb.DuckDBPyConnection, site: str, node: str, hello: Hello, recv_us: int) -> None:
-    """Note an agent's start, once."""
-    connection.execute(
-        "INSERT INTO nodes SELECT $site, $node, $boot::UBIGINT, $agent, make_timestamptz($recv::BIGINT) WHERE"
-        " NOT EXISTS (FROM nodes WHERE site = $site AND node = $node AND boot = $boot::UBIGINT)",
-        {"site": site, "node": node, "boot": hello.boot, "agent": hello.agent, "recv": recv_us},
-    )
-
-
-def _write_conflict(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
-    """Raise an event: two live agents use one node name, and the newcomer is refused."""
-    for node, boot in {(node, hello.boot) for node, hello in batch.hellos}:
-        connection.execute(
-            "INSERT INTO events SELECT ?, make_timestamptz(?::BIGINT), '', 'agent.conflict', 2, NULL, ?, '{}',"
-            " make_timestamptz(?::BIGINT)",
-            [node, batch.recv_us, f"another live agent uses this node name; boot {boot} was heard", batch.recv_us],
-        )

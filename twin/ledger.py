@@ -9,7 +9,17 @@ import pyarrow as pa
 from twin.reconcile import Gap
 from wire.ranges import Ranges
 
-__all__ = ["APPENDED_MAX", "CatalogueRow", "load", "merge", "rewrite", "write_catalogues", "write_gaps", "write_ranges"]
+__all__ = [
+    "APPENDED_MAX",
+    "CatalogueRow",
+    "load",
+    "merge",
+    "read_catalogues",
+    "rewrite",
+    "write_catalogues",
+    "write_gaps",
+    "write_ranges",
+]
 
 APPENDED_MAX = 10_000  # ranges appended before they are joined: a busy hour's worth, read back in 20 ms
 Span = tuple[str, bytes, int, int]  # node, epoch, lo, hi
@@ -81,6 +91,20 @@ def write_catalogues(
     known = _table(site, catalogues, node=pa.string(), epoch=pa.binary(), **kinds)
     assert known.num_rows
     connection.execute(f"INSERT INTO catalogues BY NAME {_STAMPED} known", [recv_us])
+
+
+def read_catalogues(
+    connection: duckdb.DuckDBPyConnection, site: str, keys: Sequence[tuple[str, bytes, int]]
+) -> list[tuple[str, bytes, int, bytes]]:
+    """The catalogue records (node, epoch, generation, body) of these (node, epoch, generation), as far as known."""
+    if not keys:
+        return []
+    wanted = _table(site, keys, node=pa.string(), epoch=pa.binary(), generation=pa.uint32())
+    assert wanted.num_rows
+    rows = connection.execute(
+        "SELECT node, epoch, generation, body FROM catalogues SEMI JOIN wanted USING (site, node, epoch, generation)"
+    ).fetchall()
+    return [(node, bytes(epoch), generation, bytes(body)) for node, epoch, generation, body in rows]
 
 
 def _table(site: str, rows: Iterable[Sequence[Any]], **kinds: pa.DataType) -> pa.Table:

@@ -14,7 +14,8 @@ for node, ack in twin.acks(intake.touched): publish
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from twin.presence import Presence, Standing
@@ -184,6 +185,8 @@ class Reconciler:
         self.parked: set[tuple[str, bytes, int]] = set()
         self._kept: dict[Key, Ranges] = {}
         self._claims: dict[Key, int] = {}  # epochs that only an agent which is not served has shown
+        self._online = 0
+        self.conflicts = 0  # how often a second live agent with the same node name was refused
 
     def load(self, ranges: Iterable[tuple[str, bytes, int, int]], known: Iterable[tuple[str, bytes, int]]) -> None:
         """Start from the database: ranges (node, epoch, lo, hi), catalogues (node, epoch, generation)."""
@@ -214,7 +217,8 @@ class Reconciler:
     def introduce(self, node: str, hello: Hello, now_s: float) -> Standing:
         """Take a hello's word on who is alive; nothing of it is stored."""
         presence = self.presence.setdefault(node, Presence())
-        standing = presence.heard(hello.boot, now_s)
+        with self._counted(presence):
+            standing = presence.heard(hello.boot, now_s)
         keys = [(node, bytes.fromhex(span.epoch)) for span in hello.epochs]
         if standing is Standing.OWNER:
             self.hellos[node] = hello
@@ -234,7 +238,8 @@ class Reconciler:
         """
         presence = self.presence.setdefault(node, Presence())
         if not status.online:
-            presence.gone(status.boot)
+            with self._counted(presence):
+                presence.gone(status.boot)
         return not status.online or presence.owner != status.boot
 
     def serves(self, key: Key) -> bool:
@@ -268,19 +273,21 @@ class Reconciler:
         """Nodes with more than one boot in sight: the twin keeps asking them for a hello."""
         return [node for node, presence in self.presence.items() if presence.disputed]
 
-    @property
-    def conflicts(self) -> int:
-        """How often a second live agent with the same node name was refused."""
-        return sum(presence.conflicts for presence in self.presence.values())
-
     def window_bytes(self) -> int:
         """Unacknowledged bytes that each node may have in flight: the total, shared by those online."""
-        online = sum(presence.online for presence in self.presence.values())
-        return max(min(WINDOW_BYTES, WINDOWS_BYTES_TOTAL // max(1, online)), RECORD_BYTES_MAX // 8)
+        return max(min(WINDOW_BYTES, WINDOWS_BYTES_TOTAL // max(1, self._online)), RECORD_BYTES_MAX // 8)
 
     def kept_catalogues(self, key: Key) -> Ranges:
         """The catalogue seqs of this epoch that the agent's last hello said it has."""
         return self._kept.get(key, _NONE)
+
+    @contextmanager
+    def _counted(self, presence: Presence) -> Iterator[None]:
+        """Keep the sums over all nodes, which every acknowledgement asks for, right over a change of one."""
+        online, conflicts = presence.online, presence.conflicts
+        yield
+        self._online += presence.online - online
+        self.conflicts += presence.conflicts - conflicts
 
     def _epochs(self, node: str) -> list[EpochSpan]:
         hello = self.hellos.get(node)

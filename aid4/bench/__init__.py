@@ -190,13 +190,14 @@ def field_command(parts: tuple[str, ...], seconds: float, days: float, as_json: 
 
 
 @bench.command("fleet")
-@click.option("--clients", default=10_000, show_default=True, help="MQTT clients, in two processes.")
+@click.option("--clients", default=10_000, show_default=True, help="Uplinks of agents, in two processes.")
 @click.option("--broker", type=click.Choice(["nats", "mosquitto"]), default="nats", show_default=True)
+@click.option("--tls", is_flag=True, help="Each with a certificate of its own.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def fleet_command(clients: int, broker: str, as_json: bool) -> None:
-    """Kill the broker of a whole fleet: seconds until all are back, subscriptions lost."""
+def fleet_command(clients: int, broker: str, tls: bool, as_json: bool) -> None:
+    """Kill the broker of a whole fleet: seconds until all are back, answered by the twin and drained."""
     tell = (lambda _text: None) if as_json else click.echo
-    found = _call("aid4.bench.fleet", "fleet", clients=clients, broker=broker, tell=tell)
+    found = _call("aid4.bench.fleet", "fleet", clients=clients, broker=broker, tls=tls, tell=tell)
     _show(found, as_json)
     if not found["held"]:
         raise SystemExit(1)

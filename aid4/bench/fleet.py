@@ -1,135 +1,163 @@
-"""Ten thousand clients lose their broker at once: how long until the last is back, and whether each still hears.
+"""Ten thousand agents lose their broker at once: how long until the last is back, answered by the twin and drained.
 
-The broker is the embedded one, killed and started again as `aid4 run` does it. The clients are lean connections in two
-processes on loopback, which wait between their attempts as an agent's link does. Afterwards each of them is spoken to.
+The broker is the embedded one, killed and started again as `aid4 run` does it, with one user for each node; the twin is
+its ingest and store; the clients are the agents' own uplinks in two processes on loopback (`fleet_clients`). While the
+broker is away each of them measures something. Afterwards the twin must have every reading, each once.
 """
 
 import asyncio
-import subprocess
+import os
+import struct
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
-from aid4.bench.children import python
-from aid4.bench.fleet_clients import LOOPBACK, FleetStatus, raise_file_limit, topic
+from aid4.bench.children import Children, python
+from aid4.bench.counter import shared_counter
+from aid4.bench.fleet_clients import SITE, FleetStatus, Order, raise_file_limit
+from aid4.bench.fleet_trust import fleet_trust
 from aid4.broker import Broker
-from aid4.broker_users import BrokerUser
-from wire.mqtt import Link, LinkConfig
+from aid4.broker_tls import BrokerTls
+from aid4.broker_users import node_user, twin_user
 
 __all__ = ["fleet"]
 
-BACK_S_MAX = 60.0
-GIVE_UP_S = 300.0
-HEAR_S = 60.0
-FILES_SPARE = 200  # of the broker, beside its clients
-PROCESSES = 2
-LOOK_S = 0.1
+BACK_S_MAX: Final = 60.0
+GIVE_UP_S: Final = 300.0
+FILES_SPARE: Final = 200  # of the broker, beside its clients
+PORTS: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
+PROCESSES: Final = 2
+LOOK_S: Final = 0.1
 
 
-def fleet(clients: int, broker: Literal["nats", "mosquitto"], tell: Callable[[str], None]) -> dict[str, Any]:
-    """The figures; `held` when all asked for were back in time and none had lost what it listens to."""
-    limit = raise_file_limit()
-    taking = min(clients, limit - FILES_SPARE)
-    if taking < clients:
-        tell(f"only {taking:,} clients: a process may have {limit:,} files open (ulimit -Hn)")
-    users = [BrokerUser("fleet", subscribe=("fleet/+/down",)), BrokerUser("head", publish=("fleet/+/down",))]
+def fleet(clients: int, broker: Literal["nats", "mosquitto"], tls: bool, tell: Callable[[str], None]) -> dict[str, Any]:
+    """The figures; `held` when all asked for were back in time and the twin then had everything, once."""
+    files, ports = raise_file_limit(), _ports()
+    taking = min(clients, files - FILES_SPARE, ports)
+    if taking < files - FILES_SPARE and taking < clients:
+        tell(f"only {taking:,} clients: one address has {ports:,} ports (sysctl net.ipv4.ip_local_port_range)")
+    elif taking < clients:
+        tell(f"only {taking:,} clients: a process may have {files:,} files open (ulimit -Hn, LimitNOFILE=)")
+    nodes = [f"gw-{number}" for number in range(1, taking + 1)]
     with tempfile.TemporaryDirectory(prefix="aid4-fleet-") as name:
         folder = Path(name)
-        with (
-            Broker(folder / "broker", users, kind=broker) as server,
-            _children(folder, server, users[0], taking) as all_,
-        ):
-            found = asyncio.run(_measure(server, users[1], all_, taking, tell))
-    back_s, lost = found["back_s"], found["lost_subscriptions"]
-    held = taking == clients and not lost and back_s is not None and back_s <= BACK_S_MAX
-    about = {"asked": clients, "clients": taking, "processes": PROCESSES, "file_limit": limit, "broker": broker}
+        users, trust = [twin_user(SITE), *(node_user(SITE, node) for node in nodes)], None
+        if tls:
+            tell(f"{taking:,} certificates are made")
+            users, trust = fleet_trust(folder / "trust", SITE, users)
+        made = Broker(folder / "broker", users, kind=broker, unacked_max=20_000, tls=trust)
+        with made as server, Children(folder) as children:
+            park = _Park(folder, server, children, trust)
+            park.start(nodes)
+            found = asyncio.run(_measure(park, taking, tell))
+    back_s = found["back_s"]
+    held = taking == clients and back_s is not None and back_s <= BACK_S_MAX and not (found["lost"] or found["doubled"])
+    about = {"asked": clients, "clients": taking, "broker": broker, "tls": tls, "file_limit": files}
     return {**about, **found, "back_s_max": BACK_S_MAX, "held": held}
 
 
-class _Clients:
-    """All processes of clients, read as one."""
+@dataclass(frozen=True, slots=True)
+class _Park:
+    """A twin and all processes of clients, read as one."""
 
-    def __init__(self, files: list[Path], processes: list[subprocess.Popen[bytes]]) -> None:
-        self._files, self._processes = files, processes
+    folder: Path
+    server: Broker
+    children: Children
+    trust: BrokerTls | None
+
+    def start(self, nodes: list[str]) -> None:
+        """The twin, then the clients."""
+        counter = self.folder / "counter"
+        shared_counter(counter).close()
+        passwords = {user.name: user.password for user in self.server.users}
+        trust = (str(self.trust.ca), str(self.trust.ca.parent / "twin.pem")) if self.trust else ()
+        arguments = (str(self.folder / "twin"), SITE, str(self.server.port), "twin", passwords["twin"], str(counter))
+        self.children.start("twin", python("-m", "aid4.bench.lean_twin", *arguments, *trust))
+        self.children.wait_for_line("twin", "ready", 60.0)
+        for at in range(PROCESSES):
+            folder = str(self.trust.ca.parent) if self.trust else ""
+            own = {node: passwords[node] for node in nodes[at::PROCESSES]}
+            order = self.folder / f"order-{at}.json"
+            order.write_bytes(msgspec.json.encode(Order(self.server.port, own, str(self._file(at)), folder)))
+            self.children.start(f"clients-{at}", python("-m", "aid4.bench.fleet_clients", str(order)))
 
     def look(self) -> FleetStatus:
-        """The sum of what they did; RuntimeError when one has ended."""
-        if any(process.poll() is not None for process in self._processes):
-            raise RuntimeError("a process of clients has ended; its reason stands above")
-        found = [msgspec.json.decode(file.read_bytes(), type=FleetStatus) for file in self._files if file.exists()]
-        return FleetStatus(
-            sum(one.ready for one in found), sum(one.drops for one in found), sum(one.failures for one in found),
-            max((one.last_ready_s for one in found), default=0.0), sum(one.heard for one in found),
-        )  # fmt: skip
+        """What all of them did; RuntimeError when a process has ended."""
+        for name in self.children.ended():
+            raise RuntimeError(f"{name} has ended:\n{self.children.output(name)}")
+        files = [self._file(at) for at in range(PROCESSES)]
+        found = [msgspec.json.decode(file.read_bytes(), type=FleetStatus) for file in files if file.exists()]
+        return _together(found)
 
-    async def until(self, true: Callable[[FleetStatus], bool], within_s: float) -> bool:
-        """Whether they got there in time."""
-        end_s = time.monotonic() + within_s
-        while not true(self.look()):
-            if time.monotonic() > end_s:
-                return False
+    def committed(self) -> int:
+        """Readings in the twin."""
+        return int(struct.unpack("<Q", (self.folder / "counter").read_bytes())[0])
+
+    async def until(self, true: Callable[[FleetStatus], bool]) -> FleetStatus:
+        """How they stand when it is so, or after a time without."""
+        end_s = time.monotonic() + GIVE_UP_S
+        while not true(now := self.look()) and time.monotonic() < end_s:  # noqa: ASYNC110 - a file sets no event
             await asyncio.sleep(LOOK_S)
-        return True
+        return now
+
+    def _file(self, at: int) -> Path:
+        return self.folder / f"clients-{at}.json"
 
 
-@contextmanager
-def _children(folder: Path, server: Broker, user: BrokerUser, count: int) -> Iterator[_Clients]:
-    files, processes = [], []
-    try:
-        for at in range(PROCESSES):
-            first = 1 + count * at // PROCESSES
-            own = count * (at + 1) // PROCESSES - count * at // PROCESSES
-            files.append(folder / f"clients-{at}.json")
-            arguments = (str(server.port), user.name, str(first), str(own), str(files[-1]))
-            process = subprocess.Popen(python("-m", "aid4.bench.fleet_clients", *arguments), stdin=subprocess.PIPE)
-            processes.append(process)
-            assert process.stdin is not None
-            process.stdin.write(f"{user.password}\n".encode())
-            process.stdin.close()
-        yield _Clients(files, processes)
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-
-
-async def _measure(
-    server: Broker, head: BrokerUser, clients: _Clients, count: int, tell: Callable[[str], None]
-) -> dict[str, Any]:
+async def _measure(park: _Park, count: int, tell: Callable[[str], None]) -> dict[str, Any]:
     began_s = time.monotonic()
-    if not await clients.until(lambda now: now.ready == count, GIVE_UP_S):
-        raise TimeoutError(f"only {clients.look().ready:,} of {count:,} clients ever connected")
-    connect_s = clients.look().last_ready_s - began_s
-    tell(f"{count:,} clients connected in {connect_s:.1f} s; the broker is killed")
-    before = clients.look().failures
-    keeping = asyncio.create_task(server.keep())
+    joined = await park.until(lambda now: now.drained == count)
+    if joined.drained < count:
+        worst = Counter(joined.errors).most_common(3)
+        raise TimeoutError(f"only {joined.ready:,} of {count:,} clients connected, {joined.drained:,} drained: {worst}")
+    join_s = joined.drained_s - began_s
+    tell(f"{count:,} clients connected and drained in {join_s:.1f} s; the broker is killed")
+    keeping = asyncio.create_task(park.server.keep())
+    twin_cpu_s = park.children.cpu_s("twin")
     try:
         killed_s = time.monotonic()
-        server.kill()
-        back = await clients.until(lambda now: now.drops >= count and now.ready == count, GIVE_UP_S)
-        after = clients.look()
-        back_s = after.last_ready_s - killed_s if back else None
-        tell(f"{after.ready:,} are back after {after.last_ready_s - killed_s:.1f} s; each is spoken to")
-        heard = await _speak(server.port, head, clients, count)
+        park.server.kill()
+        await park.until(lambda now: now.drops >= count)
+        after = await park.until(lambda now: now.drained == count)
     finally:
         keeping.cancel()
         await asyncio.wait([keeping])
+    spent_s = park.children.cpu_s("twin") - twin_cpu_s
+    tell(f"{after.ready:,} are back after {after.ready_s - killed_s:.1f} s, {after.drained:,} drained")
+    await asyncio.sleep(1.0)  # a reading committed twice would show by now
+    made, stored = park.look().readings, park.committed()
     return {
-        "connect_s": round(connect_s, 2), "back_s": None if back_s is None else round(back_s, 2),
-        "back": after.ready, "failed_attempts": after.failures - before, "lost_subscriptions": count - heard,
+        "join_s": round(join_s, 2), "back": after.ready, "answered": after.answered, "drained": after.drained,
+        **{f"{name}_s": round(at_s - killed_s, 2) if getattr(after, name) == count else None
+           for name, at_s in (("ready", after.ready_s), ("answered", after.answered_s), ("drained", after.drained_s))},
+        "back_s": round(after.ready_s - killed_s, 2) if after.ready == count else None,
+        "failed_attempts": after.failures - joined.failures, "again_dropped": after.drops - joined.drops - count,
+        "readings": made, "lost": max(0, made - stored), "doubled": max(0, stored - made),
+        "twin_cpu_s": round(spent_s, 2), "clients_cpu_s": round(after.cpu_s - joined.cpu_s, 2),
+        "client_kib": round(after.rss_mib * 1_024 / count), "load": round(os.getloadavg()[0], 1),
+        "errors": dict(Counter(after.errors).most_common(3)),
     }  # fmt: skip
 
 
-async def _speak(port: int, head: BrokerUser, clients: _Clients, count: int) -> int:
-    """One message to each; how many clients heard theirs."""
-    async with Link(LinkConfig(LOOPBACK, port, user=head.name, password=head.password)) as link:
-        for number in range(1, count + 1):
-            await link.drained()
-            link.publish(topic(number), b"are you there?", qos=1)
-        await clients.until(lambda now: now.heard >= count, HEAR_S)
-    return clients.look().heard
+def _together(parts: list[FleetStatus]) -> FleetStatus:
+    """Sums, and of times the last."""
+    found, errors = FleetStatus(), Counter[str]()
+    for one in parts:
+        errors.update(one.errors)
+        for name in FleetStatus.__struct_fields__[:-1]:
+            mine, its = getattr(found, name), getattr(one, name)
+            setattr(found, name, max(mine, its) if name in ("ready_s", "answered_s", "drained_s") else mine + its)
+    found.errors = dict(errors)
+    return found
+
+
+def _ports() -> int:
+    """How many connections one address may have to one other."""
+    low, high = map(int, PORTS.read_text().split())
+    return high - low + 1

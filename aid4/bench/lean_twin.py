@@ -1,8 +1,9 @@
 """The twin's ingest and store as a child process, without the page: what `aid4 bench spine` measures.
 
-    python -m aid4.bench.lean_twin DATA_DIR SITE BROKER_PORT USER PASSWORD COUNTER_FILE
+    python -m aid4.bench.lean_twin DATA_DIR SITE BROKER_PORT USER PASSWORD COUNTER_FILE [CA CERTIFICATE]
 
-The committed readings are written to COUNTER_FILE (8 bytes, little-endian) twenty times a second.
+With a certificate the user goes unnamed. The committed readings are written to COUNTER_FILE (8 bytes, little-endian)
+twenty times a second.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from pathlib import Path
 from aid4.bench.counter import shared_counter
 from twin.ingest import Ingest
 from twin.store import Store
-from wire.mqtt import Link, LinkConfig
+from wire.mqtt import Link, LinkConfig, TlsConfig
 
 __all__ = ["run"]
 
@@ -38,6 +39,7 @@ async def run(data_dir: Path, site: str, link: LinkConfig, counter: mmap.mmap) -
 
 
 if __name__ == "__main__":
-    folder, site_name, port, user, password, file = sys.argv[1:]
-    broker = LinkConfig("127.0.0.1", int(port), user=user, password=password, client_id="twin")
+    folder, site_name, port, user, password, file, *trust = sys.argv[1:]
+    tls = TlsConfig(Path(trust[0]), Path(trust[1])) if trust else None
+    broker = LinkConfig("127.0.0.1", int(port), "" if trust else user, password, client_id="twin", tls=tls)
     asyncio.run(run(Path(folder), site_name, broker, shared_counter(Path(file))))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from wire.errors import ConfigError
-from wire.limits import CLOCK_TRUSTED_FROM_US, LINK_BUFFER_BYTES
+from wire.limits import CLOCK_TRUSTED_FROM_US, LINK_BUFFER_BYTES, LINK_READ_BYTES
 from wire.mqtt.packets import Message, Will
 from wire.mqtt.proxy import Proxy
 
@@ -64,6 +64,7 @@ class LinkConfig:
     manual_ack: bool = False
     connect_timeout_s: float = 5.0
     buffer_bytes: int = LINK_BUFFER_BYTES
+    read_bytes: int = LINK_READ_BYTES  # fast only: taken from the socket at once
     coalesce_s: float = 0.0  # fast only: rest so long after each read, so that small messages come in batches
     version: Literal[4, 5] = 4  # 5 and websockets need transport="paho"
     websocket_path: str = ""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from wire.errors import LinkError
-from wire.limits import LINK_READ_BYTES, LINK_UNACKED_MAX, PACKET_BYTES_MAX
+from wire.limits import LINK_UNACKED_MAX, PACKET_BYTES_MAX
 from wire.mqtt import packets
 from wire.mqtt.config import LinkConfig, LinkStats
 from wire.mqtt.packets import Answer, Message, Splitter
@@ -27,7 +27,7 @@ class FastSession(asyncio.BufferedProtocol):
         self._config, self._number, self._deliver, self._stats = config, number, deliver, stats
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._buffer = bytearray(LINK_READ_BYTES)
+        self._buffer = bytearray(config.read_bytes)
         self._view = memoryview(self._buffer)
         self._filled = 0
         self._splitter = Splitter(number)
@@ -176,7 +176,7 @@ class FastSession(asyncio.BufferedProtocol):
         rest = self._filled - used
         if self._splitter.wanted > len(self._buffer):
             self._view.release()
-            self._buffer = bytearray(min(2 * self._splitter.wanted, PACKET_BYTES_MAX + LINK_READ_BYTES))
+            self._buffer = bytearray(min(2 * self._splitter.wanted, PACKET_BYTES_MAX + self._config.read_bytes))
             self._view = memoryview(self._buffer)
         self._view[:rest] = data[used:]
         self._filled = rest
