@@ -26,6 +26,7 @@ from wire.clock import SystemClock
 from wire.mqtt import LinkConfig
 
 WAIT_S = 90.0
+PATIENT = ("--rule", "tick_ms_max=1000000")  # a starved machine takes no model back for its slow ticks
 
 
 async def until(condition: Callable[[], Any]) -> Any:
@@ -76,7 +77,7 @@ async def test_a_model_goes_out_over_the_broker_and_comes_back_by_command(tmp_pa
             await command("keys", "--out", keys, *url)
             async with running_agent(tmp_path / "edge", broker.port, users[1].password) as agent:
                 await until(lambda: "gw" in twin.rollouts._told())
-                await _publish(tmp_path, trained, "1", url, "--rule", "by_hand=true")
+                await _publish(tmp_path, trained, "1", url, "--rule", "by_hand=true", *PATIENT)
                 await until(lambda: twin.rollouts.figures("ahu").get("gw") and _refusal(twin))
                 assert "root.json" in _refusal(twin), "a gateway without a root of trust takes nothing"
                 (tmp_path / "edge" / "root.json").write_bytes((keys / "root.json").read_bytes())
@@ -86,7 +87,7 @@ async def test_a_model_goes_out_over_the_broker_and_comes_back_by_command(tmp_pa
                     await command("promote", "ahu", *url)
                     await until(lambda stage=stage: _runs(agent) == {("1", stage)} or stage == "canary")
                 await until(lambda: _runs(agent) == {("1", "live")})
-                await _publish(tmp_path, trained, "2", url, "--node", "gw")
+                await _publish(tmp_path, trained, "2", url, "--node", "gw", *PATIENT)
                 await until(lambda: _runs(agent) == {("1", "live"), ("2", "shadow")})
                 told = await command("rollback", "ahu", "--why", "it cried wolf", *url)
                 assert (told["diff"][0]["old"], told["diff"][0]["new"]) == ("2 shadow", "1 live")
