@@ -166,8 +166,9 @@ class DeviceSession:
             about, words = describe(one, said[one], told.get(one))
             about["writable"] = about["writable"] and not self.spec.read_only
             spec = told.get(one)
-            point = self._points.add(self.spec.name, about.pop("metric"), period_s=self._pace.period_s, **about)
             cov = self.spec.cov and (spec is None or spec.cov)
+            period_s = max(self._pace.reread_s, self._pace.period_s) if cov else self._pace.period_s
+            point = self._points.add(self.spec.name, about.pop("metric"), period_s=period_s, **about)
             self.described[one] = Described(one, TYPES[one[0]], point, words, spec.priority if spec else None, cov)
 
     async def _object_list(self) -> list[tuple[int, int]]:

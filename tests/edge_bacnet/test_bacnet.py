@@ -124,6 +124,15 @@ async def test_subscriptions_are_renewed_at_half_their_lifetime() -> None:
         await read.until(renewed)
 
 
+@pytest.mark.parametrize(("cov", "silent_s"), [(True, 60.0), (False, 0.2)])
+async def test_a_point_that_tells_changes_may_be_silent_until_it_is_read_again(cov: bool, silent_s: float) -> None:
+    async with controller() as ahu:
+        devices = [table(ahu)["devices"][0] | {"cov": cov}]
+        async with Reading(table(ahu, period_s=0.2, reread_s=60, devices=devices)) as read:
+            await read.until(lambda: read.value("ahu/supply_temperature") == 19.5)
+            assert {point.period_s for point in read.source.points()} == {silent_s}
+
+
 async def test_what_cannot_be_subscribed_is_polled() -> None:
     async with controller() as ahu:
         devices = [table(ahu)["devices"][0] | {"cov": False}]
