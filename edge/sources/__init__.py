@@ -60,6 +60,7 @@ BUILT_IN = {
     "shdr": "edge.sources.shdr:SOURCE",
     "remote-id": "edge.sources.remote_id:SOURCE",
     "replay": "edge.sources.replay:SOURCE",
+    "serial": "edge.sources.serial:SOURCE",
     "snmp": "edge.sources.snmp:SOURCE",
     "sparkplug": "edge.sources.sparkplug:SOURCE",
     "host": "edge.sources.host:SOURCE",
