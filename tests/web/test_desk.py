@@ -1,6 +1,5 @@
 """Sign-in and roles in a real Chromium; the checks are in web/e2e/desk_checks.mjs."""
 
-import os
 import re
 import signal
 import subprocess
@@ -10,19 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-WEB = ROOT / "web"
-SECONDS_MAX = 400
-
-
-def _check(node: str, chromium: Path, url: str, name: str, **more: str) -> str:
-    environment = os.environ | {"CHROMIUM": str(chromium)} | more
-    command = [node, "e2e/run.mjs", url, name]
-    done = subprocess.run(
-        command, cwd=WEB, env=environment, capture_output=True, text=True, timeout=SECONDS_MAX, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+from tests.web.conftest import ROOT, Checked
 
 
 @pytest.fixture
@@ -43,8 +30,8 @@ def asking(tmp_path: Path) -> Iterator[tuple[str, str]]:
 
 
 def test_the_first_admin_comes_by_a_link_and_everybody_else_by_a_role(
-    node: str, chromium: Path, asking: tuple[str, str]
+    checked: Checked, asking: tuple[str, str]
 ) -> None:
     url, link = asking
-    _check(node, chromium, url, "the_first_admin_comes_by_a_link_and_everybody_after_by_a_role", WELCOME=link)
-    _check(node, chromium, url, "signing_in_says_what_is_wrong_and_leads_where_one_wanted_to_go")
+    checked(url, "the_first_admin_comes_by_a_link_and_everybody_after_by_a_role", WELCOME=link)
+    checked(url, "signing_in_says_what_is_wrong_and_leads_where_one_wanted_to_go")

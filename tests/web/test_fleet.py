@@ -1,18 +1,13 @@
 """Trust in gateways on the page, in a real Chromium against `aid4 run --listen`; the checks are in
 web/e2e/fleet_checks.mjs."""
 
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-from conftest import WEB, park
-
-SECONDS_MAX = 500
+from tests.web.conftest import Checked, park
 
 
 @pytest.fixture
@@ -23,14 +18,10 @@ def farm(tmp_path: Path) -> Iterator[str]:
         yield url
 
 
-def test_gateways_are_let_in_and_out_from_the_page(node: str, chromium: Path, farm: str, tmp_path: Path) -> None:
+def test_gateways_are_let_in_and_out_from_the_page(checked: Checked, farm: str, tmp_path: Path) -> None:
     gateway = tmp_path / "gateway"
     gateway.mkdir()
-    own = {"CHROMIUM": str(chromium), "AID4": str(Path(sys.executable).with_name("aid4")), "GATEWAY": str(gateway)}
+    own = {"AID4": str(Path(sys.executable).with_name("aid4")), "GATEWAY": str(gateway)}
     for check in ("certificates_read_well_in_every_language_and_size", "gateways_are_let_in_and_out_from_the_page"):
-        done = subprocess.run(
-            [node, "e2e/run.mjs", farm, check], cwd=WEB, env=os.environ | own, capture_output=True, text=True,
-            timeout=SECONDS_MAX, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
+        checked(farm, check, **own)
     assert (gateway / "trust" / "gateway.pem").stat().st_mode & 0o077 == 0

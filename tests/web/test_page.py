@@ -4,35 +4,28 @@ import os
 import re
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-WEB = Path(__file__).resolve().parents[2] / "web"
+from tests.web.conftest import CHECK_SECONDS_MAX, WEB, Checked, LabTwin
+
 CHECKS = re.findall(r"export (?:async function|const) (\w+)", (WEB / "e2e" / "checks.mjs").read_text())
 CUT = "a_cut_socket_is_said_and_mended"
-PARK = "a_whole_park_is_seen_live"
-SECONDS_MAX = 400
-
-
-def _start(node: str, chromium: Path, url: str, check: str) -> subprocess.Popen[str]:
-    command = [node, "e2e/run.mjs", url, check]
-    environment = os.environ | {"CHROMIUM": str(chromium)}
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=WEB, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+PARK = "a_whole_park_is_seen_live"  # see test_campus.py
 
 
 @pytest.mark.parametrize("check", [name for name in CHECKS if name not in (CUT, PARK)])
-def test_the_page_keeps_its_promise(node: str, chromium: Path, lab: Any, check: str) -> None:
-    """Every check of checks.mjs: its promise holds, nothing was logged as an error, no other host was asked."""
-    running = _start(node, chromium, lab.url, check)
-    _, problems = running.communicate(timeout=SECONDS_MAX)
-    assert running.returncode == 0, problems
+def test_the_page_keeps_its_promise(checked: Checked, lab: LabTwin, check: str) -> None:
+    """Every check of checks.mjs that asks for no more than a small lab."""
+    checked(lab.url, check)
 
 
-def test_a_twin_that_dies_is_said_and_when_it_is_back_the_page_is_too(node: str, chromium: Path, lab: Any) -> None:
+def test_a_twin_that_dies_is_said_and_when_it_is_back_the_page_is_too(node: str, chromium: Path, lab: LabTwin) -> None:
     """The twin is killed under an open page and started again on the same port and data."""
-    running = _start(node, chromium, lab.url, CUT)
+    command = [node, "e2e/run.mjs", lab.url, CUT]
+    environment = os.environ | {"CHROMIUM": str(chromium)}
+    pipe = subprocess.PIPE
+    running = subprocess.Popen(command, cwd=WEB, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
     assert running.stdout is not None
     assert running.stdin is not None
     assert running.stdout.readline() == "cut\n", running.communicate(timeout=10)[1]
@@ -42,14 +35,7 @@ def test_a_twin_that_dies_is_said_and_when_it_is_back_the_page_is_too(node: str,
     assert said == "start\n", running.communicate(timeout=10)[1]
     running.stdin.write("\n")
     running.stdin.flush()
-    _, problems = running.communicate(timeout=SECONDS_MAX)
-    assert running.returncode == 0, problems
-
-
-def test_the_page_shows_a_whole_park(node: str, chromium: Path, park_url: str) -> None:
-    """`aid4 run`: broker, simulated devices, agent and twin; the page shows live values and the node's health."""
-    running = _start(node, chromium, park_url, PARK)
-    _, problems = running.communicate(timeout=SECONDS_MAX)
+    _, problems = running.communicate(timeout=CHECK_SECONDS_MAX)
     assert running.returncode == 0, problems
 
 

@@ -13,7 +13,7 @@ const ARGS = [
   "--disable-sync",
 ];
 const LINKED = ".connection[data-phase=open], .connection[data-phase=degraded]";
-const PATIENCE_MS = 60_000; // a promise is about what happens, not about how fast a loaded machine is
+export const PATIENCE_MS = 60_000; // a promise is about what happens, not about how fast a loaded machine is
 export const WIDE = { width: 1440, height: 900 };
 export const PHONE = { width: 390, height: 844 };
 
@@ -38,6 +38,7 @@ export async function launch(base, more = []) {
       if (!localStorage.getItem("aid4.settings")) localStorage.setItem("aid4.settings", JSON.stringify({ language: chosen }));
     }, language);
     if (still) await context.addInitScript(withoutPoses);
+    await context.addInitScript(watchDrawing);
     context.setDefaultTimeout(PATIENCE_MS);
     const page = await context.newPage();
     page.on("console", (message) => {
@@ -65,6 +66,28 @@ function withoutPoses() {
   WebSocket.prototype.send = function (text) {
     if (!String(text).includes('"poses":true')) send.call(this, text);
   };
+}
+
+/** When the last frame of 3D was begun: nothing moved, nothing is drawn. */
+function watchDrawing() {
+  window.drawnAt = performance.now();
+  const { clear } = WebGL2RenderingContext.prototype;
+  WebGL2RenderingContext.prototype.clear = function (mask) {
+    window.drawnAt = performance.now();
+    return clear.call(this, mask);
+  };
+}
+
+/** Wait until the 3D view has not been drawn for so long: more than the clock of the page needs for two of its steps. */
+export const rested = (page, ms = 2_500) => page.waitForFunction((quiet) => performance.now() - window.drawnAt > quiet, ms, { polling: 250 });
+
+/** The 3D view once nothing draws it any more; with `before`, once it is another picture. */
+export async function drawn(page, before = null) {
+  for (const end = Date.now() + PATIENCE_MS; ; ) {
+    await rested(page);
+    const now = await inkOf(page, ".stage");
+    if (now.hash !== before?.hash || Date.now() > end) return now;
+  }
 }
 
 /** A picture of the page beside the test's results, where a folder was named for them; a cloud of points is best a `.jpg`. */

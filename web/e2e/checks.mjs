@@ -1,7 +1,7 @@
 // What a person can rely on, each checked in a real browser against a real twin (tests/web/lab_twin.py).
 import { createInterface } from "node:readline/promises";
 import { readFileSync } from "node:fs";
-import { axeFindings, expect, PHONE, picture, smallTargets, textWhen, WIDE } from "./browser.mjs";
+import { axeFindings, expect, PATIENCE_MS, PHONE, picture, smallTargets, textWhen, WIDE } from "./browser.mjs";
 
 const number = (text) => Number(text.replace(/[^\d.-]/g, ""));
 const hourAgo = (hours) => new Date(Date.now() - hours * 3_600_000).toISOString();
@@ -55,10 +55,12 @@ export async function only_what_is_shown_is_subscribed({ base, open }) {
   page.on("websocket", (socket) => socket.on("framesent", ({ payload }) => sent.push(JSON.parse(payload))));
   await page.goto(`${base}/device/gw/crane`);
   await textWhen(page, ".tile .number", (text) => number(text) > 0);
-  await page.waitForTimeout(300);
-  const last = sent.filter((frame) => frame.type === "subscribe").at(-1);
   const rows = await page.locator(".tree-row .row-value").count();
-  expect(Array.isArray(last.points) && last.points.length <= rows + 1, "no more points than rows and tiles", [last, rows]);
+  const few = () => {
+    const last = sent.filter((frame) => frame.type === "subscribe").at(-1);
+    return Array.isArray(last?.points) && last.points.length <= rows + 1;
+  };
+  for (const end = Date.now() + PATIENCE_MS; !few(); await page.waitForTimeout(50)) expect(Date.now() < end, "no more points than rows and tiles", [sent, rows]);
   expect(sent.some((frame) => frame.type === "credit"), "frames are paid for with credits");
 }
 
@@ -112,9 +114,11 @@ export async function the_address_holds_the_time_and_playing_moves_it({ open }) 
 export async function charts_keep_gaps_share_a_cursor_and_zoom({ open }) {
   const page = await open(`${trends}&from=${hourAgo(2)}&to=${hourAgo(0)}&at=${hourAgo(0)}`);
   await page.waitForSelector(".plot .u-over");
-  await page.waitForTimeout(600);
-  const columns = await page.locator(".plot canvas").first().evaluate(inkByColumn);
-  expect(columns.longestGap > 0.05 && columns.longestGap < 0.2, "ten minutes without readings are left open", columns);
+  let columns = null; // ten minutes without readings are left open
+  for (const end = Date.now() + PATIENCE_MS; !(columns?.longestGap > 0.05 && columns.longestGap < 0.2); await page.waitForTimeout(100)) {
+    expect(Date.now() < end, "a gap in the readings is a gap in the line", columns);
+    columns = await page.locator(".plot canvas").first().evaluate(inkByColumn);
+  }
   const over = await page.locator(".plot .u-over").first().boundingBox();
   await page.mouse.move(over.x + over.width * 0.8, over.y + 60);
   await textWhen(page, ".legend output", (text) => number(text) > 10);
@@ -128,14 +132,10 @@ export async function charts_keep_gaps_share_a_cursor_and_zoom({ open }) {
   await page.mouse.move(over.x + over.width * 0.72, over.y + 60, { steps: 4 });
   await page.mouse.up();
   await page.mouse.move(5, 5);
-  await page.waitForTimeout(900);
-  const query = new URL(page.url()).searchParams;
-  const span = Date.parse(query.get("to")) - Date.parse(query.get("from"));
-  expect(span > 60_000 && span < 400_000, "the brush becomes the range", span);
+  const span = ({ searchParams }) => Date.parse(searchParams.get("to")) - Date.parse(searchParams.get("from"));
+  await page.waitForURL((url) => span(url) > 60_000 && span(url) < 400_000); // the brush becomes the range
   await page.keyboard.press("-");
-  await page.waitForTimeout(600);
-  const back = new URL(page.url()).searchParams;
-  expect(Date.parse(back.get("to")) - Date.parse(back.get("from")) > 7_000_000, "zooming out goes back");
+  await page.waitForURL((url) => span(url) > 7_000_000); // zooming out goes back
 }
 
 function inkByColumn(canvas) {
@@ -202,8 +202,7 @@ export async function points_are_added_to_and_removed_from_trends({ open }) {
   await page.keyboard.press("Enter");
   await textWhen(page, ".legend", (text) => text.includes("Load"));
   expect(new URL(page.url()).pathname === "/trends", "one address for the view");
-  await page.waitForTimeout(400);
-  expect(new URL(page.url()).searchParams.get("points") === "14", "the address names the points", page.url());
+  await page.waitForURL((url) => url.searchParams.get("points") === "14"); // the address names the points
   await page.click(".legend .icon-button");
   await page.waitForSelector(".notice");
 }

@@ -1,10 +1,9 @@
 // Drones, flights, scans and the site's map: against an `aid4 run` of the campus, with files made here and dropped in.
-import { axeFindings, expect, inkOf, PHONE, picture, smallTargets, textWhen, WIDE } from "./browser.mjs";
+import { axeFindings, drawn, expect, PHONE, picture, smallTargets, textWhen, WIDE } from "./browser.mjs";
 
 const SMALL = { width: 960, height: 600 };
 /** Two halves are two drawings a frame, and software draws each pixel. */
 const TINY = { width: 920, height: 480 };
-const DRAWN_MS = 90_000;
 const WORKED_MS = 240_000; // a log or a cloud is read and judged by a child of a busy machine
 const api = async (page, path) => page.evaluate(async (asked) => (await fetch(`/api/v1${asked}`)).json(), path);
 const stamp = (ms) => new Date(ms).toISOString().slice(0, 23).replace("T", " ");
@@ -135,23 +134,11 @@ export async function two_dates_of_the_plan_are_seen_side_by_side({ open }) {
       range.dispatchEvent(new Event("input", { bubbles: true }));
     }, share);
   await line(0.98);
-  const before = await settled(page);
+  const before = await drawn(page);
   await line(0.02);
-  let after = before;
-  for (const end = Date.now() + DRAWN_MS; after.hash === before.hash && Date.now() < end; ) after = await inkOf(page, ".stage");
+  const after = await drawn(page, before);
   expect(before.hash !== after.hash, "the line parts two pictures", [before, after]);
   await picture(page, "swipe");
-}
-
-/** The picture once two looks at it agree. */
-async function settled(page) {
-  let last = await inkOf(page, ".stage");
-  for (const end = Date.now() + DRAWN_MS; Date.now() < end; ) {
-    const now = await inkOf(page, ".stage");
-    if (now.hash === last.hash) return now;
-    last = now;
-  }
-  return last;
 }
 
 const VIEWS = { map: ["/map", ".house-label"], flights: ["/flights", ".flights-body"], scans: ["/scans", ".flights-body"] };

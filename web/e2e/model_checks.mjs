@@ -1,7 +1,6 @@
 // The park in 3D, as floor plans and as a plan over time: against an `aid4 run` of the campus.
-import { axeFindings, expect, inkOf, launch, PHONE, picture, smallTargets, textWhen, WIDE } from "./browser.mjs";
+import { axeFindings, drawn, expect, inkOf, launch, PHONE, picture, smallTargets, textWhen, WIDE } from "./browser.mjs";
 
-const DRAWN_MS = 60_000; // in software, beside other work
 /** Software draws the pixels: fewer of them where looks do not matter. */
 const SMALL = { width: 960, height: 600 };
 const number = (text) => Number(text.replace(/[^\d.-]/g, ""));
@@ -22,18 +21,6 @@ const bare = (page, over = ".markers, .legend-box, .scene-bar, .element-panel") 
     sheet.replaceSync(`${selector} { visibility: hidden !important }`);
     document.adoptedStyleSheets = [sheet];
   }, over);
-
-/** The picture once two looks at it agree; with `before`, once it is another one. */
-async function drawn(page, before = null) {
-  let last = await inkOf(page, ".stage");
-  for (const end = Date.now() + DRAWN_MS; Date.now() < end; ) {
-    await page.waitForTimeout(250);
-    const now = await inkOf(page, ".stage");
-    if (now.hash === last.hash && now.hash !== before?.hash) return now;
-    last = now;
-  }
-  return last;
-}
 
 const legend = async (page) =>
   Object.fromEntries(await page.locator(".legend-rows li").evaluateAll((rows) => rows.map((row) => [row.dataset.plan, Number(row.querySelector(".num").textContent.replace(/\D/g, ""))])));

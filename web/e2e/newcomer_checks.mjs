@@ -1,5 +1,5 @@
 // What a newcomer is asked on the first day, without a manual: each answer within three clicks or keys.
-// Against an `aid4 run` of the campus with the faults of tests/web/newcomer.toml planted.
+// Against an `aid4 run` of the campus with the faults of tests/web/campus.toml planted.
 import { expect, picture, textWhen } from "./browser.mjs";
 
 const HANDS_MAX = 3;

@@ -3,7 +3,7 @@
 import { axeFindings, expect, PHONE, picture, textWhen } from "./browser.mjs";
 
 const SMALL = { width: 1160, height: 720 };
-const HOT = "tr[data-alarm='point:gw-1/room-server/temperature:high']";
+const HOT = "tr[data-alarm='point:gw-1/room-canteen/temperature:high']";
 const WAIT_MS = 240_000;
 const number = (text) => Number(text.replace(/[^\d.-]/g, ""));
 const api = async (page, path) => page.evaluate(async (asked) => (await fetch(`/api/v1${asked}`)).json(), path);

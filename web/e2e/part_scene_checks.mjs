@@ -1,7 +1,7 @@
 // The parts of the page that show the park over time and space, each on a living campus: time, 3D, plans, trends, the board.
 // Against `aid4 run` with faults, scans, photos and map tiles (tests/web/campus_parts.py); pictures go where PICTURES says.
 import { readFileSync } from "node:fs";
-import { expect, inkOf, picture, textWhen } from "./browser.mjs";
+import { drawn, expect, inkOf, picture, textWhen } from "./browser.mjs";
 
 const SMALL = { width: 1160, height: 720 };
 const WAIT_MS = 240_000; // for what the twin works out in a child of a busy machine
@@ -198,12 +198,9 @@ const swipedTo = (page, share) =>
 /** What is seen of the left one alone, then of the right one. */
 async function swiped(page) {
   await swipedTo(page, 0.98);
-  let left = await inkOf(page, ".stage");
-  for (let last = null; last !== left.hash; left = await inkOf(page, ".stage")) last = left.hash;
+  const left = await drawn(page);
   await swipedTo(page, 0.02);
-  let right = left;
-  for (const end = Date.now() + WAIT_MS; right.hash === left.hash && Date.now() < end; ) right = await inkOf(page, ".stage");
-  return [left.hash, right.hash];
+  return [left, await drawn(page, left)];
 }
 
 export async function part_7_the_board_and_what_was_built({ open }) {
@@ -228,9 +225,9 @@ export async function part_7_the_board_and_what_was_built({ open }) {
   await page.waitForLoadState("networkidle");
   await bare(page);
   const [left, right] = await swiped(page);
-  expect(left !== right, "two scans are two pictures", [left, right]);
+  expect(left.hash !== right.hash, "two scans are two pictures", [left, right]);
   await swipedTo(page, 0.5);
-  for (let now = right; now === left || now === right; ({ hash: now } = await inkOf(page, ".stage")));
+  await drawn(page, right);
   await page.evaluate(() => (document.adoptedStyleSheets = []));
   await picture(page, "screenshot-swipe.jpg");
 }

@@ -23,6 +23,9 @@ export class FlightLayer {
   private readonly drones = new Map<string, DroneShape>();
   private readonly shown = new Group();
   private places: readonly Placed[] = [];
+  /** places of the way that are drawn strongly, and what was last drawn of the drones: what stays the same is not drawn again */
+  private flownOf = 0;
+  private seen = "[]";
   private accent = "#1d5a9e";
 
   constructor(
@@ -52,6 +55,7 @@ export class FlightLayer {
     const points = this.points(this.places);
     this.way.visible = points.length > 3;
     this.flown.visible = false;
+    this.flownOf = 0;
     if (this.way.visible) {
       this.way.geometry.dispose();
       this.way.geometry = new LineGeometry().setPositions(points);
@@ -61,7 +65,10 @@ export class FlightLayer {
 
   /** What was flown by an instant is drawn strongly. */
   instant(ms: number): void {
-    const points = this.points(this.places.filter((one) => one.at <= ms));
+    const flown = this.places.filter((one) => one.at <= ms);
+    if (flown.length === this.flownOf) return;
+    this.flownOf = flown.length;
+    const points = this.points(flown);
     this.flown.visible = points.length > 3;
     if (this.flown.visible) {
       this.flown.geometry.dispose();
@@ -72,6 +79,9 @@ export class FlightLayer {
 
   /** Drones where they are; those not named are gone. */
   fly(poses: readonly Pose[]): void {
+    const seen = JSON.stringify(poses.map(({ device, x, y, z, yaw_deg, pitch_deg, roll_deg }) => [device, ...[x, y, z, yaw_deg, pitch_deg, roll_deg].map((one) => one?.toFixed(2))]));
+    if (seen === this.seen) return;
+    this.seen = seen;
     const there = new Set(poses.map((pose) => pose.device));
     for (const [device, shape] of this.drones) if (!there.has(device)) this.land(device, shape);
     for (const pose of poses) this.put(pose);

@@ -1,4 +1,4 @@
-import { effect } from "@preact/signals";
+import { computed, effect } from "@preact/signals";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import type { ScanRow } from "../api/drone_types";
 import { Icon } from "../components/icon";
@@ -17,6 +17,8 @@ import type { ParkModel } from "./park_model";
 import { paintJudged } from "./use_verdicts";
 
 const MONTH_MS = 30 * 86_400_000;
+/** Less than a minute changes nothing that a plan says, and both halves are drawn anew for it. */
+const SEEN_MS = 60_000;
 
 /** Two pictures of the same model with a line between them: two dates of the plan, or two scans. */
 export function Swipe({ model, close }: { model: ParkModel; close: () => void }) {
@@ -56,7 +58,8 @@ function Dates({ model, share }: { model: ParkModel; share: number }) {
         days.value = model.dates.days(which === "left" ? left : at.peek());
       },
     };
-    const stop = effect(() => (at.value, model.stage.draw()));
+    const minute = computed(() => Math.floor(at.value / SEEN_MS));
+    const stop = effect(() => (minute.value, model.stage.draw()));
     return () => {
       stop();
       model.stage.split = null;

@@ -31,7 +31,8 @@ export function SiteMarks({ sheet, set }: { sheet: Sheet; set: TileSet }) {
   const bar = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const follow = () => {
-      arrange(sheet, [...(host.current?.children as HTMLCollectionOf<HTMLElement>)]);
+      if (!host.current) return; // the sheet can move between its leaving the page and the end of this effect
+      arrange(sheet, [...(host.current.children as HTMLCollectionOf<HTMLElement>)]);
       if (bar.current) scaleBar(bar.current, sheet.scale);
     };
     follow();

@@ -15,6 +15,9 @@ const SOON_TIMES = 20;
 const stamp = ({ counts, model, schedule, title, time_zone }: Site) =>
   JSON.stringify([counts.points, counts.bound_points, counts.elements, counts.devices, model?.sha256, schedule?.revision, title, time_zone]);
 
+/** What plans and elements hang on: a new point leaves them as they are, and they are much to ask for. */
+const planStamp = ({ counts, model, schedule, time_zone }: Site) => JSON.stringify([counts.elements, model?.sha256, schedule?.revision, time_zone]);
+
 /** What exists is loaded at the start, whenever the twin comes back, and when it says that something else exists. */
 export function followCatalogue(): void {
   effect(() => {
@@ -29,7 +32,7 @@ export function followCatalogue(): void {
     try {
       const known = site.peek();
       const now = document.hidden || link.peek().phase !== "open" || !known ? null : await queries.site();
-      if (now && known && stamp(now) !== stamp(known)) await load();
+      if (now && known && stamp(now) !== stamp(known)) await load(planStamp(now) !== planStamp(known));
     } catch {
       // the link says that the twin is away
     }
@@ -38,4 +41,4 @@ export function followCatalogue(): void {
   later();
 }
 
-const load = () => Promise.all([loadCatalogue().then(loadSchedule), loadFlights()]);
+const load = (plan = true) => Promise.all([loadCatalogue().then(() => (plan ? loadSchedule() : undefined)), loadFlights()]);

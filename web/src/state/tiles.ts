@@ -1,4 +1,4 @@
-import { effect, signal, untracked } from "@preact/signals";
+import { computed, effect, signal, untracked } from "@preact/signals";
 import { isAbort, TwinError } from "../api/http";
 import type { TileSet } from "../api/model_types";
 import * as queries from "../api/queries";
@@ -16,12 +16,13 @@ export type Tiles =
 export const tiles = signal<Tiles>({ phase: "loading" });
 
 const ASK_AGAIN_MS = 1_000;
+const liveModel = computed(() => site.value?.model?.sha256);
 
 /** Follow the set of the live model while a view shows it; also again when another model becomes live. */
 export function followTiles(): () => void {
   let stopAsking = () => {};
   const stop = effect(() => {
-    site.value?.model?.sha256;
+    liveModel.value;
     stopAsking();
     stopAsking = untracked(askTiles);
   });
