@@ -145,6 +145,7 @@ class ParkChildren:
             broker_port=broker.port,
             password_file=secret,
             sources=tables,
+            derived=() if drain else self._told(node, "derived"),
             root_file=root.resolve(),
         )
         if self.outside is not None:
@@ -187,11 +188,15 @@ class ParkChildren:
 
     def _simulated(self, node: str) -> list[Mapping[str, Any]]:
         """The tables with which a gateway's agent reads the simulated devices."""
+        return self._told(node, "source")
+
+    def _told(self, node: str, name: str) -> list[Mapping[str, Any]]:
+        """The tables of that name which the simulated devices have for a gateway's agent."""
         path = self._layout.ports_of(node)
         if not path.exists():
             return []
-        sources: list[Mapping[str, Any]] = json.loads(path.read_text())["source"]
-        return sources
+        tables: list[Mapping[str, Any]] = json.loads(path.read_text())[name]
+        return tables
 
     def _secret(self, path: Path, user: str) -> Path:
         path.touch(mode=0o600)

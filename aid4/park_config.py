@@ -176,6 +176,7 @@ def agent_toml(
     broker_port: int,
     password_file: Path,
     sources: Sequence[Mapping[str, Any]],
+    derived: Sequence[Mapping[str, Any]] = (),
     root_file: Path | None = None,
     node: str = NODE,
 ) -> str:
@@ -193,9 +194,9 @@ def agent_toml(
     ]
     if root_file is not None:
         lines += ["[models]", f"root_file = {_text(str(root_file))}"]
-    for source in sources:
-        lines.append("[[source]]")
-        lines += [f"{_key(name)} = {toml_value(value)}" for name, value in source.items() if value is not None]
+    for header, table in [*(("source", one) for one in sources), *(("derived", one) for one in derived)]:
+        lines.append(f"[[{header}]]")
+        lines += [f"{_key(name)} = {toml_value(value)}" for name, value in table.items() if value is not None]
     return "\n".join(lines) + "\n"
 
 

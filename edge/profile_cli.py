@@ -80,6 +80,32 @@ def show(name: str, site: Path | None, as_json: bool) -> None:
 
 
 @profile.command()
+@click.argument("name")
+@click.argument("devices", nargs=-1, required=True)
+@_SITE
+@click.option("--without", multiple=True, help="A point of the profile that the devices lack; may be repeated.")
+@click.option("--rules", is_flag=True, help="Alarms too, as local rules: for a gateway that no twin rings for.")
+@_JSON
+def tables(
+    name: str, devices: tuple[str, ...], site: Path | None, without: tuple[str, ...], rules: bool, as_json: bool
+) -> None:
+    """What the gateway of DEVICES adds to its configuration: [[derived]] points, and [[rule]] if asked for."""
+    from wire.names import check_name
+    from wire.profile_tables import derived_tables, rule_tables
+    from wire.profiles import load_profile
+    from wire.toml_text import document_text
+
+    one = load_profile(name, site)
+    have = {point.name for point in one.points} - set(without)
+    found: dict[str, list[dict[str, object]]] = {"derived": [], "rule": []}
+    for device in devices:
+        check_name("device", device)
+        found["derived"] += derived_tables(one, device, have)
+        found["rule"] += rule_tables(one, device, have) if rules else []
+    click.echo(json.dumps(found) if as_json else document_text({key: rows for key, rows in found.items() if rows}))
+
+
+@profile.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @_JSON
 def check(files: tuple[Path, ...], as_json: bool) -> None:

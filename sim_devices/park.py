@@ -27,6 +27,7 @@ from sim_devices.drone.autopilot import Autopilot
 from sim_devices.drone.dock import Dock
 from sim_devices.drone.surveyor import Surveyor
 from sim_devices.drone.table import Place3
+from sim_devices.drone.telemetry import POINTS
 from sim_devices.faults import Faults, Scenario
 from sim_devices.readouts import Value
 from sim_devices.servers import LOOPBACK, DeviceServer, Written
@@ -140,7 +141,8 @@ class Park:
         await self._close()
 
     def edge_config(self, gateway: str | None = None) -> dict[str, Any]:
-        """The `[[source]]` tables of one gateway's agent, or of all in one, with real ports and register maps inline.
+        """The `[[source]]` tables of one gateway's agent, or of all in one, with real ports and register maps inline,
+        and the `[[derived]]` tables that the profiles of its devices have.
 
         The MQTT devices of a gateway share one table, since one connection to their broker hears them all.
         """
@@ -164,7 +166,11 @@ class Park:
             shared = [table for table in charging if table["url"] == url]
             tables = [table for table in tables if table not in shared]
             tables.append({**shared[0], "chargers": [one for table in shared for one in table["chargers"]]})
-        return {"source": tables}
+        return {"source": tables, "derived": [row for one in mine for row in self._derived(one.device)]}
+
+    def _derived(self, device: Device) -> list[dict[str, Any]]:
+        metrics = POINTS if device.kind == "drone" else [metric.name for metric in self.site.metrics(device)]
+        return self.site.derived(device, metrics)
 
     def shown(self) -> Mapping[str, Value | None]:
         """What the devices show now by `device/metric`: the physics with the faults of the moment."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -15,6 +15,8 @@ from sim_devices.physics.weather import ANNUAL_MEAN_C, ANNUAL_SWING_C
 from wire.device_tables import read_devices
 from wire.errors import ConfigError
 from wire.names import check_name
+from wire.profile_tables import derived_tables
+from wire.profiles import load_profile
 
 __all__ = ["FIRST_GATEWAY", "Device", "Gateway", "Kind", "Metric", "Place", "Site", "Space", "load_site"]
 
@@ -170,6 +172,7 @@ class Site(msgspec.Struct, frozen=True):
     time_zone: str = "UTC"
     drones: tuple[DroneSpec, ...] = ()
     gateways: tuple[Gateway, ...] = (Gateway(FIRST_GATEWAY),)
+    folder: Path = Path()
 
     def gateway_of(self, device: Device) -> str:
         """The gateway that reads the device: its own word, else that of its kind, of its protocol, else the first."""
@@ -190,6 +193,13 @@ class Site(msgspec.Struct, frozen=True):
     def metrics(self, device: Device) -> tuple[Metric, ...]:
         """What the device measures."""
         return self.kinds[device.kind].metrics
+
+    def derived(self, device: Device, metrics: Collection[str]) -> list[dict[str, Any]]:
+        """The `[[derived]]` tables that the device's profile gives the gateway which reads these metrics of it."""
+        name = "drone" if device.kind == "drone" else self.kinds[device.kind].profile
+        if not name:
+            return []
+        return derived_tables(load_profile(name, self.folder), device.name, metrics, space=device.space)
 
     def points(self) -> Iterator[tuple[Device, Metric]]:
         """Every point of the site, device by device."""
@@ -217,6 +227,7 @@ def load_site(folder: Path) -> Site:
         drones=table.drones,
         gateways=table.gateways or (Gateway(FIRST_GATEWAY),),
         time_zone=_decode(folder / "site.toml", _SiteFile).time_zone,
+        folder=folder,
     )
     _check(site, str(folder / "devices.toml"))
     return site

@@ -53,6 +53,7 @@ class Derived(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     unit: Annotated[str, Meta(max_length=NAME_CHARS_MAX)] = "1"
     when: Annotated[str, Meta(max_length=CHARS_MAX)] = ""
     label: Annotated[str, Meta(max_length=200)] = ""
+    brick: Annotated[str, Meta(pattern=r"^([A-Z][A-Za-z0-9._]{1,99})?$")] = ""  # class of Brick
 
 
 class Expression:

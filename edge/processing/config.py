@@ -86,6 +86,8 @@ class DerivedRow(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, froze
     when: Annotated[str, Meta(max_length=CHARS_MAX)] = ""
     unit: str = "1"
     label: str = ""
+    brick: Annotated[str, Meta(pattern=r"^([A-Z][A-Za-z0-9._]{1,99})?$")] = ""  # class of Brick
+    space: Annotated[str, Meta(max_length=200)] = ""  # where the device is, for one that no model has
 
     def formula(self) -> Formula:
         """What it computes; ConfigError names the field."""

@@ -155,11 +155,12 @@ class LocalLogic:
     def _point_of(self, row: DerivedRow) -> _Derived:
         formula = row.formula()
         inputs = {name: name if "/" in name else f"{row.device}/{name}" for name in formula.names}
-        meta = {"expression": row.expression} | ({"when": row.when} if row.when else {})
+        meta = {"expression": row.expression}
+        meta |= {name: text for name, text in (("when", row.when), ("brick", row.brick)) if text}
         self.points.append(
             Point(
                 id=len(self.points), device=row.device, metric=row.metric, unit=row.unit, label=row.label,
-                point_class="derived", meta=meta,
+                point_class="derived", space_hint=row.space, meta=meta,
             )
         )  # fmt: skip
         return _Derived(row, formula, inputs, len(self.points) - 1)

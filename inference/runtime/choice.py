@@ -9,7 +9,9 @@ from inference.runtime.worth import SCORE_CLASS
 
 __all__ = ["PointLike", "stream_of"]
 
-_NEVER: Final = frozenset({SCORE_CLASS, "wind_direction", "position", "status", "mode", "latitude", "longitude"})
+_NEVER: Final = frozenset(  # what is derived from scored points would ring a second time
+    {SCORE_CLASS, "wind_direction", "position", "status", "mode", "latitude", "longitude", "derived"}
+)
 _SET_BY_PEOPLE: Final = ("_setpoint",)  # what somebody writes is no anomaly
 _COUNTERS: Final = frozenset({"energy", "volume", "count", "runtime", "mass"})
 

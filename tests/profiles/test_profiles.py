@@ -102,6 +102,8 @@ def test_every_class_is_a_class_of_brick_and_of_the_right_sort() -> None:
             assert BRICK[point.brick] in classes, (name, point.brick)
             assert (BRICK[point.brick], OWL.deprecated, None) not in graph, (name, point.brick)
             assert under(point.brick, "Point"), (name, point.brick)
+        for row in profile.derived:
+            assert under(row.brick, "Point"), (name, row.metric)
 
 
 def test_kinds_of_the_campus_are_their_profiles(campus: Site) -> None:
