@@ -55,6 +55,7 @@ from twin.scoring import ScoringDesk
 from twin.shift import ShiftLog, Snapshot
 from twin.shift_snapshot import snapshot_of
 from twin.siteconfig import SiteConfig, site_from_dict
+from twin.software import open_software
 from twin.sql import SqlDesk
 from twin.sql_tables import SqlTables
 from twin.state import Rows, StateTable
@@ -119,6 +120,7 @@ class Twin:
             scorer=self._scorer_facts,
         )
         self.fleet = open_fleet(store, ingest, self.rollouts.wanted)
+        self.software = open_software(store, ingest, self.rollouts, self.fleet)
         self.scoring = ScoringDesk(
             store,
             alarms=self.alarms,
@@ -171,7 +173,6 @@ class Twin:
         self.commands = Commands(store, self.clock, ingest.command if ingest else None)
         if ingest is not None:
             ingest.on_reply = self.commands.take_reply
-            ingest.on_fetch = self.rollouts.answer
             ingest.absorber.on_rows = self._leave_rows
             ingest.absorber.on_poses = self.drones.now.take
         self.conditions = Conditions(store.state, lambda: self._bounds)

@@ -16,7 +16,7 @@ from wire.limits import (
     MESSAGE_BYTES_MAX,
     TRIAL_S_MAX,
 )
-from wire.software import Version
+from wire.software import VersionOrNone
 
 __all__ = [
     "Ack", "Answer", "Ask", "CheckAnswer", "CheckAsk", "Command", "ConfigAnswer", "ConfigAsk", "ConfigWanted",
@@ -212,13 +212,14 @@ class ConfigWanted(msgspec.Struct, frozen=True):
 
 
 class SoftwareWanted(msgspec.Struct, frozen=True):
-    """The section `software`: the version that shall run. It chooses among what the operator signed, no more.
+    """The section `software`: the version that shall run, empty for what ran before a twin first named one. It chooses
+    among what the operator signed, no more.
 
     `trial_s` is how long it may take until the twin is heard and the sources that spoke speak again.
     """
 
     revision: Annotated[int, Meta(ge=1, le=2**53)]
-    version: Version
+    version: VersionOrNone
     trial_s: Annotated[float, Meta(ge=1, le=TRIAL_S_MAX)] = 600.0
 
 

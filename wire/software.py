@@ -17,9 +17,9 @@ from msgspec import Meta
 from wire.errors import InputError
 
 __all__ = [
-    "BUNDLE_BYTES_MAX", "FILES_MAX", "MANIFEST", "SUMS", "Bundle", "Carried", "Unsafe", "Version", "Wheel",
-    "copy_checked", "manifest_of", "members", "read_carried", "read_manifest", "release_order", "target_name",
-    "wheel_name",
+    "BUNDLE_BYTES_MAX", "FILES_MAX", "MANIFEST", "MANIFEST_BYTES_MAX", "SUMS", "Bundle", "Carried", "Unsafe", "Version",
+    "VersionOrNone", "Wheel", "copy_checked", "manifest_of", "members", "read_carried", "read_manifest",
+    "release_order", "target_name", "wheel_name",
 ]  # fmt: skip
 
 BUNDLE_BYTES_MAX = 512 << 20
@@ -28,6 +28,7 @@ MANIFEST_BYTES_MAX = 1 << 20
 CARRIED_BYTES_MAX = 32 << 20
 SUMS, MANIFEST = "SHA256SUMS", "bundle.json"
 Version = Annotated[str, Meta(pattern=r"^[0-9]{1,6}(\.[0-9]{1,6}){0,3}(\.?[a-z]{1,6}[0-9]{1,6})?$")]
+VersionOrNone = Annotated[str, Meta(pattern=r"^([0-9]{1,6}(\.[0-9]{1,6}){0,3}(\.?[a-z]{1,6}[0-9]{1,6})?)?$")]
 _Hash = Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")]
 _File = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+!-]{0,200}$")]
 _FIX = "make it again with `aid4 edge bundle`"

@@ -147,7 +147,7 @@ class NodeSoftware:
         facts = prefix.facts() or Facts(trial_s=60.0)
         self._doing, began_s = "trying", self._clock.monotonic_s()
         before = Seen.of(0 if facts.linked else -1, dict[str, SourceHealth]())
-        hold_s = min(HOLD_S_MAX, facts.trial_s / 2)
+        hold_s = min(HOLD_S_MAX, facts.trial_s / 20)
         while True:
             await asyncio.sleep(LOOK_S)
             passed_s, sources = self._clock.monotonic_s() - began_s, self._seen.sources()
@@ -162,7 +162,7 @@ class NodeSoftware:
                 await asyncio.Event().wait()
         await asyncio.to_thread(prefix.confirm)
         if self._kept.wanted == self.version:
-            await self._keep(Kept(self._kept.judged, self.version, self._kept.judged, self._clock.wall_us()))
+            await self._keep(self._now(self._kept.judged, self.version, self._kept.judged))
         await asyncio.to_thread(prefix.prune)
         log.info("release %s holds", self.version)
         self._doing = ""
@@ -181,11 +181,8 @@ class NodeSoftware:
             self._wake.set()
         except InputError as error:
             log.warning("release %s is refused: %s", wanted.version, error)
-            await self._keep(
-                msgspec.structs.replace(
-                    self._kept, judged=wanted.revision, wanted=wanted.version, refused=str(error)[:500], fix=error.fix
-                )
-            )
+            refused = self._now(wanted.revision, wanted.version, self._kept.revision)
+            await self._keep(msgspec.structs.replace(refused, refused=str(error)[:500], fix=error.fix))
             self._wanted = None
         except (TimeoutError, OSError) as error:
             self._problem = (f"{wanted.version} is not here yet: {error}"[:500], "it is tried again")
@@ -194,32 +191,31 @@ class NodeSoftware:
             self.changed()
 
     async def _take(self, wanted: SoftwareWanted) -> None:
-        prefix, version = self.prefix, wanted.version
+        prefix, version = self.prefix, wanted.version or self._kept.own or self.version
         if version == self.version:
-            now_us = self._clock.wall_us()
-            await self._keep(Kept(wanted.revision, version, wanted.revision, now_us))
+            await self._keep(self._now(wanted.revision, version, wanted.revision))
             return
         if prefix is None:
             fix = "once by hand: aid4 edge update BUNDLE FILE --prefix FOLDER, then aid4 edge service FILE --install"
             raise InputError("this agent runs from a plain virtual environment", field="software", fix=fix)
         self._doing = "fetching"
         self.changed()
-        manifest = await self._fetched(prefix, wanted)
+        manifest = await self._fetched(prefix, wanted, version)
         self._doing = "trying"
         self.changed()
         await install(prefix, manifest, self._config.file)
         self._still(wanted)
         now_us = self._clock.wall_us()
         facts = Facts(wanted.trial_s, True, tuple(speaking(self._seen.sources(), wanted.trial_s, now_us)))
-        await self._keep(Kept(wanted.revision, version, self._kept.revision, now_us))
+        await self._keep(self._now(wanted.revision, version, self._kept.revision))
         await asyncio.to_thread(prefix.switch, version, facts)
         log.info("release %s is installed: this agent makes room for it", version)
         self.leave()
         await asyncio.Event().wait()
 
-    async def _fetched(self, prefix: Prefix, wanted: SoftwareWanted) -> Bundle:
+    async def _fetched(self, prefix: Prefix, wanted: SoftwareWanted, version: str) -> Bundle:
         """The manifest that the operator signed, all its wheels here. InputError for what may not run here."""
-        version, loop = wanted.version, asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
         if why := prefix.why_failed(version):
             fix = "publish a higher version; by hand: aid4 edge update BUNDLE --again"
             raise InputError(f"{version} was taken back here: {why}", field="software", fix=fix)
@@ -273,6 +269,11 @@ class NodeSoftware:
         if kept.wanted == self.version:
             return "running"
         return "rolled_back" if self.prefix is not None and self.prefix.why_failed(kept.wanted) else ""
+
+    def _now(self, judged: int, version: str, revision: int) -> Kept:
+        """What is written down of a wish that is met, or tried."""
+        own = self._kept.own or ("" if self._kept.judged else self.version)
+        return Kept(judged, version, revision, self._clock.wall_us(), own=own)
 
     async def _keep(self, kept: Kept) -> None:
         if self.prefix is not None:

@@ -41,7 +41,8 @@ class Facts(msgspec.Struct, frozen=True):
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """`section.json`: the newest revision wanted and its version, and the revision that runs (0: put here by hand)."""
+    """`section.json`: the newest revision wanted and its version, and the revision that runs (0: put here by hand).
+    `own` is what ran before a twin first named a version."""
 
     judged: int = 0
     wanted: str = ""
@@ -49,6 +50,7 @@ class Kept(msgspec.Struct, frozen=True):
     since_us: int = 0
     refused: str = ""
     fix: str = ""
+    own: str = ""
 
 
 class Prefix:

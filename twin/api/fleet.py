@@ -14,7 +14,7 @@ from wire.errors import InputError
 from wire.limits import CONFIG_BYTES_MAX, LOG_PART_BYTES, TRIAL_S_MAX
 from wire.messages import CheckAnswer, CheckAsk, ConfigAnswer, ConfigAsk, LogsAnswer, LogsAsk
 
-__all__ = ["OPERATIONS"]
+__all__ = ["OPERATIONS", "Name", "WhyBody", "rollout_view", "wanted_view"]
 
 _CHECKED_MAX = 20  # nodes of the first stage that are asked before a roll-out begins
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -76,8 +76,8 @@ async def show_config(call: Call[NoQuery, None]) -> dict[str, Any]:
         "text": answer.text if answer else None,
         "remote": answer.remote if answer else None,
         "figures": msgspec.to_builtins(figures) | {"since": iso(figures.since_us or None)} if figures else None,
-        "wanted": _wanted_view(rows[0]) | {"text": shown(rows[0].body["text"])} if rows else None,
-        "history": [_wanted_view(row) for row in rows],
+        "wanted": wanted_view(rows[0]) | {"text": shown(rows[0].body["text"])} if rows else None,
+        "history": [wanted_view(row) for row in rows],
     }
 
 
@@ -100,29 +100,30 @@ async def apply_config(call: Call[NoQuery, ApplyBody]) -> dict[str, Any]:
     made = await desk.roll_out(
         SECTION, wanted, body.nodes, stages=body.stages, hold_s=body.hold_s, by=call.by, note=body.note
     )
-    return _view(call, made)
+    return rollout_view(call, made)
 
 
 async def take_back(call: Call[NoQuery, WhyBody]) -> dict[str, Any]:
     """What the node should run before."""
     made = await call.twin.fleet.take_back(SECTION, call.path["node"], by=call.by, why=call.body.why)
-    return _wanted_view(made)
+    return wanted_view(made)
 
 
 async def list_rollouts(call: Call[RolloutsQuery, None]) -> dict[str, Any]:
     """Newest first."""
     desk, query = call.twin.fleet, call.query
-    return {"items": [_view(call, one) for one in desk.rollouts(query.section)[: query.limit]], "problem": desk.problem}
+    shown = [rollout_view(call, one) for one in desk.rollouts(query.section)[: query.limit]]
+    return {"items": shown, "problem": desk.problem}
 
 
 async def show_rollout(call: Call[NoQuery, None]) -> dict[str, Any]:
     """One, node by node."""
-    return _view(call, call.twin.fleet.rollout(_number(call)))
+    return rollout_view(call, call.twin.fleet.rollout(_number(call)))
 
 
 async def stop_rollout(call: Call[NoQuery, WhyBody]) -> dict[str, Any]:
     """Stop it; nodes that took it go back."""
-    return _view(call, await call.twin.fleet.stop(_number(call), by=call.by, why=call.body.why))
+    return rollout_view(call, await call.twin.fleet.stop(_number(call), by=call.by, why=call.body.why))
 
 
 async def read_logs(call: Call[LogsQuery, None]) -> LogsAnswer:
@@ -139,7 +140,8 @@ def _number(call: Call[Any, Any]) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1
 
 
-def _view(call: Call[Any, Any], one: Rollout) -> dict[str, Any]:
+def rollout_view(call: Call[Any, Any], one: Rollout) -> dict[str, Any]:
+    """A roll-out as the API tells it, node by node."""
     desk = call.twin.fleet
     going = one.state == "going"
     stands = desk.stands(one) if going else {}
@@ -159,7 +161,8 @@ def _stage_of(one: Rollout, at: int) -> int:
     return next(number for number, count in enumerate(one.stages, 1) if at < count)
 
 
-def _wanted_view(row: Wanted) -> dict[str, Any]:
+def wanted_view(row: Wanted) -> dict[str, Any]:
+    """What a node shall run, without its content."""
     return {
         "revision": row.revision, "at": iso(row.at_us), "by": row.by, "why": row.why, "rollout": row.rollout or None,
         "sha256": row.body.get("sha256"),

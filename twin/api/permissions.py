@@ -74,6 +74,13 @@ PERMISSIONS: Final[dict[tuple[str, str], Rule]] = {
     ("GET", "/fleet/rollouts"): _VIEW,
     ("GET", "/fleet/rollouts/{id}"): _VIEW,
     ("POST", "/fleet/rollouts/{id}/stop"): _act("change", noted=True),
+    # software of gateways
+    ("GET", "/software"): _VIEW,
+    ("POST", "/software/manifests"): _act("administer"),
+    ("POST", "/software/wheels/{sha256}"): _act("administer"),
+    ("POST", "/software/carried"): _act("administer"),
+    ("POST", "/software/rollouts"): _act("change", noted=True),
+    ("POST", "/nodes/{node}/software/rollback"): _act("change", noted=True),
     # the park
     ("GET", "/site"): _VIEW,
     ("GET", "/nodes"): _VIEW,

@@ -106,7 +106,7 @@ def apply(
     file: Path, nodes: tuple[str, ...], stages: str, hold: str, trial: str, note: str, waits: bool,
     url: str, token: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Roll FILE out to NODES, the canaries first. A gateway that does worse with it goes back by itself; then all do."""
+    """Roll FILE out to NODES, canaries first. A gateway that does worse with it goes back by itself; then all do."""
     twin = RemoteTwin(url, token)
     body = {"text": _text(file), "nodes": list(nodes), "stages": stages, "note": note}
     made = twin.post(
@@ -224,3 +224,12 @@ def _moment(text: str) -> str:
     if text[:1].isdigit() and text[-1:] in _UNITS and "T" not in text:
         return (datetime.now(UTC) - timedelta(seconds=duration_s(text, "--since"))).isoformat()
     return text
+
+
+def _add_software() -> None:
+    from twin.fleet.software_cli import software  # it uses what stands above
+
+    fleet.add_command(software)
+
+
+_add_software()
