@@ -52,6 +52,7 @@ BUILT_IN = {
     "opcua": "edge.sources.opcua:SOURCE",
     "gpio": "edge.sources.gpio:SOURCE",
     "http-json": "edge.sources.http_json:SOURCE",
+    "i2c": "edge.sources.i2c:SOURCE",
     "lorawan": "edge.sources.lorawan:SOURCE",
     "mqtt": "edge.sources.mqtt:SOURCE",
     "mtconnect": "edge.sources.mtconnect:SOURCE",

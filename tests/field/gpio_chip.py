@@ -84,7 +84,7 @@ class Request:
         os.set_blocking(self.bell[0], False)
         for offset, settings in self._settings.items():
             if settings.direction is Direction.OUTPUT:
-                chip.levels[offset] = settings.output_value is Value.ACTIVE
+                chip.levels[offset] = (settings.output_value is Value.ACTIVE) != settings.active_low
 
     @property
     def fd(self) -> int:
