@@ -17,6 +17,7 @@ __all__ = ["check", "resolved", "show"]
 
 _DIFF_BYTES_MAX: Final = 65_536
 _PROBLEMS_MAX: Final = 50
+_COMMANDS: Final = ("tegrastats", "modem")  # of a source: programs that the gateway starts
 
 
 def check(path: Path, text: str) -> CheckAnswer:
@@ -52,6 +53,7 @@ def resolved(path: Path, text: str, state: Kept) -> str:
     if not layer:
         return ""
     local, _ = _local(path)
+    _refuse_commands(layer.get("source"), local.get("source"))
     before = [lay_over(local, each) for each in (state.running.text, state.before.text, "")]
     whole = kept(layer, before)
     return document_text(whole)
@@ -62,6 +64,17 @@ def show(path: Path, state: Kept) -> ConfigAnswer:
     local, _ = _local(path)
     text = document_text(masked(remote_parts(lay_over(local, state.running.text))))
     return ConfigAnswer(text, sorted(tomllib.loads(state.running.text)), state.figures)
+
+
+def _refuse_commands(sources: Any, local: Any) -> None:
+    """Nobody starts a program on a gateway from afar; one that its own file names may stay."""
+    named = {one.get("name"): one for one in local if isinstance(one, dict)} if isinstance(local, list) else {}
+    for at, source in enumerate(sources if isinstance(sources, list) else []):
+        for name in _COMMANDS:
+            own = named.get(source.get("name"), {}).get(name, "") if isinstance(source, dict) else ""
+            if isinstance(source, dict) and source.get(name, "") not in ("", own):
+                fix = "write it into the gateway's own file, at the gateway"
+                raise InputError("is a command, never set from afar", field=f"source[{at}].{name}", fix=fix)
 
 
 def _local(path: Path) -> tuple[dict[str, Any], Kept]:

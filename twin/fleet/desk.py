@@ -145,9 +145,9 @@ class FleetDesk:
                 if one.state == "going" and node in one.nodes:
                     raise ConflictError(f"{node} is in roll-out {one.id}", fix=f"stop it: aid4 fleet stop {one.id}")
             older = await asyncio.to_thread(self.history, section, node)
-            bodies = [one.body for one in older if one.body != now.body]
-            body = bodies[0] if bodies else self.empty[section]
-            if body == now.body:
+            bodies = [one.body for one in older if _what(one.body) != _what(now.body)]
+            body = _tried_like(bodies[0] if bodies else self.empty[section], now.body)
+            if _what(body) == _what(now.body):
                 raise ConflictError(f"{node} runs its own {section} already", field="node")
             rows = await asyncio.to_thread(self._tell, section, {node: body}, 0, by, why or "rolled back")
             return rows[node]
@@ -217,9 +217,9 @@ class FleetDesk:
         """Tell the nodes of a stage that were not told yet."""
         fresh = [node for node in one.of_stage if node not in one.revisions]
         told = self.told()
-        before = {
-            node: now.body if (now := self.wanted(one.section, node)) else self.empty[one.section] for node in fresh
-        }
+        now = {node: self.wanted(one.section, node) for node in fresh}
+        empty = self.empty[one.section]
+        before = {node: _tried_like(row.body if row else empty, one.body) for node, row in now.items()}
         rows = self._tell(one.section, dict.fromkeys(fresh, one.body), one.id, one.by, one.note)
         moved = msgspec.structs.replace(
             one,
@@ -273,6 +273,15 @@ class FleetDesk:
 
 def _plain(wanted: Wanted | None) -> dict[str, Any] | None:
     return None if wanted is None else wanted.body | {"revision": wanted.revision}
+
+
+def _what(body: dict[str, Any]) -> dict[str, Any]:
+    """Without how long it is tried."""
+    return {name: value for name, value in body.items() if name != "trial_s"}
+
+
+def _tried_like(body: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    return body | {name: value for name, value in other.items() if name == "trial_s"}
 
 
 def _of(stands: dict[str, NodeStand], nodes: list[str]) -> dict[str, NodeStand]:
