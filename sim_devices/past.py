@@ -2,7 +2,8 @@
 
 The last hours are those that the park itself has lived to warm up, value for value. The days before them are the same
 physics and seed, begun so many days earlier; where the two meet, counters are shifted and what changes slowly is eased
-over `EASE_S`, so that no trend shows a step. Drones have no past: nobody flew.
+over `EASE_S`, so that no trend shows a step. Values are as fine as the devices show them (`sim_devices.resolution`).
+Drones have no past: nobody flew.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from sim_devices.campus import WARM_UP_S, Campus
 from sim_devices.readouts import Value
+from sim_devices.resolution import grains
 from sim_devices.site import Site
 from wire.errors import InputError
 
@@ -83,6 +85,7 @@ def live_past(site: Site, seed: int, start_us: int, days: float, scratch: Path) 
 
     Campus(site, seed, start_us, seen=seen, fine=True)
     _join(told.values, rows - own, _traits(site, told.numbers))
+    _show(told.values, grains(site), told.numbers)
     return Past(first_us, told.values, told.numbers, told.states)
 
 
@@ -132,6 +135,15 @@ def _join(values: FloatArray, seam: int, traits: tuple[FloatArray, FloatArray, N
     share = np.linspace(0.0, 1.0, ease)[:, None]
     eased = values[seam - ease : seam] + share * share * (3.0 - 2.0 * share) * step
     values[seam - ease : seam] = np.where(step != 0.0, np.clip(eased, low, high), values[seam - ease : seam])
+
+
+def _show(values: FloatArray, grain_of: Mapping[str, float], numbers: list[str]) -> None:
+    """Round to what devices show, in place."""
+    columns = np.array([at for at, key in enumerate(numbers) if key in grain_of], np.intp)
+    grain = np.array([grain_of[numbers[at]] for at in columns.tolist()])
+    for start in range(0, len(values), 1_440):
+        part = values[start : start + 1_440, columns]
+        values[start : start + 1_440, columns] = np.round(part / grain) * grain
 
 
 def _never_falls(values: FloatArray) -> NDArray[np.bool_]:

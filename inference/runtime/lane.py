@@ -27,4 +27,5 @@ class Lane:
         maker = RowMaker(self.group.row_s, [one.period_s for one in self.group.streams])
         grown(self.maker, maker, before)
         maker.row, self.maker = self.maker.row, maker
+        self.group.heard_us = maker.heard_us
         self.slots = np.concatenate([self.slots, np.array(slots, np.intp)])

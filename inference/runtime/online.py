@@ -52,6 +52,7 @@ _OWN = (
         "_active_rows",
         "_before",
         "_before_row",
+        "_before_us",
         "_falls",
         "_bank",
         "_bank_ts",
@@ -63,8 +64,12 @@ _STEP = FEATURES.index("step")
 _SPREADS = [FEATURES.index("spread16"), FEATURES.index("spread64")]
 _PLACE = FEATURES.index("calendar16")
 _SUDDEN, _SUDDEN_ROWS = 3.0, 10  # decades of a step, or of a spread; rows around a beginning
+_APART_LEAST = 0.1  # rows between the readings of two rows
 _AROUND = 0.6  # spreads from its usual place within which a stream is unsteady rather than away
 _LEVELS = [FEATURES.index("value"), FEATURES.index("mean4")]
+_SIDED = [FEATURES.index(name) for name in ("value", "mean4", "calendar", "calendar4", "calendar16", "calendar64")]
+_LEAN = 1.0  # decades by which one side must be rarer to say which way a stream went
+_TURNS, _TURN_ROWS = 3, 16  # changes of direction in so many rows that make it unsteady: a step has none
 
 
 class RowScores:
@@ -104,6 +109,7 @@ class OnlineGroup:
         self.row_s, self.settings = row_s, settings
         self.policy = AlarmPolicy(budget_per_day=settings.budget_per_day, block_rows=BLOCK_ROWS, row_s=row_s)
         self.streams: list[Stream] = []
+        self.heard_us: Floats | None = None  # when the readings of a row were made, on average; None: evenly
         self._rows = self._first = self._stepped = self._active_rows = self._falls = np.zeros(0, np.int64)
         self._make(0)
 
@@ -131,6 +137,7 @@ class OnlineGroup:
         log_p = np.maximum(judged[:, :_SIDES], judged[:, _SIDES : 2 * _SIDES])
         climbs = self._falls == 0  # nothing that only ever rises is new for being high
         log_p[:, _LEVELS] = np.where(climbs[:, None], 0.0, log_p[:, _LEVELS])
+        self._lean = (judged[:, _SIDED] - judged[:, [_SIDES + at for at in _SIDED]]).sum(axis=1)
         long = np.where(full & ~climbs, judged[:, -2:].max(axis=1), 0.0)
         rare, new = log_p[:, _RARE].max(axis=1), log_p[:, _NEW].mean(axis=1)
         fused = np.stack([(rare + _AGREEMENT * new) / (1.0 + _AGREEMENT), np.maximum(rare, long)], axis=1)
@@ -154,7 +161,9 @@ class OnlineGroup:
         self._rings = np.array([one.alarms for one in self.streams], bool) & ~covered
 
     def direction(self, slot: int) -> int:
-        """Whether a stream is above (1) or below (-1) what it was in the hour before, else in its usual day."""
+        """Whether a stream is above (1) or below (-1) what it usually is, then, and in the hour before."""
+        if abs(self._lean[slot]) >= _LEAN:
+            return int(np.sign(self._lean[slot]))
         ring = self._state["ring"][slot]
         middle = np.median(ring)
         away, spread = ring[-1] - middle, np.median(np.abs(ring - middle))
@@ -168,7 +177,10 @@ class OnlineGroup:
 
     def noisy(self, slot: int) -> bool:
         """Whether it is unsteady now rather than away from where it should be."""
-        return bool(self._unsteady[slot])
+        steps = np.diff(self._state["ring"][slot, -_TURN_ROWS:])
+        large = steps[np.abs(steps) > 0.5 * np.abs(steps).max(initial=0.0)]
+        turns = int(np.count_nonzero(large[1:] * large[:-1] < 0.0))
+        return bool(self._unsteady[slot]) and turns >= _TURNS
 
     def parts(self) -> list[tuple[str, Arrays]]:
         """All state as arrays over streams; writing into them changes the state."""
@@ -219,13 +231,13 @@ class OnlineGroup:
         self.alarms = Alarms(self.policy, streams, 0)
         self._rows, self._active_rows = np.zeros(streams, np.int64), np.zeros(streams, np.int64)
         self._first, self._stepped = np.full(streams, -1, np.int64), np.full(streams, -1, np.int64)
-        self._unsteady = np.zeros(streams, bool)
+        self._unsteady, self._lean = np.zeros(streams, bool), np.zeros(streams)
         self._peaks = np.full((streams, _COLUMNS), -np.inf, np.float32)
         self._fused = np.full((streams, 2), -np.inf, np.float32)
         self._held = np.full((streams, _HELD_BLOCKS, _COLUMNS + 2), -np.inf, np.float32)
         self._blocks = np.zeros(streams, np.int64)
         self._before = np.full(streams, np.nan)
-        self._before_row = np.full(streams, -1, np.int64)
+        self._before_row, self._before_us = np.full(streams, -1, np.int64), np.full(streams, np.nan)
         self._falls = np.zeros(streams, np.int64)
         self._bank = np.zeros((streams, _BANK_SLOTS, _BANK_ROWS), np.float32)
         self._bank_ts = np.zeros((streams, _BANK_SLOTS), np.int64)
@@ -234,8 +246,12 @@ class OnlineGroup:
         self._offset = np.array([zlib.crc32(one.key.encode()) % BLOCK_ROWS for one in self.streams], np.int64)
 
     def _rates(self, row: int, values: Floats, known: Bools) -> tuple[Floats, Bools]:
-        """Counters as what they rose in the row; reset, or after a silence, they say nothing in that row."""
+        """Counters as what they rose in a row's time; reset, or after a silence, they say nothing in that row."""
         rise = values - self._before
+        if self.heard_us is not None:
+            apart = (self.heard_us - self._before_us) / (self.row_s * 1e6)
+            self._before_us = np.where(known, self.heard_us, self._before_us)
+            rise = np.where(apart > _APART_LEAST, rise / np.maximum(apart, _APART_LEAST), rise)
         self._falls += known & (rise < 0)
         rate_known = known & (rise >= 0) & (self._before_row == row - 1)
         self._before = np.where(known, values, self._before)

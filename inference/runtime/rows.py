@@ -23,6 +23,10 @@ class RowMaker:
         self._by_exception = np.array([period is None for period in periods_s], bool)
         self.sums, self.counts = np.zeros(count), np.zeros(count, np.int64)
         self.last = np.full(count, np.nan)
+        self.offsets_us, self.heard_us = (
+            np.zeros(count),
+            np.full(count, np.nan),
+        )  # mean moment of the last row's readings
         self.gaps = np.zeros(count, np.int64)  # rows in which a stream that should have spoken said nothing
         self.row = _NO_ROW
 
@@ -51,6 +55,8 @@ class RowMaker:
     def _add(self, chunk: Chunk) -> None:
         self.sums += np.bincount(chunk.slot, chunk.value, len(self.sums))
         self.counts += np.bincount(chunk.slot, minlength=len(self.counts))
+        into_us = (chunk.ts_us - self.row * self._row_us).astype(np.float64)
+        self.offsets_us += np.bincount(chunk.slot, into_us, len(self.offsets_us))
         self.last[chunk.slot] = chunk.value
 
     def _close(self) -> tuple[int, Floats, NDArray[np.bool_]]:
@@ -58,6 +64,9 @@ class RowMaker:
         known = spoke | (self._by_exception & np.isfinite(self.last))
         values = np.where(spoke, self.sums / np.maximum(self.counts, 1), self.last)
         self.gaps += ~known & np.isfinite(self.last)
+        mean_us = self.row * self._row_us + self.offsets_us / np.maximum(self.counts, 1)
+        self.heard_us[:] = np.where(spoke, mean_us, np.nan)
+        self.offsets_us[:] = 0.0
         self.sums, self.counts = np.zeros(len(self.sums)), np.zeros(len(self.counts), np.int64)
         self.row += 1
         return self.row - 1, values, known

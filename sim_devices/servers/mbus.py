@@ -15,7 +15,7 @@ from sim_devices.servers import LOOPBACK, point_spec
 from sim_devices.site import Device, Metric
 from wire.errors import ConfigError
 
-__all__ = ["MbusMeter"]
+__all__ = ["MbusMeter", "scale_of"]
 
 ACK = b"\xe5"
 ADDRESS = 1
@@ -194,6 +194,11 @@ async def _frame(reader: asyncio.StreamReader) -> bytes:
         frame = head + await reader.readexactly(head[1] + 2)
         return frame if sum(frame[4:-2]) & 0xFF == frame[-2] else b""
     return b""
+
+
+def scale_of(metric: Metric) -> float:
+    """How many counts of its record are one of the metric's unit."""
+    return _coded(metric).scale
 
 
 def _coded(metric: Metric) -> _Coded:
