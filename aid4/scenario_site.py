@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Final
 
 from inference.runtime.worth import SCORE_CLASS
-from sim_devices.site import load_site
+from sim_devices.servers.mqtt import DIALECTS, FULL_EVERY_S
+from sim_devices.site import Device, load_site
 
 __all__ = ["copy_site"]
 
 PERIOD_S: Final = 0.5  # real
 STALE_S: Final = 15.0  # real
+STALE_TELLS: Final = 3.0  # of those that tell what changes, and now and then everything
 PUSHED: Final = ("mqtt",)  # protocols whose devices speak regularly and state no period
 LATE_S: Final = 3.0  # real
 BY_EXCEPTION: Final = ("*/online", "*/drone-*/*")  # whose silence says nothing
@@ -41,7 +43,13 @@ def copy_site(site: Path, target: Path, speed: float) -> Path:
     silent += "".join(f'\n[[alarm]]\npoints = "{glob}"\noff = ["stale"]\n' for glob in BY_EXCEPTION)
     for device in load_site(target).devices:
         if device.protocol in PUSHED:
-            silent += f'\n[[alarm]]\npoints = "*/{device.name}/*"\nstale_s = {STALE_S * speed:g}\n'
+            silent += f'\n[[alarm]]\npoints = "*/{device.name}/*"\nstale_s = {_patience_s(device) * speed:g}\n'
     silent += f'\n[[alarm]]\npoints = "*"\nstale_periods = {STALE_S / PERIOD_S:g}\n'
     alarms.write_text(text + silent, encoding="utf-8")
     return target
+
+
+def _patience_s(device: Device) -> float:
+    """How long a device that speaks by itself may say nothing, in real seconds."""
+    dialect = DIALECTS.get(device.kind)
+    return STALE_TELLS * FULL_EVERY_S if dialect is not None and dialect.only_changes else STALE_S

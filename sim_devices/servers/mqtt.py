@@ -21,7 +21,17 @@ from sim_devices.servers import Written, point_spec
 from sim_devices.site import Device, Metric
 from wire.errors import InputError
 
-__all__ = ["DECIMALS", "DIALECTS", "PREFIX", "Broker", "Dialect", "MqttDevice", "payload", "plain_dialect"]
+__all__ = [
+    "DECIMALS",
+    "DIALECTS",
+    "FULL_EVERY_S",
+    "PREFIX",
+    "Broker",
+    "Dialect",
+    "MqttDevice",
+    "payload",
+    "plain_dialect",
+]
 
 PREFIX = "field"  # every topic of a simulated device begins with it, so that one permission covers them
 RECONNECT_S_MIN, RECONNECT_S_MAX = 0.2, 5.0
