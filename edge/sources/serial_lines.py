@@ -16,7 +16,7 @@ __all__ = ["Form", "LineError", "LinePoint", "LineSplitter", "Taker", "value_of"
 LINE_BYTES_MAX: Final = 1_024  # what has no end by then is no line
 FIELDS_MAX: Final = 128
 Form = Literal["pattern", "columns", "nmea"]
-_NUMBER: Final = re.compile(r"[+-]?(\d{1,15}(\.\d{0,15})?|\.\d{1,15})([eE][+-]?\d{1,2})?")
+_NUMBER: Final = re.compile(r"[+-]?(\d{1,15}(\.\d{0,15})?|\.\d{1,15})([eE][+-]?\d{1,2})?", re.ASCII)
 _NMEA: Final = re.compile(r"[$!]([A-Z0-9]{3,10})((?:,[\x20-\x7e]*)?)\*([0-9A-Fa-f]{2})")
 
 

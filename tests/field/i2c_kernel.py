@@ -44,7 +44,7 @@ class I2cKernel:
     def install(self, patch: Any = None) -> None:
         """In the place of the kernel: for the time of a test, or for good."""
         if patch is None:
-            smbus2.ioctl = self.ioctl
+            vars(smbus2)["ioctl"] = self.ioctl
         else:
             patch.setattr(smbus2, "ioctl", self.ioctl)
 
