@@ -1,10 +1,15 @@
 """A connection to a broker that heals itself: connect, subscribe, serve, and again after 0.2–5 s with jitter.
 
+A broker that takes a connection and does not answer in time has too many at once, as after its restart: who then comes
+again soon makes it work for nothing, and ten thousand who do never come in. So each wait for an answer is twice as long
+as the one before, until there is one.
+
 The broker may forget everything, so every connection starts with a clean session and a new client id. Nothing
 is queued across connections: what must not be lost lies in the caller's spool.
 """
 
 import asyncio
+import dataclasses
 import random
 from collections.abc import Callable
 from types import TracebackType
@@ -14,10 +19,11 @@ from wire.errors import LinkError
 from wire.mqtt.config import LinkConfig, LinkStats, Session, SessionFactory
 from wire.mqtt.packets import Message
 
-__all__ = ["RETRY_S_MAX", "RETRY_S_MIN", "SETTLED_S", "Link"]
+__all__ = ["PATIENCE_S_MAX", "RETRY_S_MAX", "RETRY_S_MIN", "SETTLED_S", "Link"]
 
 RETRY_S_MIN = 0.2
 RETRY_S_MAX = 5.0
+PATIENCE_S_MAX = 30.0  # for one answer: ten thousand handshakes take a small machine so long
 SETTLED_S = 5.0  # a connection that lived so long starts the back-off anew
 
 
@@ -37,6 +43,7 @@ class Link:
         self.on_messages: Callable[[list[Message]], None] = _nothing_with
         self._session: Session | None = None
         self._sessions = 0
+        self._patience_s = config.connect_timeout_s
         self._filters: dict[str, int] = {}
         self._up = asyncio.Event()
         self._owner: asyncio.TaskGroup | None = None
@@ -78,6 +85,8 @@ class Link:
             except LinkError as error:
                 self.stats.failures += 1
                 self.stats.last_error = str(error)
+                if isinstance(error.__cause__, TimeoutError):
+                    self._patience_s = max(self._patience_s, min(2 * self._patience_s, PATIENCE_S_MAX))
             if clock() - started_s > SETTLED_S:
                 backoff_s = RETRY_S_MIN
             await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads a herd, hides nothing
@@ -134,7 +143,8 @@ class Link:
 
     async def _one_session(self) -> None:
         self._sessions += 1
-        session = _factory(self.config)(self.config, self._sessions, self._deliver, self.stats)
+        config = dataclasses.replace(self.config, connect_timeout_s=self._patience_s)
+        session = _factory(config)(config, self._sessions, self._deliver, self.stats)
         reason = "stopped"
         try:
             await session.open()
@@ -142,6 +152,7 @@ class Link:
             if self._filters:
                 await session.subscribe(list(self._filters.items()))
             self._up.set()
+            self._patience_s = self.config.connect_timeout_s
             self.stats.connects += 1
             self.on_connect()
             await session.ended()
