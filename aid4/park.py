@@ -137,6 +137,7 @@ class Park:
         async def start_field() -> None:
             children.start_devices()
             if self.options.sim:
+                children.prepare_agent(self.nodes[0])  # of the devices that listen first
                 self._say(f"devices   simulated, seed {self.options.seed}, {self.options.sim_speed:g}x")
             for node in self.nodes:  # none waits for the devices of another
                 await children.devices_of(node)

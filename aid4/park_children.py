@@ -129,6 +129,12 @@ class ParkChildren:
         fresh.write_text(json.dumps(wish))
         fresh.replace(self._layout.dock)
 
+    def prepare_agent(self, node: str) -> None:
+        """Start a gateway's agent, which waits for the configuration that `start_agent` writes."""
+        config = self._layout.agent(node).config
+        config.unlink(missing_ok=True)
+        self._start(f"agent-{node}", _aid4("edge", "run", str(config), "--wait"))
+
     def start_agent(self, node: str, recordings: list[dict[str, Any]], *, drain: bool = False) -> int:
         """Start a gateway's agent, returns how many sources it has; with `drain` none, so that it only empties its
         spool. Recordings are read by the first gateway."""
@@ -150,9 +156,12 @@ class ParkChildren:
         )
         if self.outside is not None:
             text = self.outside.admit(node, layout.config, text)
-        layout.config.touch(mode=0o600)
-        layout.config.write_text(text, encoding="utf-8")
-        self._start(f"agent-{node}", _aid4("edge", "run", str(layout.config)))
+        fresh = layout.config.with_suffix(".new")  # whole or not at all, for an agent that waits for it
+        fresh.touch(mode=0o600)
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(layout.config)
+        if f"agent-{node}" not in self._children:
+            self._start(f"agent-{node}", _aid4("edge", "run", str(layout.config)))
         return len(sources)
 
     def model_problem(self) -> str:
@@ -195,7 +204,7 @@ class ParkChildren:
         path = self._layout.ports_of(node)
         if not path.exists():
             return []
-        tables: list[Mapping[str, Any]] = json.loads(path.read_text())[name]
+        tables: list[Mapping[str, Any]] = json.loads(path.read_text()).get(name, [])
         return tables
 
     def _secret(self, path: Path, user: str) -> Path:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["edge"]
 
+WAIT_S = 0.1
 FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False), default=Path("edge.toml"))
 
 
@@ -58,7 +59,8 @@ def check(file: Path, as_json: bool) -> None:
 
 @edge.command()
 @FILE
-def run(file: Path) -> None:
+@click.option("--wait", is_flag=True, help="Get ready and wait for FILE, where something else writes it.")
+def run(file: Path, wait: bool) -> None:
     """Run the agent of FILE until it is told to stop (Ctrl-C, SIGTERM); SIGHUP reads its sources again."""
     from edge.memory import keep_small
     from edge.remote.begin import keep_serving
@@ -68,6 +70,11 @@ def run(file: Path) -> None:
     if TYPE_CHECKING:
         from edge.agent import Agent
 
+    if wait:
+        import edge.agent  # noqa: F401 - most of what a start takes
+
+        while not file.exists():
+            time.sleep(WAIT_S)
     keep_small()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     logging.getLogger("aid4").setLevel(logging.INFO)

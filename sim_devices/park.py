@@ -54,6 +54,16 @@ __all__ = ["Broker", "Park", "read_ports", "write_gateways", "write_ports"]
 SPEED_MAX = 600.0  # 0.3 s of computing a second on a small gateway
 CATCH_UP_S = 60.0  # simulated seconds computed at once; a process that was frozen longer does not race
 PACE_S = 0.1
+PATIENCE_S = {
+    "modbus": 10.0,
+    "opcua": 10.0,
+    "mtconnect": 10.0,
+    "secsgem": 10.0,
+    "mbus": 10.0,
+    "bacnet": 6.0,
+    "snmp": 6.0,
+}
+# a simulated device answers when its process is let run: beside a busy machine that is seconds, and no fault of it
 _ON_BROKER: dict[str, type[MqttDevice]] = {"mqtt": MqttDevice, "lorawan": LoRaWanStation, "sparkplug": SparkplugNode}
 PART_TICKS = 20  # computed at once: some ten milliseconds
 RUN_TICKS = 100  # likewise on the clock of a run, in one coarse step
@@ -166,6 +176,8 @@ class Park:
             shared = [table for table in charging if table["url"] == url]
             tables = [table for table in tables if table not in shared]
             tables.append({**shared[0], "chargers": [one for table in shared for one in table["chargers"]]})
+        if self._hurry == 1.0 and not self._clock.is_of_a_run:
+            tables = [{"timeout_s": s, **one} if (s := PATIENCE_S.get(one["kind"])) else one for one in tables]
         return {"source": tables, "derived": [row for one in mine for row in self._derived(one.device)]}
 
     def _derived(self, device: Device) -> list[dict[str, Any]]:

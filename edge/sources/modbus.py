@@ -43,6 +43,7 @@ from wire.quality import BAD, STALE
 __all__ = ["SOURCE", "Modbus", "ModbusConfig", "new_client"]
 
 RETRY_S_MIN, RETRY_S_MAX = 0.2, 5.0  # between attempts to connect, with jitter
+LATE = 1.5  # of the timeout: a clock that rings so late was not let run
 ILLEGAL_ADDRESS = 2
 SUNSPEC = "sunspec"
 
@@ -133,7 +134,7 @@ class Modbus(FieldSource):
 
     async def batches(self) -> AsyncIterator[Batch]:
         """One batch of readings and one of states a poll."""
-        pace = Pace(self._clock, self._config.period_s, self.health)
+        pace = Pace(self._clock, self._config.period_s, self.health, self._config.name)
         backoff = Backoff(RETRY_S_MIN, RETRY_S_MAX)
         while True:
             if not self._client.connected:
@@ -229,6 +230,24 @@ class Modbus(FieldSource):
             raise ModbusException(f"{len(words)} words instead of {count} at {address}")
         return np.array(words, dtype=np.uint16)
 
+    async def _read_again_if_late(self, block: Block, unit: int) -> NDArray[np.uint16]:
+        """One more question where the time ran out while this process itself was not let run: the answer may have lain
+        there, so nothing is known of the device."""
+        began_s = self._clock.monotonic_s()
+        try:
+            return await self._read(block.table, block.address, block.count, unit)
+        except (ModbusException, TimeoutError):
+            took_s = self._clock.monotonic_s() - began_s
+            if took_s < LATE * self._config.timeout_s:
+                raise
+        self.health.error(
+            "late", f"this gateway was {took_s - self._config.timeout_s:.1f} s late to look for an answer"
+        )
+        self._client.close()
+        if not await self._connect():
+            raise ModbusException("the connection was lost")
+        return await self._read(block.table, block.address, block.count, unit)
+
     # -- one poll
 
     def _add(self, device: ModbusDevice, registers: list[Register], profile: ModbusProfile | None) -> None:
@@ -271,7 +290,7 @@ class Modbus(FieldSource):
         block, unit = decoder.block, polled.device.unit
         points, count = polled.points_of(decoder), len(decoder.numbers)
         try:
-            words = await self._read(block.table, block.address, block.count, unit)
+            words = await self._read_again_if_late(block, unit)
         except RefusedError as error:
             self.health.error("read", f"{polled.device.name}: {block.table} {block.address}: {error}")
             if error.code == ILLEGAL_ADDRESS and len(block.registers) > 1:
