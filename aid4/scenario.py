@@ -128,5 +128,6 @@ def _summary(found: dict[str, Any]) -> str:
         f" {found['false_alarms']} false alarms of {found['false_alarms_max']} allowed,"
         f" at most {found['alarms_10min_max']} in ten minutes; {found['delivery']['lost']} readings lost"
     )
+    lines.append(f"{found['quiet_alarms']} alarms in the {found['quiet_s'] / 3600.0:.1f} h before the first fault")
     lines.append("ok" if found["ok"] else "FAILED")
     return "\n".join(lines)

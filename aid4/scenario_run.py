@@ -6,6 +6,7 @@ that changes nothing; then it goes at the run's speed, in every process alike.
 
 import asyncio
 import json
+import math
 import os
 import time
 from collections.abc import Callable
@@ -63,7 +64,7 @@ class ScenarioRun:
         ]
         self._scenario.write_text(f'title = "a run"\nfault = {toml_value(faults)}\n', encoding="utf-8")
         self._watched = Watched()
-        self._start_us = 0
+        self._start_us, self._budget_per_day = 0, math.inf
 
     async def run(self) -> dict[str, Any]:
         """The whole run; what `--json` prints."""
@@ -84,7 +85,7 @@ class ScenarioRun:
         rings = self._watched.rings(self._start_us)
         found = score(
             planted, rings, settle_s=self._plan.settle_s, false_alarms_max=self._plan.false_alarms_max,
-            end_s=self._plan.end_s,
+            end_s=self._plan.end_s, budget_per_day=self._budget_per_day,
         )  # fmt: skip
         return self._document(found, report, time.monotonic() - began_s)
 
@@ -134,6 +135,7 @@ class ScenarioRun:
             except TwinSilentError:
                 continue
             if scoring.get("pasts", 0) and not scoring.get("problem"):
+                self._budget_per_day = float(scoring["budget_per_day"]) * int(scoring["streams"])
                 self._say(f"learned   {scoring.get('streams', 0)} streams from {order.days:g} days")
                 return
         raise Aid4Error(f"the twin has not learned its past within {_SETUP_S_MAX:g} s")

@@ -4,6 +4,7 @@ A ring is one moment at which an alarm called for somebody. It belongs to a faul
 alarm says it is also about; what belongs to none is a false alarm.
 """
 
+import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -15,6 +16,8 @@ __all__ = ["FLOOD", "FLOOD_S", "Planted", "Ring", "Scored", "score", "told"]
 
 FLOOD: Final = 10  # rings within FLOOD_S are more than one person can follow (ISA-18.2, EEMUA 191)
 FLOOD_S: Final = 600.0
+ANOMALY: Final = "anomaly"  # kind of a detector's alarm
+_DAY_S: Final = 86_400.0
 
 
 class Planted(NamedTuple):
@@ -71,29 +74,40 @@ class Scored(NamedTuple):
 
 
 def score(
-    planted: Sequence[Planted], rings: Sequence[Ring], *, settle_s: float, false_alarms_max: int, end_s: float
+    planted: Sequence[Planted],
+    rings: Sequence[Ring],
+    *,
+    settle_s: float,
+    false_alarms_max: int,
+    end_s: float,
+    budget_per_day: float = math.inf,
 ) -> dict[str, Any]:
-    """Judge a run from its rings; all times in seconds after the start."""
+    """Judge a run from its rings; all times in seconds after the start. `budget_per_day`: of all detectors together,
+    which the time before the first fault may not exceed."""
     heard = [ring for ring in rings if not ring.suppressed]
     scored = [_judge(one, [ring for ring in heard if _belongs(ring, one, settle_s)]) for one in planted]
     explained = {id(ring) for one in scored for ring in one.rings}
     excused = {id(ring) for ring in heard for one in planted if _excused(ring, one, settle_s)}
     others = [ring for ring in heard if id(ring) not in explained | excused]
     first_s = min((one.fault.from_s for one in planted), default=end_s)
+    quiet = [ring for ring in others if ring.at_s < first_s]
+    allowed = math.inf if math.isinf(budget_per_day) else math.ceil(budget_per_day * first_s / _DAY_S)
+    loud = sum(ring.kind == ANOMALY for ring in quiet) > allowed
     flood = _busiest([ring.at_s for ring in heard])
     found = [one for one in scored if one.delay_s is not None]
-    document = {
+    document: dict[str, Any] = {
         "planted": len(scored), "found": len(found),
         "once": sum(len(one.rings) <= one.planted.expect.alarms_max for one in found),
         "diagnosed": sum(_is_named(one) for one in found),
         "returned": sum(all(ring.returned_s is not None for ring in one.rings) for one in found),
-        "quiet_s": first_s, "quiet_alarms": sum(ring.at_s < first_s for ring in others),
+        "quiet_s": first_s, "quiet_alarms": len(quiet), "quiet_anomalies_max": None if math.isinf(allowed) else allowed,
         "false_alarms": len(others), "false_alarms_max": false_alarms_max,
         "others": [f"{ring.device} {ring.kind} at {ring.at_s / 3600.0:.2f} h: {ring.text}" for ring in others],
         "suppressed": len(rings) - len(heard), "alarms_10min_max": flood, "flood": flood > FLOOD,
         "faults": [one.row() for one in scored],
     }  # fmt: skip
-    document["ok"] = not any(one.wrong for one in scored) and len(others) <= false_alarms_max and flood <= FLOOD
+    document["ok"] = not any(one.wrong for one in scored) and not loud
+    document["ok"] &= len(others) <= false_alarms_max and flood <= FLOOD
     return document
 
 

@@ -53,6 +53,15 @@ def test_what_is_not_as_expected_is_named(rings: tuple[Ring, ...], wrong: str) -
     assert wrong in "; ".join(found["faults"][0]["wrong"])
 
 
+def test_the_hours_before_the_first_fault_keep_to_the_budget_of_detectors() -> None:
+    planted = [Planted("water.toml", FAULT)]
+    for count, ok in ((2, True), (3, False)):  # 30 a day are 1.25 in an hour, which allows two
+        rings = [ring(4_000), *(ring(600.0 * (at + 1), f"room-{at}") for at in range(count))]
+        limits = {"settle_s": 3_600.0, "end_s": 10_800.0, "budget_per_day": 30.0}
+        found = score(planted, rings, false_alarms_max=9, **limits)
+        assert (found["ok"], found["quiet_alarms"], found["quiet_anomalies_max"]) == (ok, count, 2)
+
+
 def test_an_alarm_that_names_the_device_as_well_belongs_to_its_fault() -> None:
     found = judged(ring(4_000, device="lab-meter", also=("lab-water",)))
     assert found["ok"]
