@@ -5,6 +5,7 @@ import { Age } from "../components/age";
 import { Icon } from "../components/icon";
 import { Empty, Failed, Skeleton } from "../components/notice";
 import { CertificateRow, EnrolButton } from "../fleet/certificate";
+import { RemoteRow } from "../fleet/remote";
 import { t } from "../i18n";
 import * as format from "../i18n/format";
 import { useResource } from "../state/resource";
@@ -66,6 +67,7 @@ function NodeCard({ node, reload }: { node: NodeRow; reload: () => void }) {
         </p>
       )}
       <CertificateRow node={node} reload={reload} />
+      <RemoteRow node={node.node} />
       <dl class="measures">
         <Measure name={t("node.lastSeen")}>{node.last_seen ? <Age ms={Date.parse(node.last_seen)} /> : "–"}</Measure>
         <Measure name={t("node.lag")} abnormal={(node.lag_records ?? 0) > 100}>
