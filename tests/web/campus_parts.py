@@ -63,9 +63,10 @@ def bring_model(url: str, folder: Path) -> None:
     """A small trained model, signed offline and published to the gateways in shadow."""
     keys, bundle = folder / "keys", folder / "air.aid4model"
     signed = ["--key", str(keys / "targets.pem")]
+    patient = ["--rule", "by_hand=true", "--rule", "tick_ms_max=1000000"]  # a starved machine takes nothing back
     _aid4("model", "keys", "--out", str(keys), "--url", url)
     _aid4("model", "pack", str(_trained(folder)), "--id", "air", "--version", "1", *signed, "--out", str(bundle))
-    _aid4("model", "publish", str(bundle), *signed, "--rule", "by_hand=true", "--url", url)
+    _aid4("model", "publish", str(bundle), *signed, *patient, "--url", url)
 
 
 def _trained(folder: Path) -> Path:

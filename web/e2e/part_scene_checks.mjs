@@ -125,6 +125,7 @@ export async function part_2_the_park_in_3d({ open }) {
 export async function part_3_plans_and_the_map({ open }) {
   const page = await open("/plan?colour=value&class=temperature", { size: SMALL });
   await textWhen(page, ".room-label:not([hidden])", (text) => /\d.*°C/.test(text));
+  await textWhen(page, ".scale-legend", (text) => text.includes("°C"));
   await picture(page, "screenshot-rooms");
   await page.click(".segments a:has-text('Site map')");
   await page.waitForSelector(".basemap[data-drawn]");

@@ -29,3 +29,9 @@ test("a flight that began before the range and reaches into it is shown", () => 
   const flight: Mark = { ...mark(-300), kind: "flight", to: 100 };
   expect(grouped([flight, { ...flight, to: -1 }], 0, 1_000)).toHaveLength(1);
 });
+
+test("marks that say how many they are keep room for it, milestones stand as close as they are drawn", () => {
+  const near = [mark(0), mark(30), mark(200)];
+  expect(grouped(near, 0, 1_000)).toHaveLength(2);
+  expect(grouped(near.map((one) => ({ ...one, kind: "milestone" as const })), 0, 1_000)).toHaveLength(3);
+});

@@ -20,8 +20,9 @@ export interface Mark {
 }
 
 const RANK: Record<Priority, number> = { critical: 0, high: 1, medium: 2, low: 3 };
-/** What stands closer than this share of the line is one mark. */
+/** What stands closer than this share of the line is one mark; those that say how many they are need room for it. */
 const NEAR = 0.012;
+const NEAR_COUNTED = 0.04;
 
 const alarmMarks = computed<Mark[]>(() =>
   alarmSpans.value.map(({ alarm, point, priority, label, from }) => ({
@@ -53,12 +54,11 @@ export const markGroups = computed<readonly MarkGroup[]>(() => {
 
 /** Groups of one kind within a range. */
 export function grouped(marks: readonly Mark[], from: number, to: number): MarkGroup[] {
-  const near = (to - from) * NEAR;
   const groups: { at: number; last: number; to: number | null; marks: Mark[] }[] = [];
   for (const mark of [...marks].sort((a, b) => a.at - b.at)) {
     if (mark.at > to || (mark.to ?? to) < from) continue;
     const open = groups.at(-1);
-    if (open && mark.at - open.last < near) {
+    if (open && mark.at - open.last < (to - from) * (mark.kind === "milestone" ? NEAR : NEAR_COUNTED)) {
       open.marks.push(mark);
       open.last = mark.at;
       open.to = open.to === null || mark.to === null ? null : Math.max(open.to, mark.to);
