@@ -14,7 +14,7 @@ from typing import Final
 
 from edge.config import AgentConfig
 from edge.doctor_sources import RECENT_S, sources
-from edge.doctor_trust import certificate
+from edge.doctor_trust import certificate, twice
 from edge.findings import Finding
 from edge.health import read_status
 from edge.link import link_config
@@ -35,7 +35,7 @@ SYNC_MS_MAX: Final = 200.0  # an fdatasync above that makes live data late
 
 async def examine(config: AgentConfig) -> list[Finding]:
     """Look at everything, in the order in which a person would."""
-    findings = [_clock(), *_disk(config), *_permissions(config), *certificate(config)]
+    findings = [_clock(), *_disk(config), *_permissions(config), *certificate(config), *twice(config)]
     return [*findings, *await sources(config), *await _broker_and_twin(config)]
 
 

@@ -11,7 +11,7 @@ from edge.trust_files import read_held
 from wire.errors import ConfigError
 from wire.limits import CLOCK_TRUSTED_FROM_US
 
-__all__ = ["certificate"]
+__all__ = ["certificate", "twice"]
 
 _AGAIN: Final = "`aid4 twin enrolment {node}` at the twin says what to type here"
 
@@ -51,7 +51,16 @@ def certificate(config: AgentConfig) -> list[Finding]:
     return [Finding("certificate", True, f"{held.serial[:12]}… holds until {end}")]
 
 
-def _told(config: AgentConfig) -> str:
-    """What a running agent last said of its renewal."""
+def twice(config: AgentConfig) -> list[Finding]:
+    """The finding that another gateway lives under the name of this one, as the twin told the running agent."""
+    why = _told(config, "refused_by_twin")
+    if not why:
+        return []
+    fix = f"if this is the copy: set another `node`, and enrol it; else {_AGAIN.format(node=config.node)}"
+    return [Finding("name", False, why, fix)]
+
+
+def _told(config: AgentConfig, what: str = "certificate_problem") -> str:
+    """What a running agent last said of its renewal, or of something else."""
     health = read_status(config.spool_dir / "status.json")
-    return str(health.host.get("certificate_problem", "")) if health is not None else ""
+    return str(health.host.get(what, "")) if health is not None else ""

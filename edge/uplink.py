@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import ipaddress
 import logging
+import socket
 from array import array
 from collections.abc import Callable
 from itertools import groupby
 from typing import Final, Protocol
+
+import msgspec
 
 from edge.epochs import Recovered
 from edge.uplink_core import Run, UplinkCore
@@ -39,7 +43,9 @@ __all__ = ["Uplink"]
 
 log = logging.getLogger("aid4.edge")
 
+REFUSED_S: Final = 5.0  # the twin says twice a second that two gateways use one name, for as long as they do
 TICK_S: Final = 0.1  # losses are noticed in tenths of a second
+_FAR: Final = ipaddress.ip_address("192.0.2.1")  # for documentation: nobody has it
 _CLS_AT: Final = 12  # where a record's header has its class
 
 
@@ -76,7 +82,8 @@ class Uplink:
     ) -> None:
         self.core = core
         self.bad_messages = 0
-        self.refused_by_twin = ""
+        self.refused_by_twin, self._refused_s = "", 0.0
+        self._host = link.host
         self.last_ack_us: int | None = None
         self.why_down = ""
         self.spool: Kept  # set by the agent before `run`
@@ -191,7 +198,8 @@ class Uplink:
         now = self._clock.monotonic_s()
         self.core.tick(now)
         if self.core.hello_due(now):
-            self._link.publish(self._up("hello"), encode(self.core.hello(self.spool.generation)))
+            hello = msgspec.structs.replace(self.core.hello(self.spool.generation), where=_where(self._host))
+            self._link.publish(self._up("hello"), encode(hello))
         runs = self.core.sends(now)
         for at, run in enumerate(runs):
             if not await self._send(run):
@@ -256,11 +264,13 @@ class Uplink:
         self.heard += not message.retain
         if kind == "ack":
             ack = decode(Ack, message.payload)
-            self.last_ack_us, self.refused_by_twin = self._clock.wall_us(), ""
+            self.last_ack_us = self._clock.wall_us()
+            if now - self._refused_s > REFUSED_S:  # acknowledgements go to all that use this name
+                self.refused_by_twin = ""
             self.core.acked(bytes.fromhex(ack.epoch), ack.ranges, ack.boot, now, ack.window_bytes)
         elif kind == "hello":
             asked = decode(DownHello, message.payload)
-            self.refused_by_twin = asked.refused
+            self.refused_by_twin, self._refused_s = asked.refused, now
             self.core.asked(asked.boot, now)
         elif kind == "cmd":
             self._commanded(decode(Command, message.payload), message.retain)
@@ -280,3 +290,18 @@ class Uplink:
 
     def _up(self, kind: str) -> str:
         return topics.up(self._site, self._node, kind)
+
+
+def _where(host: str) -> str:
+    """This gateway's address on its way to the broker, or else to the internet, and its host name. Asks for the route
+    only: nothing is sent, no name resolved."""
+    try:
+        far = ipaddress.ip_address(host)
+    except ValueError:
+        far = _FAR
+    try:
+        with socket.socket(socket.AF_INET if far.version == 4 else socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.connect((str(far), 9))
+            return f"{probe.getsockname()[0]} {socket.gethostname()}"
+    except OSError:
+        return socket.gethostname()

@@ -121,7 +121,8 @@ class Absorber:
         if outcome.boots:
             starts.note(connection, self.site, outcome.boots, batch.recv_us)
         if self.reconciler.conflicts > conflicts:
-            starts.conflict(connection, {(n, h.boot) for n, h in batch.hellos}, batch.recv_us)
+            twice = {node: self.reconciler.presence[node].twice for node, _ in batch.hellos}
+            starts.conflict(connection, {node: places for node, places in twice.items() if places}, batch.recv_us)
         if batch.payloads:
             self.state.arriving(batch.recv_us)
             self._records(connection, batch, outcome)

@@ -21,6 +21,7 @@ from twin import ledger
 from twin.absorb import Absorber, Batch, Outcome
 from twin.fleet.stages import Told
 from twin.reconcile import Reconciler
+from twin.starts import two_lives
 from twin.store import Store
 from twin.writer import StoreUnavailableError
 from wire.clock import Clock, SystemClock
@@ -69,7 +70,7 @@ class NodeView:
     clock_ahead_us: int | None = None  # of the gateway's clock, by its last report of health, on its way included
     last_seen_us: int | None = None
     online: bool = False
-    conflict: bool = False
+    twice: str = ""  # why two gateways with its name are one too many
     counts: Counter[str] = field(default_factory=Counter)
 
 
@@ -277,7 +278,7 @@ class Ingest:
         for node in {name for name, _ in [*batch.hellos, *batch.statuses]}:
             presence = self.reconciler.presence[node]
             view = self._view(node)
-            view.online, view.conflict = presence.online, bool(presence.refused)
+            view.online, view.twice = presence.online, two_lives(node, places) if (places := presence.twice) else ""
         self._acknowledge(self.reconciler.acks(outcome.intake.touched))
         self._ask(outcome.intake.ask)
 
@@ -326,7 +327,8 @@ class Ingest:
             if now_s - self._asked_s.get(node, -ASK_PERIOD_S) >= ASK_PERIOD_S:
                 self._asked_s[node] = now_s
                 self._to_ask.discard(node)
-                self._send(node, "hello", DownHello(self.reconciler.boot))
+                why = self.nodes[node].twice if node in self.nodes else ""
+                self._send(node, "hello", DownHello(self.reconciler.boot, why))
 
     def _send(self, node: str, kind: str, message: msgspec.Struct) -> bool:
         return self.link.publish(down(self.site, node, kind), encode(message))

@@ -34,6 +34,7 @@ class NodeStatus(msgspec.Struct):
     why_silent: str | None
     scoring: dict[str, float | int | str] = {}  # how detectors on the gateway do; empty where there are none
     certificate: CertificateView = CertificateView()
+    twice: bool = False  # two live gateways use its name, as `why_silent` says
 
 
 def node_statuses(ingest: Ingest, now_us: int) -> list[NodeStatus]:
@@ -82,6 +83,7 @@ def _status(view: NodeView, now_us: int, *, connected: bool) -> NodeStatus:
         sources=msgspec.to_builtins(health.sources) if health else {},
         epochs=len(hello.epochs) if hello else 0,
         clock_ahead_s=None if view.clock_ahead_us is None else round(view.clock_ahead_us / 1e6, 3),
+        twice=bool(view.twice),
         why_silent=_why_silent(view, now_us, online=online, connected=connected),
         scoring={
             name.removeprefix("scoring_"): value
@@ -97,8 +99,8 @@ def _boot(view: NodeView) -> str | None:
 
 
 def _why_silent(view: NodeView, now_us: int, *, online: bool, connected: bool) -> str | None:
-    if view.conflict:
-        return "another agent with this name is alive; one of them has to be renamed"
+    if view.twice:
+        return view.twice
     if not connected:
         return "the twin has no connection to the broker"
     if view.status is None and view.last_seen_us is None:

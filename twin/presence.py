@@ -30,6 +30,7 @@ class _Boot:
     first_s: float
     last_s: float
     offline: bool = False
+    where: str = ""
 
 
 @dataclass(slots=True)
@@ -52,11 +53,19 @@ class Presence:
         """Whether some other boot waits or is refused: the twin then keeps asking for a hello."""
         return any(boot != self.owner and not seen.offline for boot, seen in self._boots.items())
 
-    def heard(self, boot: int, now_s: float) -> Standing:
+    @property
+    def twice(self) -> list[str]:
+        """Where the agents are that live under one name, the one that is served first; empty while there is one."""
+        if not self.refused:
+            return []
+        first = [self.owner] if self.owner is not None else []
+        return [f"{self._boots[b].where or 'unknown'} (start {b})" for b in (*first, *sorted(self.refused))]
+
+    def heard(self, boot: int, now_s: float, where: str = "") -> Standing:
         """A live hello of this boot arrived; says how it stands now."""
         self._forget(now_s)
         seen = self._boots.setdefault(boot, _Boot(now_s, now_s))
-        seen.last_s, seen.offline = now_s, False
+        seen.last_s, seen.offline, seen.where = now_s, False, where or seen.where
         other = self._boots.get(self.owner) if self.owner not in (None, boot) else None
         if other is None or other.offline:
             return self._own(boot)

@@ -123,9 +123,12 @@ class Intake:
         if standing is not Standing.OWNER:
             self.ask.add(node)
             return standing
+        copied = self._twin.presence[node].disputed  # what one of two copies of a spool lacks, the other may have
         for span in hello.epochs:
             epoch = bytes.fromhex(span.epoch)
             self.touched.add((node, epoch))
+            if copied:
+                continue
             self.gap(Gap(node, epoch, 1, span.floor - 1, BELOW_FLOOR))
             for lo, hi in span.absent:
                 if lo <= hi:
@@ -218,7 +221,7 @@ class Reconciler:
         """Take a hello's word on who is alive; nothing of it is stored."""
         presence = self.presence.setdefault(node, Presence())
         with self._counted(presence):
-            standing = presence.heard(hello.boot, now_s)
+            standing = presence.heard(hello.boot, now_s, hello.where)
         keys = [(node, bytes.fromhex(span.epoch)) for span in hello.epochs]
         if standing is Standing.OWNER:
             self.hellos[node] = hello

@@ -52,6 +52,7 @@ class Hello(msgspec.Struct, frozen=True):
     epochs: Annotated[list[EpochSpan], Meta(max_length=HELLO_EPOCHS_MAX)]
     generation: int = 0
     agent: Text = ""
+    where: Text = ""  # address and host name of the gateway, to tell two that use one name apart
 
 
 class DownHello(msgspec.Struct, frozen=True):

@@ -32,6 +32,7 @@ _KIND: Final[dict[str, _Texts]] = {  # {v} the value, {l} the limit
     "silent": ("says nothing", "nehlási sa", "無任何資料"),
     "clock": ("clock wrong by{v} s", "hodiny sa líšia o{v} s", "時鐘誤差{v} 秒"),
     "certificate": ("certificate not renewed", "certifikát neobnovený", "憑證未續期"),
+    "twice": ("two gateways with one name", "dve brány s jedným menom", "兩台閘道同名"),
     "gap": ("data lost:{v} readings", "stratené údaje:{v} meraní", "資料遺失{v} 筆"),
     "late": ("behind the plan by{v} d", "za plánom o{v} d", "進度落後{v} 天"),
     "anomaly": ("unusual", "neobvyklé", "異常"),

@@ -213,6 +213,8 @@ class AlarmService:
             if node.online and off_s is not None:
                 wrong = _definition("node", node.node, "clock", "clock")
                 reports.append(Report(wrong, abs(off_s) > CLOCK_OFF_S_MAX, now_us, round(off_s, 1)))
+            double = _definition("node", node.node, "twice", "certificate", text=(node.twice and node.why_silent) or "")
+            reports.append(Report(double, node.twice, now_us))
             if (state := node.certificate.state) != "none":
                 ending = _definition("node", node.node, "certificate", "certificate")
                 reports.append(Report(ending, state in {"expiring", "expired"}, now_us))
