@@ -23,7 +23,7 @@ from typing import IO, Any, NamedTuple
 import msgspec
 
 from wire.errors import InputError, UserError
-from wire.software import BUNDLE_BYTES_MAX, FILES_MAX, MANIFEST, SUMS, Bundle, Unsafe, Wheel, members
+from wire.software import BUNDLE_BYTES_MAX, FILES_MAX, MANIFEST, SUMS, Bundle, Unsafe, Wheel, members, reading
 
 __all__ = ["Bundle", "Wheel", "check", "make", "platforms", "resolve"]
 
@@ -92,9 +92,10 @@ def check(file: Path) -> list[str]:
     sums = b""
     try:
         for name, stream in members(file):
-            if name == SUMS:
-                sums = stream.read(1 << 20)
-            found[name] = "" if name == SUMS else hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
+            with reading(file):
+                if name == SUMS:
+                    sums = stream.read(1 << 20)
+                found[name] = "" if name == SUMS else hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
     except Unsafe as error:
         return [str(error)]
     except InputError as error:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge.update.prefix import prefix_here
 from wire.errors import UserError
 
 if TYPE_CHECKING:
@@ -63,11 +64,13 @@ def unit_text(config: "AgentConfig", user: str) -> str:
         fix = f"useradd --system --no-create-home {user}, or name another with --user"
         raise UserError(f"there is no user {user!r}", field="--user", fix=fix) from None
     file = config.file.resolve()
-    writable = dict.fromkeys([file.parent, config.spool_dir.resolve()])
+    prefix = prefix_here()  # updates write beside what runs, and `boot` chooses what starts
+    program = prefix.folder / "boot" if prefix is not None else _command()
+    writable = dict.fromkeys([file.parent, config.spool_dir.resolve(), *([prefix.folder] if prefix else [])])
     values = {
         "User": user,
         "WorkingDirectory": _word(file.parent, quoted=False),
-        "ExecStart": f"{_word(_command())} edge run {_word(file)}",
+        "ExecStart": f"{_word(program)} edge run {_word(file)}",
         "ReadWritePaths": " ".join(_word(path) for path in writable),
     }
     lines = []

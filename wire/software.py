@@ -8,6 +8,7 @@ import hashlib
 import tarfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Annotated
 
@@ -19,12 +20,14 @@ from wire.errors import InputError
 __all__ = [
     "BUNDLE_BYTES_MAX", "FILES_MAX", "MANIFEST", "MANIFEST_BYTES_MAX", "SUMS", "Bundle", "Carried", "Unsafe", "Version",
     "VersionOrNone", "Wheel", "copy_checked", "manifest_of", "members", "read_carried", "read_manifest",
+    "reading",
     "release_order", "target_name", "wheel_name",
 ]  # fmt: skip
 
 BUNDLE_BYTES_MAX = 512 << 20
 FILES_MAX = 512
 MANIFEST_BYTES_MAX = 1 << 20
+_PHASES = {"dev": 0, "a": 1, "b": 2, "rc": 3, "": 4, "post": 5}
 CARRIED_BYTES_MAX = 32 << 20
 SUMS, MANIFEST = "SHA256SUMS", "bundle.json"
 Version = Annotated[str, Meta(pattern=r"^[0-9]{1,6}(\.[0-9]{1,6}){0,3}(\.?[a-z]{1,6}[0-9]{1,6})?$")]
@@ -79,12 +82,13 @@ def wheel_name(sha256: str) -> str:
 
 
 def release_order(version: str) -> tuple[int, ...]:
-    """Versions in their order: 1.2rc1 < 1.2 < 1.10."""
-    plain = version.rstrip("0123456789").rstrip("abcdefghijklmnopqrstuvwxyz").rstrip(".")
-    final = not any(sign.isalpha() for sign in version)
-    numbers = [int(part) for part in (version if final else plain).split(".")]
-    last = 0 if final else int("".join(sign for sign in version[len(plain) :] if sign.isdigit()) or 0)
-    return (*(numbers + [0] * (4 - len(numbers))), int(final), last)
+    """Versions in their order: 1.2.dev3 < 1.2rc1 < 1.2 < 1.2.post1 < 1.10."""
+    digits = "0123456789"
+    phase = "".join(sign for sign in version if sign.isalpha())
+    numbers = version.rstrip(digits).removesuffix(phase).rstrip(".") if phase else version
+    count = version[len(version.rstrip(digits)) :] if phase else ""
+    parts = [int(part) for part in numbers.split(".")]
+    return (*(parts + [0] * (4 - len(parts))), _PHASES.get(phase, 0), int(count or 0))
 
 
 def read_manifest(data: bytes, name: str) -> Bundle:
@@ -123,9 +127,15 @@ def members(file: Path) -> Iterator[tuple[str, IO[bytes]]]:
 
     InputError when there is no such file or it breaks off, Unsafe for what no bundle has.
     """
+    with reading(file), tarfile.open(file, "r:gz") as tar:
+        yield from _members(tar)
+
+
+@contextmanager
+def reading(file: Path | str) -> Iterator[None]:
+    """Around every read of a member: InputError for a bundle that is not there or breaks off."""
     try:
-        with tarfile.open(file, "r:gz") as tar:
-            yield from _members(tar)
+        yield
     except FileNotFoundError as error:
         raise InputError("is not there", file=str(file), fix="name a file that `aid4 edge bundle` wrote") from error
     except (OSError, EOFError, tarfile.TarError, zlib.error, ValueError) as error:
@@ -151,7 +161,8 @@ def manifest_of(file: Path) -> tuple[bytes, Bundle]:
     try:
         for name, stream in members(file):
             if name == MANIFEST:
-                data = stream.read(MANIFEST_BYTES_MAX + 1)
+                with reading(file):
+                    data = stream.read(MANIFEST_BYTES_MAX + 1)
                 return data, read_manifest(data, f"{file}: {MANIFEST}")
     except Unsafe as error:
         raise InputError(str(error), file=str(file), fix=_FIX) from error
@@ -162,7 +173,7 @@ def copy_checked(stream: IO[bytes], to: Path, wheel: Wheel, name: str) -> None:
     """Write a wheel to the disk, durable; InputError when its bytes are not those of the manifest."""
     digest, total = hashlib.sha256(), 0
     with to.open("wb") as out:
-        while chunk := stream.read(1 << 20):
+        while chunk := _chunk(stream, name):
             total += len(chunk)
             digest.update(chunk)
             out.write(chunk)
@@ -171,3 +182,8 @@ def copy_checked(stream: IO[bytes], to: Path, wheel: Wheel, name: str) -> None:
     if total != wheel.bytes or digest.hexdigest() != wheel.sha256:
         to.unlink(missing_ok=True)
         raise InputError(f"{wheel.file} is not what was signed", file=name, fix="copy the bundle again")
+
+
+def _chunk(stream: IO[bytes], name: str) -> bytes:
+    with reading(name):
+        return stream.read(1 << 20)

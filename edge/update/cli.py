@@ -150,8 +150,7 @@ def _tell(prefix: "Prefix", version: str, file: Path, *, changed: bool, as_json:
         click.echo(json.dumps(told))
     elif changed:
         click.echo(f"{version} is in {prefix.release(version)}" + (", on trial" if prefix.on_trial else ""))
-        click.echo(
-            f"an agent started by {prefix.folder / 'boot'} goes over to it; else: aid4 edge service {file} --install"
-        )
+        click.echo(f"an agent that {prefix.folder / 'boot'} started goes over to it; under systemd, once:")
+        click.echo(f"sudo {prefix.folder / 'current/bin/aid4'} edge service {file} --install")
     else:
         click.echo(f"{version} passes every check; nothing was changed")

@@ -19,11 +19,11 @@ from edge.parts import FileParts
 from edge.update.prefix import Prefix
 from wire.errors import InputError
 from wire.software import (
-    MANIFEST,
     Bundle,
     Unsafe,
     Wheel,
     copy_checked,
+    manifest_of,
     members,
     read_carried,
     read_manifest,
@@ -43,6 +43,7 @@ __all__ = [
 
 UNPACKED: Final = 5  # of a wheel's bytes: what it takes on the disk with its compiled files
 SPARE_BYTES: Final = 64 << 20  # an agent goes on writing meanwhile
+_FIX: Final = "publish the bundle again: aid4 fleet software publish BUNDLE --key targets.pem"
 _turn = threading.Lock()  # one verification at a time writes the trust of this gateway
 
 
@@ -57,7 +58,7 @@ def verified_manifest(trust: Path, root: bytes, version: str, fetch: Callable[[s
 
     name = fitting_name(version)
     with _turn:
-        found = read_manifest(verified_target(trust, root, name, fetch, field="software"), name)
+        found = read_manifest(verified_target(trust, root, name, fetch, field="software", fix=_FIX), name)
     if target_name(found.version, found.arch, found.python) != name:
         raise InputError(f"{name} is of {found.version} for {found.arch}", field="software", fix="publish it again")
     return found
@@ -65,11 +66,7 @@ def verified_manifest(trust: Path, root: bytes, version: str, fetch: Callable[[s
 
 def manifest_of_file(trust: Path, root: bytes, file: Path) -> Bundle:
     """The manifest of a bundle, by the signatures beside it. InputError."""
-    try:
-        packed = next((stream.read() for name, stream in members(file) if name == MANIFEST), b"")
-    except Unsafe as error:
-        raise InputError(str(error), file=str(file), fix="bring a file of `aid4 edge bundle`") from error
-    found = read_manifest(packed, str(file))
+    packed, found = manifest_of(file)
     here = fitting_name(found.version)
     if target_name(found.version, found.arch, found.python) != here:
         fix = f"aid4 edge bundle --arch {platform.machine()} --python {sys.version_info[0]}.{sys.version_info[1]}"

@@ -131,12 +131,13 @@ class ModelFolder:
         return verified_target(self._trust, self._root, name, fetch, field=wanted.id)
 
 
-def verified_target(trust: Path, root: bytes, name: str, fetch: Fetch, *, field: str) -> bytes:
+def verified_target(trust: Path, root: bytes, name: str, fetch: Fetch, *, field: str, fix: str = _FIX) -> bytes:
     """A file of the repository after every check of python-tuf: root chain, timestamp, snapshot, targets, bytes.
 
-    `trust` keeps the newest metadata seen, `root` is where trust begins. InputError says which check failed.
+    `trust` keeps the newest metadata seen, `root` is where trust begins. InputError says which check failed; `fix` is
+    for what has no fix of its own.
     """
-    from tuf.api.exceptions import DownloadError, ExpiredMetadataError, RepositoryError
+    from tuf.api.exceptions import BadVersionNumberError, DownloadError, ExpiredMetadataError, RepositoryError
     from tuf.ngclient import Updater, UpdaterConfig
 
     trust.mkdir(parents=True, exist_ok=True)
@@ -153,17 +154,20 @@ def verified_target(trust: Path, root: bytes, name: str, fetch: Fetch, *, field:
         updater.refresh()
         target = updater.get_targetinfo(name)
         if target is None:
-            raise InputError(f"{name} is not published", field=field, fix=_FIX)
+            raise InputError(f"{name} is not published", field=field, fix=fix)
         if target.length > PACKAGE_BYTES_MAX:
-            raise InputError("the bundle is larger than any", field=field, fix=_FIX)
+            raise InputError("the bundle is larger than any", field=field, fix=fix)
         updater.download_target(target, str(download))
         return download.read_bytes()
     except ExpiredMetadataError as error:
-        fix = "is the clock right? else bring newer signatures: those of the twin last two days, carried ones longer"
-        raise InputError(f"the signatures have expired: {error}"[:300], field=field, fix=fix) from error
+        newer = "is the clock right? else bring newer signatures: those of the twin last two days, carried ones longer"
+        raise InputError(f"the signatures have expired: {error}"[:300], field=field, fix=newer) from error
+    except BadVersionNumberError as error:
+        newer = "bring newer signatures; these may be an old copy, and are refused for ever"
+        raise InputError(f"older signatures than were seen here: {error}"[:300], field=field, fix=newer) from error
     except (RepositoryError, DownloadError, ValueError, OSError) as error:
         text = f"{type(error).__name__}: {error}"[:300]
-        raise InputError(f"it does not pass the checks: {text}", field=field, fix=_FIX) from error
+        raise InputError(f"it does not pass the checks: {text}", field=field, fix=fix) from error
     finally:
         download.unlink(missing_ok=True)
 

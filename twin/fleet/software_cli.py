@@ -10,7 +10,7 @@ import click
 from twin.client import RemoteTwin
 from twin.fleet.cli import asked, duration_s, print_rollout
 from wire.errors import InputError
-from wire.software import Unsafe, manifest_of, members, target_name
+from wire.software import Unsafe, manifest_of, members, reading, target_name
 
 __all__ = ["software"]
 
@@ -62,7 +62,9 @@ def _published(twin: RemoteTwin, bundle: Path, data: bytes, name: str, key: Path
         try:
             for member, stream in members(bundle):
                 if member in wanted:
-                    twin.send(f"/software/wheels/{wanted[member]}", stream.read())
+                    with reading(bundle):
+                        data = stream.read()
+                    twin.send(f"/software/wheels/{wanted[member]}", data)
                     bar.update(1)
         except Unsafe as error:
             raise InputError(str(error), file=str(bundle), fix="make it again with `aid4 edge bundle`") from error
