@@ -77,6 +77,13 @@ def test_a_backlog_behind_a_live_link_rings_nothing() -> None:
     assert one.late == 51
 
 
+def test_a_computed_value_that_means_nothing_now_does_not_ring() -> None:
+    kinds = {
+        name: [alarm.kind for alarm in alarms_of([view(1, point_class=name)], Rules())] for name in ("power", "derived")
+    }
+    assert ("bad" in kinds["power"], "bad" in kinds["derived"]) == (True, False)
+
+
 def test_patience_in_periods_is_for_points_that_have_one() -> None:
     rules = rules_from_toml("[[alarm]]\nstale_periods = 30\n", file="alarms.toml")
     told_by = {

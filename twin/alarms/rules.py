@@ -35,7 +35,8 @@ profile = "heat-pump"                 # see aid4 edge profile list
 devices = ["hp-*"]
 ```
 
-Without a rule a point rings at its limits, when its values are bad, and when it has been silent for three periods.
+Without a rule a point rings at its limits, when its values are bad (unless a gateway computes them: what they are
+computed from rings), and when it has been silent for three periods.
 """
 
 import re
@@ -75,6 +76,7 @@ LEVELS: tuple[Kind, ...] = ("high_high", "high", "low", "low_low")
 _STALE_PERIODS, _STALE_S_MIN = 3.0, 60.0
 _OFF_DELAY_S = 5.0  # so that a value that trembles at its limit is one alarm
 _BAD_ON_S = 10.0
+_COMPUTED = ("derived",)  # a gateway computes them, and they have no value while their condition does not hold
 _RULES_MAX = 5_000
 _NUMBER = re.compile(r"\+[1-9][0-9]{5,14}\Z")  # E.164
 _Glob = Annotated[str, Meta(min_length=1, max_length=250)]
@@ -251,7 +253,8 @@ def _may_rest(view: PointView, kind: Kind, rule: AlarmRule) -> bool:
 
 
 def _default(view: PointView) -> AlarmRule:
-    return AlarmRule(high=view.high, low=view.low, stale_periods=_STALE_PERIODS, bad=view.kind == "value")
+    measured = view.kind == "value" and view.point_class not in _COMPUTED
+    return AlarmRule(high=view.high, low=view.low, stale_periods=_STALE_PERIODS, bad=measured)
 
 
 def _alarm(view: PointView, kind: Kind, rule: AlarmRule, rules: Rules, *, by_default: bool) -> PointAlarm:
