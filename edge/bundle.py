@@ -22,6 +22,7 @@ from typing import IO, Any, NamedTuple
 
 import msgspec
 
+from edge.update.prefix import BOOT
 from wire.errors import InputError, UserError
 from wire.software import BUNDLE_BYTES_MAX, FILES_MAX, MANIFEST, SUMS, Bundle, Unsafe, Wheel, members, reading
 
@@ -154,6 +155,7 @@ def _bundle(arch: str, python: str, extras: Sequence[str], wheel: Path, wheels: 
 def _install(bundle: Bundle) -> str:
     filled: dict[str, Any] = {
         "arch": bundle.arch, "python": bundle.python, "version": bundle.version, "extras": ",".join(bundle.extras),
+        "boot": BOOT.read_text(encoding="utf-8").rstrip("\n"),
     }  # fmt: skip
     return string.Template(INSTALL.read_text()).substitute(filled)
 

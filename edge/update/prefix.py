@@ -24,7 +24,7 @@ import msgspec
 from wire.private_files import write_private
 from wire.software import Bundle, Version, release_order
 
-__all__ = ["AGAIN", "Facts", "Kept", "Prefix", "prefix_here"]
+__all__ = ["AGAIN", "BOOT", "Facts", "Kept", "Prefix", "prefix_here"]
 
 AGAIN: Final = 75  # exit code that asks boot.sh, or systemd, for another start
 RELEASES_KEPT: Final = 2
