@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from twin.pki_key import read_key, write_key
 from wire.errors import InputError
 from wire.private_files import write_private
 
@@ -44,7 +45,7 @@ class SiteAuthority:
         key_file = folder / "ca.key"
         if not key_file.exists():
             self._make(key_file)
-        self._key = _read_key(key_file)
+        self._key = read_key(key_file)
         self.certificate = x509.load_pem_x509_certificate(self.ca_file.read_bytes())
         if self.certificate.public_key() != self._key.public_key():
             fix = "restore ca.pem and ca.key together"
@@ -115,7 +116,7 @@ class SiteAuthority:
         )
         write_private(self.ca_file, certificate.public_bytes(serialization.Encoding.PEM))
         self.crl_file.unlink(missing_ok=True)
-        write_private(key_file, key_pem(key))
+        write_key(key_file, key)
 
     def _sign(
         self,
@@ -213,12 +214,3 @@ def _is_any(host: str) -> bool:
         return ipaddress.ip_address(host).is_unspecified
     except ValueError:
         return False
-
-
-def _read_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    if path.stat().st_mode & 0o077:
-        raise InputError("the authority's key can be read by others", file=str(path), fix=f"chmod 600 {path}")
-    key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise InputError("is no P-256 key", file=str(path), fix="restore ca.pem and ca.key together")
-    return key
