@@ -70,9 +70,9 @@ class ScoringHistory:
             sql = f"SELECT point, ts, value, quality FROM readings {where} ORDER BY ts"  # noqa: S608  (texts of ours)
         else:
             values["row"] = max(round(self._row_s() * 1e6), 1)
-            bucket = "make_timestamptz((epoch_us(ts) // $row::BIGINT) * $row::BIGINT + $row::BIGINT // 2)"
-            means = f"{bucket} AS ts, avg(value) AS value, 0::UTINYINT AS quality"
-            sql = f"SELECT point, {means} FROM readings {where} GROUP BY ALL ORDER BY ts"  # noqa: S608  (likewise)
+            means = "make_timestamptz(avg(epoch_us(ts))::BIGINT) AS ts, avg(value) AS value, 0::UTINYINT AS quality"
+            rows = "GROUP BY point, epoch_us(ts) // $row::BIGINT ORDER BY ts"
+            sql = f"SELECT point, {means} FROM readings {where} {rows}"  # noqa: S608  (likewise)
         kind = schema(READINGS)
         with self._store.cursor() as cursor:
             table: pa.Table = cursor.sql(sql, params=values).to_arrow_table()
