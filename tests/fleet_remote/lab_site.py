@@ -36,13 +36,13 @@ async def until(condition: Callable[[], Any]) -> Any:
 class Gateway:
     """`aid4 edge run` on a configuration, as systemd keeps it: started again when it dies."""
 
-    def __init__(self, folder: Path, port: int, node: str, password: str, more: str) -> None:
+    def __init__(self, folder: Path, port: int, node: str, password: str, source: str) -> None:
         self.node, self.folder, self.file = node, folder, folder / "edge.toml"
         folder.mkdir(exist_ok=True)
         (folder / "password").write_text(password)
         self.file.write_text(
-            f'site = "lab"\nnode = "{node}"\n{more}\n[broker]\nurl = "mqtt://127.0.0.1:{port}"\nuser = "{node}"\n'
-            f'password_file = "password"\n{SOURCE}'
+            f'site = "lab"\nnode = "{node}"\n[broker]\nurl = "mqtt://127.0.0.1:{port}"\nuser = "{node}"\n'
+            f'password_file = "password"\n{source}'
         )
         self.starts = 0
         self._process: asyncio.subprocess.Process | None = None
@@ -98,13 +98,20 @@ class Site:
             served.twin, served.url, folder, broker, passwords,
         )  # fmt: skip
 
-    def gateway(self, node: str, more: str = "") -> Gateway:
+    def gateway(self, node: str, source: str = SOURCE) -> Gateway:
         """Of one of NODES."""
-        return Gateway(self._folder / node, self._broker.port, node, self._passwords[node], more)
+        return Gateway(self._folder / node, self._broker.port, node, self._passwords[node], source)
 
-    def restarted(self, node: str) -> Gateway:
+    def restarted(self, node: str, source: str = SOURCE) -> Gateway:
         """One that was there before, with its disk."""
-        return self.gateway(node)
+        return self.gateway(node, source)
+
+    def drained(self, node: str) -> bool:
+        """Whether an agent without sources has handed over all that its disk holds."""
+        assert self.twin.ingest is not None
+        view = self.twin.ingest.nodes[node]
+        health = view.health
+        return view.online and health is not None and not health.sources and not health.spool.pending_records
 
     async def there(self, *nodes: str) -> None:
         """Wait until these nodes are heard and their source speaks."""

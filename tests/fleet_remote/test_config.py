@@ -4,7 +4,9 @@ import asyncio
 from functools import partial
 from pathlib import Path
 
-from lab_site import Gateway, Site, until
+from lab_site import Gateway, Site, open_site, until
+
+from aid4.account import Ledger, compare, ledger_of, spooled
 
 QUICK = '[[source]]\nkind = "host"\nname = "health"\ndevice = "gateway"\nperiod_s = 0.1\n'
 SILENT = QUICK.replace("period_s", 'disks = []\nroot = "/nowhere/at/all"\nperiod_s')
@@ -111,22 +113,27 @@ async def test_the_rest_follows_when_the_canary_stayed_well_and_a_node_that_come
 
 
 async def test_an_agent_that_is_killed_again_and_again_with_a_configuration_goes_back_and_loses_nothing(
-    site: Site, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
     file = tmp_path / "quick.toml"
     file.write_text(QUICK)
-    async with site.gateway("gw-1") as gateway:
-        await site.there("gw-1")
-        await site.command("config", "apply", file, "gw-1", "--trial", "1h")
-        for start in range(1, 4):
-            await until(partial(_has_started, gateway, start))
-            gateway.kill()
-        await until(lambda: (one := site.figures("gw-1")) and one.problem)
-        assert "started 3 times" in site.figures("gw-1").problem
-        assert not gateway.layer["running"]["text"]
-        made = await until(lambda: (each := site.twin.fleet.rollouts()[0]).state == "stopped" and each)
-        assert "gw-1: rolled back: the agent started 3 times" in made.why
-    await until(lambda: not site.twin.fleet.told()["gw-1"].online)
+    async with open_site(tmp_path) as site:
+        async with site.gateway("gw-1") as gateway:
+            await site.there("gw-1")
+            await site.command("config", "apply", file, "gw-1", "--trial", "1h")
+            for start in range(1, 4):
+                await until(partial(_has_started, gateway, start))
+                gateway.kill()
+            await until(lambda: (one := site.figures("gw-1")) and one.problem)
+            assert "started 3 times" in site.figures("gw-1").problem
+            assert not gateway.layer["running"]["text"]
+            made = await until(lambda: (each := site.twin.fleet.rollouts()[0]).state == "stopped" and each)
+            assert "gw-1: rolled back: the agent started 3 times" in made.why
+        async with site.restarted("gw-1", source=""):
+            await until(lambda: site.drained("gw-1"))
+    tally = compare(spooled(tmp_path / "gw-1" / "spool", "gw-1", {}), Ledger(), ledger_of(tmp_path / "twin"))
+    assert tally.accepted > 0
+    assert (tally.lost, tally.duplicated) == (0, 0)
 
 
 def _has_started(gateway: Gateway, times: int) -> bool:

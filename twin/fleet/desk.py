@@ -139,8 +139,8 @@ class FleetDesk:
         async with self._turn:
             now = self.wanted(section, node)
             if now is None:
-                fix = "GET /api/v1/nodes lists the nodes"
-                raise NotFoundError(f"{node} was never told a {section}", field="node", fix=fix)
+                problem = f"{node} runs what was installed there; no {section} was ever applied to it"
+                raise NotFoundError(problem, field="node", fix="see what was rolled out: aid4 fleet status")
             for one in self.rollouts(section):
                 if one.state == "going" and node in one.nodes:
                     raise ConflictError(f"{node} is in roll-out {one.id}", fix=f"stop it: aid4 fleet stop {one.id}")
