@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import gc
 import json
 import logging
 import sys
@@ -193,6 +194,7 @@ async def _serve(park: Park, ports_file: Path | None, seconds: float | None, *, 
     stop = asyncio.Event()
     stop_on_signals(stop)
     async with park:
+        gc.freeze()  # what a park is made of stays as long as it
         if ports_file:
             write_ports(park, ports_file)
         if as_json:
