@@ -2,7 +2,8 @@
 
 The broker is the embedded one, killed and started again as `aid4 run` does it, with one user for each node; the twin is
 its ingest and store; the clients are the agents' own uplinks in two processes on loopback (`fleet_clients`). While the
-broker is away each of them measures something. Afterwards the twin must have every reading, each once.
+broker is away each of them measures something. Afterwards the twin must have every reading, each once;
+then one user is taken out of the broker's whole list, as a revocation does.
 """
 
 import asyncio
@@ -132,6 +133,7 @@ async def _measure(park: _Park, count: int, tell: Callable[[str], None]) -> dict
     tell(f"{after.ready:,} are back after {after.ready_s - killed_s:.1f} s, {after.drained:,} drained")
     await asyncio.sleep(1.0)  # a reading committed twice would show by now
     made, stored = park.look().readings, park.committed()
+    cut = await _cut_one(park) if after.drained == count else {}
     return {
         "join_s": round(join_s, 2), "back": after.ready, "answered": after.answered, "drained": after.drained,
         **{f"{name}_s": round(at_s - killed_s, 2) if getattr(after, name) == count else None
@@ -141,8 +143,21 @@ async def _measure(park: _Park, count: int, tell: Callable[[str], None]) -> dict
         "readings": made, "lost": max(0, made - stored), "doubled": max(0, stored - made),
         "twin_cpu_s": round(spent_s, 2), "clients_cpu_s": round(after.cpu_s - joined.cpu_s, 2),
         "client_kib": round(after.rss_mib * 1_024 / count), "load": round(os.getloadavg()[0], 1),
-        "errors": dict(Counter(after.errors).most_common(3)),
+        "errors": dict(Counter(after.errors).most_common(3)), **cut,
     }  # fmt: skip
+
+
+async def _cut_one(park: _Park) -> dict[str, Any]:
+    """Take one user out of the broker's whole list: seconds until its connection is gone, and who went with it."""
+    before = park.look()
+    began_s = time.monotonic()
+    gone = next(user for user in reversed(park.server.users) if user.name.startswith("gw-"))
+    await asyncio.to_thread(park.server.reload, [user for user in park.server.users if user is not gone])
+    told_s = time.monotonic() - began_s
+    await park.until(lambda now: now.drops > before.drops)
+    cut_s = time.monotonic() - began_s
+    await asyncio.sleep(1.0)
+    return {"reload_s": round(told_s, 2), "cut_s": round(cut_s, 2), "cut": park.look().drops - before.drops}
 
 
 def _together(parts: list[FleetStatus]) -> FleetStatus:

@@ -15,6 +15,7 @@ def test_a_fleet_comes_back_to_a_killed_broker_and_every_reading_arrives_once(wa
     assert (found["asked"], found["clients"], found["back"]) == (50, 50, 50)
     assert (found["answered"], found["drained"]) == (50, 50)
     assert (found["readings"], found["lost"], found["doubled"]) == (100, 0, 0)
+    assert found["cut"] == 1  # of all fifty, whom the broker no longer knows
     assert found["back_s"] > 0.2  # the broker itself waits so long before it starts again
     assert found["held"] == (found["back_s"] <= 60)
     assert done.exit_code == (0 if found["held"] else 1)
