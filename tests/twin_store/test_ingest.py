@@ -156,7 +156,7 @@ async def test_of_two_live_agents_with_one_name_the_newcomer_is_refused_and_an_e
         peer.send("data", other.catalogue(other.points(1)))
         await until(lambda: ingest.absorber.counts["records_refused"])
         assert {ack.epoch for ack in peer.acks} == {agent.epoch.hex()}
-        assert ingest.nodes[NODE].conflict
+        assert "2 gateways live" in ingest.nodes[NODE].twice
     assert "agent.conflict" in {event["kind"] for event in store.events(T0, 2**61)}
 
 
