@@ -1,6 +1,7 @@
 """Agent after agent in one process: a configuration from afar ends one and begins the next, and so does its failure."""
 
 import asyncio
+import faulthandler
 import logging
 import tomllib
 from collections.abc import Callable
@@ -17,6 +18,8 @@ __all__ = ["begin", "keep_serving"]
 
 log = logging.getLogger("aid4.edge")
 
+STUCK_S = 60.0  # beyond its trial an agent that did not settle is stuck: it exits, and systemd starts it again
+
 
 async def keep_serving(
     file: Path, stop: asyncio.Event, clock: Clock, made: Callable[[Agent], None] = lambda _agent: None
@@ -25,7 +28,9 @@ async def keep_serving(
     while not stop.is_set():
         config = begin(file, clock.wall_us())
         try:
+            _watch_over(read_kept(config.spool_dir), stop)
             agent = Agent(config, clock)
+            agent.remote.settled = lambda: _watch_over(Kept(), stop)
             made(agent)
             await serve(agent, stop)
         except Exception as error:
@@ -50,6 +55,14 @@ def begin(file: Path, now_us: int) -> AgentConfig:
             why = f"the agent cannot start with it: {error}"
             after = kept.rolled_back(why, now_us) if kept.trial else kept.aside(why, now_us)
             kept = _written(spool_dir, kept, after, now_us)
+
+
+def _watch_over(kept: Kept, stop: asyncio.Event) -> None:
+    """End a process whose trial does not end, even one that is stuck in foreign code; that start is counted."""
+    if kept.trial is not None:
+        faulthandler.dump_traceback_later(kept.trial.seconds + STUCK_S, exit=True)
+    elif not stop.is_set():  # a stop has a bound of its own
+        faulthandler.cancel_dump_traceback_later()
 
 
 def _taken_back(spool_dir: Path, error: Exception, now_us: int) -> bool:

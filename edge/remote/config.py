@@ -53,6 +53,7 @@ class NodeConfig:
         self._file, self._spool_dir, self._clock = file, spool_dir, clock
         self._sources, self._heard, self._restart = sources, heard, restart
         self.changed: Callable[[], None] = lambda: None
+        self.settled: Callable[[], None] = lambda: None  # a trial has ended, well or not
         self._kept = read_kept(spool_dir)
         self._wanted: Any = None
         self._wake = asyncio.Event()
@@ -99,9 +100,11 @@ class NodeConfig:
         if not why:
             log.info("configuration %d holds", self._kept.running.revision)
             await self._keep(self._kept.confirmed(self._clock.wall_us()))
+            self.settled()
             return
         log.warning("configuration %d is rolled back: %s", self._kept.running.revision, why)
         await self._keep(self._kept.rolled_back(why, self._clock.wall_us()))
+        self.settled()
         self._restart()
 
     async def _judge(self, section: Any) -> None:

@@ -3,6 +3,8 @@
 import hashlib
 import logging
 import random
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -74,6 +76,30 @@ def test_a_trial_has_so_many_starts_and_a_refused_revision_no_second_attempt(fil
     assert (after.figures.state, after.figures.judged) == ("rolled_back", 5)
     assert not after.is_news(_wanted(5, WIDE))
     assert after.is_news(_wanted(6, WIDE))
+
+
+STUCK = """
+import asyncio, sys, time
+from pathlib import Path
+from edge.remote import begin
+from wire.clock import SystemClock
+
+begin.STUCK_S = 0.5
+file = Path(sys.argv[1])
+asyncio.run(begin.keep_serving(file, asyncio.Event(), SystemClock(), lambda agent: time.sleep(600)))
+"""
+
+
+def test_an_agent_that_is_stuck_in_foreign_code_with_a_configuration_ends_and_that_start_counts(file: Path) -> None:
+    spool = file.parent / "spool"
+    trial = msgspec.structs.replace(_wanted(5, WIDE), trial_s=1.0)
+    write_kept(spool, Kept().tried(trial, WIDE, [], 1))
+    done = subprocess.run([sys.executable, "-c", STUCK, str(file)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert "Timeout" in done.stderr
+    left = read_kept(spool).trial
+    assert left is not None
+    assert left.starts == 1
 
 
 def test_what_a_gateway_is_and_what_it_starts_is_never_set_from_afar(file: Path) -> None:
