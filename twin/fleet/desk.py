@@ -34,6 +34,7 @@ __all__ = ["FleetDesk"]
 
 LOOK_S: Final = 1.0
 _BY: Final = "roll-out"
+_NODES_AT_ONCE: Final = 500
 
 
 class FleetDesk:
@@ -172,9 +173,11 @@ class FleetDesk:
 
     async def look(self) -> None:
         """One look: tell the nodes that are there, and move what is on its way."""
-        for node, told in self.told().items():
+        for at, (node, told) in enumerate(self.told().items()):
             if told.online:
                 self.post.tell(node, told.desired)
+            if at % _NODES_AT_ONCE == 0:
+                await asyncio.sleep(0)  # ten thousand gateways must not hold ingest up
         async with self._turn:
             for one in [each for each in self._rollouts.values() if each.state == "going"]:
                 await self._move(one)
