@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aid4.configs_path import site_path
@@ -28,6 +28,7 @@ TREES = st.recursive(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # a busy machine draws slowly
 @given(TREES)
 def test_what_is_written_as_toml_is_read_back_the_same(value: object) -> None:
     assert tomllib.loads(f"x = {toml_value(value)}")["x"] == value
