@@ -6,6 +6,8 @@ SOURCES := aid4 wire edge twin bim drone_ingest inference sim_devices tests pack
 WEB    := $(wildcard web/*.json web/*.ts web/*.html web/build.py) $(shell find web/src web/public -type f 2>/dev/null)
 
 INTEROP := tests/edge_sparkplug/interop
+# Tests that start whole parks and browsers, one at a time; all others run beside them and give way.
+PARKS  := tests/web tests/run tests/scenario tests/drone_live tests/sim tests/fleet_trust
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check format scenarios screenshots bench clean interop-env
@@ -17,7 +19,11 @@ run: $(VENV)/.park twin/static/index.html ## bring a living park up: broker, dev
 	$(BIN)/aid4 run $(ARGS)
 
 test: $(VENV)/.dev twin/static/index.html web/node_modules/.dev interop-env ## run every test
-	$(BIN)/python -m pytest -q $(ARGS)
+	@mkdir -p build
+	@nice -n 10 $(BIN)/python -m pytest -q $(PARKS:%=--ignore=%) $(ARGS) >build/test-others.log 2>&1 & others=$$!; \
+	trap 'kill $$others' INT TERM; \
+	$(BIN)/python -m pytest -q $(PARKS) $(ARGS); parks=$$?; \
+	wait $$others; others=$$?; cat build/test-others.log; exit $$((parks | others))
 	cd web && ../$(BIN)/python build.py npm test --silent
 
 check: $(VENV)/.dev web/node_modules/.dev ## format, lint, types, floors of the house
@@ -32,7 +38,7 @@ format: $(VENV)/.dev ## format and mend what the linter can
 	$(BIN)/ruff format $(SOURCES)
 
 screenshots: $(VENV)/.dev twin/static/index.html web/node_modules/.dev ## take the pictures of docs/page-parts.md, from the tests of the page's parts
-	PICTURES=$(CURDIR)/docs $(BIN)/python -m pytest -q tests/web/test_parts.py -k keeps_its_promise $(ARGS)
+	PICTURES=$(CURDIR)/docs $(BIN)/python -m pytest -q tests/web/test_campus.py -k a_part_of_the_page $(ARGS)
 
 scenarios: $(VENV)/.park ## plant every fault of configs/scenarios in a whole park and judge its alarms; minutes
 	@mkdir -p build
