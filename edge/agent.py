@@ -34,7 +34,7 @@ from edge.slots import Slot, carry_over, kind_of
 from edge.sources import SourceContext, SourceHealth, load_kind
 from edge.spool import Spool
 from edge.update.agent import NodeSoftware, SeenHere
-from edge.update.prefix import prefix_here
+from edge.update.prefix import prefix_booted
 from edge.uplink import Uplink
 from edge.uplink_core import UplinkCore
 from wire.catalogue import Point
@@ -134,7 +134,7 @@ class Agent:
         self.remote = NodeConfig(
             config.file, config.spool_dir, clock, sources=seen.sources, heard=seen.heard, restart=self.restart.set
         )
-        self.software = NodeSoftware(prefix_here(), config, self.models.parts, clock, seen, running=_version())
+        self.software = NodeSoftware(prefix_booted(), config, self.models.parts, clock, seen, running=_version())
         logs, bytes_s = config.spool_dir / LOGS, config.broker.bytes_s
         self.asks = Asks(config.file, logs, lambda: self.remote.kept, self.uplink.answer, bytes_s=bytes_s)
         self.desired = DesiredState()

@@ -182,6 +182,9 @@ def _print_status(site: str, node: str, health: "Health", age_s: float) -> None:
         f"{spool.bytes / 1e6:.1f} MB on disk, {spool.free_bytes / 1e9:.1f} GB free, "
         f"{spool.refused} readings refused, {spool.thinned} thinned"
     )
+    if health.software is not None:
+        told = f"{health.software.state.replace('_', ' ')} {health.software.problem}".rstrip()
+        click.echo(f"  release {health.software.version}: {told}")
     for name in ("refused_by_twin", "why_refused", "disk_error", "notes"):
         if host.get(name):
             click.echo(f"  note    {name.replace('_', ' ')}: {host[name]}")

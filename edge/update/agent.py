@@ -197,7 +197,9 @@ class NodeSoftware:
             return
         if prefix is None:
             fix = "once by hand: aid4 edge update BUNDLE FILE --prefix FOLDER, then aid4 edge service FILE --install"
-            raise InputError("this agent runs from a plain virtual environment", field="software", fix=fix)
+            raise InputError(
+                "this agent was not started by the `boot` of a folder of releases", field="software", fix=fix
+            )
         self._doing = "fetching"
         self.changed()
         manifest = await self._fetched(prefix, wanted, version)

@@ -22,9 +22,9 @@ from typing import Final
 import msgspec
 
 from wire.private_files import write_private
-from wire.software import Bundle, Version, release_order
+from wire.software import Bundle, release_order
 
-__all__ = ["AGAIN", "BOOT", "Facts", "Kept", "Prefix", "prefix_here"]
+__all__ = ["AGAIN", "BOOT", "Facts", "Kept", "Prefix", "prefix_booted", "prefix_here"]
 
 AGAIN: Final = 75  # exit code that asks boot.sh, or systemd, for another start
 RELEASES_KEPT: Final = 2
@@ -192,12 +192,11 @@ def prefix_here() -> Prefix | None:
     return Prefix(folder) if here.parent.name == "releases" and (folder / "boot").exists() else None
 
 
-def version_of(text: str) -> str:
-    """A version as a name of a folder; ValueError for anything else."""
-    try:
-        return msgspec.convert(text, Version)
-    except msgspec.ValidationError as error:
-        raise ValueError(str(error)) from error
+def prefix_booted() -> Prefix | None:
+    """The same, if its `boot` started this process: only then does somebody start the next release."""
+    found = prefix_here()
+    told = os.environ.get("AID4_PREFIX", "")
+    return found if found is not None and told and Path(told).resolve() == found.folder.resolve() else None
 
 
 def _text(path: Path) -> str:

@@ -161,10 +161,14 @@ def verified_target(trust: Path, root: bytes, name: str, fetch: Fetch, *, field:
         return download.read_bytes()
     except ExpiredMetadataError as error:
         newer = "is the clock right? else bring newer signatures: those of the twin last two days, carried ones longer"
-        raise InputError(f"the signatures have expired: {error}"[:300], field=field, fix=newer) from error
+        raise InputError(
+            f"it does not pass the checks, the signatures have expired: {error}"[:300], field=field, fix=newer
+        ) from error
     except BadVersionNumberError as error:
         newer = "bring newer signatures; these may be an old copy, and are refused for ever"
-        raise InputError(f"older signatures than were seen here: {error}"[:300], field=field, fix=newer) from error
+        raise InputError(
+            f"it does not pass the checks, older signatures than were seen here: {error}"[:300], field=field, fix=newer
+        ) from error
     except (RepositoryError, DownloadError, ValueError, OSError) as error:
         text = f"{type(error).__name__}: {error}"[:300]
         raise InputError(f"it does not pass the checks: {text}", field=field, fix=fix) from error
