@@ -95,7 +95,7 @@ class ScoreAlarms:
             return known.definition
         meaning = self._meaning()
         lead = self._directory().by_id.get(event.channels[0].point) if event.channels else None
-        causes = self._causes(event.channels)
+        causes = self._causes([*event.channels, *event.calm])
         first = causes[0] if causes and causes[0]["cause"] != "unknown" else None
         return Definition(
             key=_key(event.asset), kind=CLASS, source=SOURCE, priority=meaning.priority, group=event.asset,

@@ -3,8 +3,8 @@
 A fresh child process, as beside a twin, takes one reading of every stream a second (of the readings' own time, back to
 back) and scores it. The streams are those of the campus, as often as needed, so that devices have the relations that
 their roles give them and makes of a hundred rooms and more are each other's peers; relations have rows of a minute, so
-`tick_relations_ms_max` is the dearest tick in which they were judged, too. `parity` is the largest difference to this process, which scores the first streams alone and gets
-its readings in other batches, as a gateway would.
+`tick_relations_cpu_ms_max` is the dearest tick in which they were judged, too. `parity` is the largest difference to
+this process, which scores the first streams alone and gets its readings in other batches, as a gateway would.
 """
 
 import multiprocessing

@@ -1,10 +1,11 @@
 """A simulated park, faster than real time: does a planted fault of each kind raise one alarm with its cause, and is a
 quiet day quiet?
 
-The campus lives some weekdays in which the scorer learns, untrained. From the same moment on it then lives one more day
-several times, with the same weather and people: once quiet, and with one fault of each kind on a device of its own.
-The twin's own rules (limits, silence) watch all days as well, and an asset whose rule rings raises no second alarm. An
-alarm that comes back is told apart from a new one. Figures of this bench are simulated.
+The campus lives some weekdays from which the scorer learns, untrained, as a starting twin teaches it: a value a minute.
+From the same moment on it then lives one more day several times, with the same weather and people: once quiet, and with
+one fault of each kind on a device of its own. The twin's own rules (limits, silence) watch those days as well, and an
+asset whose rule rings raises no second alarm. An alarm that comes back is told apart from a new one. Figures of this
+bench are simulated.
 """
 
 from collections.abc import Callable, Sequence
@@ -89,7 +90,9 @@ def judged_days(
     scorer = Scorer(settings)
     scorer.watch(streams)
     tell(f"learning, {len(streams)} streams, untrained")
-    learned = _watched(park, scorer, days.history, site)
+    for lot in days.history:
+        _teach(park, scorer, lot)
+    learned = scorer.events()
     state = scorer.save()
     used_by: dict[str, list[Model]] = {"untrained": []}
     if trained:
@@ -103,14 +106,15 @@ def judged_days(
             again = Scorer(settings, used)
             again.restore(state)
             again.watch(streams)
-            _push(park, again, *days.history[-1], live=False)  # what had not ended is not in a state
+            _teach(park, again, days.history[-1])  # what had not ended is not in a state
+            again.events()
             alarms_of_days.append(_watched(park, again, lots, site))
         found[name] = _judged(park, days.planted, alarms_of_days, allowed=budget_per_day * len(streams))
     return {
         "streams": len(streams),
         "relations": scorer.figures["relations"],
         "models": len(used_by.get("trained", [])),
-        "learning_alarms": sum(alarm.by == "detector" for alarm in learned),
+        "learning_alarms": sum(event.kind == "opened" for event in learned),
         **found,
         "ok": all(part["ok"] for part in found.values()),
     }
@@ -221,14 +225,23 @@ def _silences(watch: PointWatch, heard: Times, ts: Times, values: Values) -> lis
     return [(group, "silent" if group in silent else "stale", turn.active, turn.at_us) for group, turn in turns]
 
 
-def _push(park: Park, scorer: Scorer, ts: Times, values: Values, ahead_us: Times, live: bool = True) -> None:
+def _teach(park: Park, scorer: Scorer, lot: Lot) -> None:
+    """A past, as a starting twin gives it to its scorer: one value a minute."""
+    ts, values = lot.ts_us[_TOGETHER - 1 :: _TOGETHER], lot.values[_TOGETHER - 1 :: _TOGETHER]
+    said = np.isfinite(values)
+    points = np.broadcast_to(np.arange(len(park.keys), dtype=np.uint32), values.shape)[said]
+    scorer.push(np.broadcast_to(ts[:, None], values.shape)[said], points, values[said])
+    scorer.tick(int(lot.ts_us[-1]) + 2_000_000, facts=False)
+
+
+def _push(park: Park, scorer: Scorer, ts: Times, values: Values, ahead_us: Times) -> None:
     """Readings as they arrive: those of a minute together."""
     ids = np.arange(len(park.keys), dtype=np.uint32)
     for begin in range(0, len(ts), _TOGETHER):
         part = values[begin : begin + _TOGETHER]
         said, own = np.isfinite(part), ts[begin : begin + _TOGETHER, None]
         points, when = np.broadcast_to(ids, part.shape)[said], (own + ahead_us)[said]
-        scorer.push(when, points, part[said], arrived_us=int(own[-1, 0]) if live else None)
+        scorer.push(when, points, part[said], arrived_us=int(own[-1, 0]))
 
 
 def _ring(alarms: list[Alarm], new: Alarm) -> None:
@@ -282,5 +295,5 @@ def _causes(alarm: Alarm, park: Park) -> list[Cause]:
         return []
     views = {view.key: view for view in park.views}
     kind = park.types[alarm.asset.partition("/")[2]]  # what the building's model says of the machine
-    found = symptoms_of(alarm.event.channels, lambda key: views.get(key))
+    found = symptoms_of([*alarm.event.channels, *alarm.event.calm], lambda key: views.get(key))
     return diagnose([msgspec.structs.replace(one, element_type=kind) for one in found])

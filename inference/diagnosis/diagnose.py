@@ -45,7 +45,11 @@ def diagnose(symptoms: Iterable[Symptom], graph: Graph | None = None, *, languag
 
     Two symptoms of one point count as the heavier one."""
     heaviest: dict[str, Symptom] = {}
+    calm: list[Symptom] = []
     for given in symptoms:
+        if given.direction == "calm":
+            calm.append(given)
+            continue
         symptom = given if given.direction in DIRECTIONS else msgspec.structs.replace(given, direction="")
         known = heaviest.get(symptom.point)
         if known is None or symptom.share > known.share:
@@ -53,7 +57,8 @@ def diagnose(symptoms: Iterable[Symptom], graph: Graph | None = None, *, languag
     kept = dict(sorted(heaviest.items(), key=lambda item: (-item[1].share, item[0]))[:SYMPTOMS_MAX])
     if not kept:
         return []
-    scene = Scene(kept, (graph or Graph()).with_points(_placed(one) for one in kept.values()))
+    placed = (graph or Graph()).with_points(_placed(one) for one in (*kept.values(), *calm[:SYMPTOMS_MAX]))
+    scene = Scene(kept, placed, calm[:SYMPTOMS_MAX])
     return _ranked(scene, list(_candidates(scene, load_rules())), language)
 
 

@@ -49,6 +49,7 @@ class Generic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     prior: _Prior
     sudden: _Prior = 1.0
     seldom_of: tuple[str, ...] = ()  # roles of which it is all but never true
+    alone: _Prior = 1.0  # over a point: how much likelier each other point of the machine that does the same makes it
 
 
 class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -21,6 +21,8 @@ _LINE_POINTS_FULL = 6  # of a line that count fully; beyond, only the logarithm:
 _RELATION_P = 0.8  # that a relation shows when one of its sensors is wrong
 _ACCOUNTED = math.log(0.1)  # another way of running is accounted for in what a relation expects
 _SELDOM = math.log(0.1)  # a generic cause of a role that it is all but never true of
+_CALM = 0.5  # how much a relation that holds as ever counts: it may be slow
+_ALONE_MOST = 2  # others of its machine that do as a sensor does
 _NEGLIGIBLE = 0.08  # a share of the heaviest below which a channel is as usual
 DIRECTIONS = frozenset({"high", "low", "stuck", "gap", "spike", "noisy", "clock", "replay"})
 
@@ -29,7 +31,8 @@ class Symptom(msgspec.Struct, frozen=True, kw_only=True):
     """One finding of a detector or an alarm.
 
     `point`: its key, `node/device/metric`. `direction`: high, low (against normal), stuck, gap (silent), spike, noisy,
-    clock (its times are wrong), replay (it says what it said before); anything else means that it is not known.
+    clock (its times are wrong), replay (it says what it said before), calm (a relation that holds as ever); anything
+    else means that it is not known.
     `share`: its part of the score, 0 to 1. `of`: it is no point but a relation between these, and `point` is named
     like the relation. `sudden`: it came from one moment to the next.
     `value`, `expected`: for the sentence a person reads.
@@ -72,9 +75,9 @@ class Weighed(msgspec.Struct, frozen=True):
 class Scene:
     """Symptoms laid over a graph."""
 
-    def __init__(self, symptoms: Mapping[str, Symptom], graph: Graph) -> None:
+    def __init__(self, symptoms: Mapping[str, Symptom], graph: Graph, calm: Iterable[Symptom] = ()) -> None:
         heaviest = max(max((one.share for one in symptoms.values()), default=1.0), 1e-9)
-        self.graph = graph
+        self.graph, self.calm = graph, {one.point: one for one in calm if one.point not in symptoms}
         self.symptoms = {key: one for key, one in symptoms.items() if one.share >= _NEGLIGIBLE * heaviest}
         self.faint = {key: one for key, one in symptoms.items() if key not in self.symptoms}
         self._weight = {key: 0.4 + 0.6 * one.share / heaviest for key, one in self.symptoms.items()}
@@ -143,8 +146,17 @@ class Scene:
             prior += _SELDOM if self.graph.role(where) in rule.seldom_of else 0.0
             mine = [one.point for one in beside if where in one.of and self.graph.role(one.point) not in in_loop]
             score += sum(math.log(_RELATION_P / BY_CHANCE) * self.weight(one) for one in mine)
+            holds = sum(where in one.of for one in self.calm.values())
+            score += holds * _CALM * math.log((1 - _RELATION_P) / (1 - BY_CHANCE))
+            score += math.log(rule.alone) * min(self._company(where, rule.ways), _ALONE_MOST)
             return Weighed(rule.name, where, prior + score, [told], frozenset([*hits, *mine]))
         return Weighed(rule.name, where, prior + score, [told], frozenset(hits))
+
+    def _company(self, point: str, ways: Iterable[str]) -> int:
+        """How many other points of its machine do the same: a sensor errs alone."""
+        asset = self.graph.asset_of(point)
+        others = [one for key, one in self.symptoms.items() if key != point and not one.of]
+        return sum(one.direction in ways and self.graph.asset_of(one.point) == asset for one in others)
 
     def _spoken_for(self, rule: Rule, asset: str) -> frozenset[str]:
         """Points whose relation shows what the rule expects: beside it, it says nothing against the rule how they stand
@@ -170,7 +182,7 @@ class Scene:
             return Found("sign_quiet", points[0], 0.0, sign.ways, 0, len(points))
         if others:
             return Found("sign_other_way", others[0], math.log((1 - sign.p) / (1 - BY_CHANCE)), sign.ways)
-        quiet = math.log((1 - sign.p) / (1 - BY_CHANCE))
+        quiet = math.log((1 - sign.p) / (1 - BY_CHANCE)) * (_CALM if points[0] in self.calm else 1.0)
         return Found("sign_quiet", points[0], quiet, sign.ways, 0, len(points))
 
     def _fits(self, point: str, ways: Iterable[str], among: Mapping[str, Symptom] | None = None) -> bool:

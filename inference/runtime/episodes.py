@@ -20,6 +20,7 @@ __all__ = ["CHANNELS_MAX", "Channel", "Episode", "Episodes", "Event"]
 CHANNELS_MAX = 8  # of an explanation; more than that explain nothing
 _ALSO_MAX = 50
 _AGAIN_US = 12 * 3_600_000_000  # what begins anew at an asset within a shift has come back
+_STILL_US = 120_000_000  # what has been calm for so long has nothing more to say
 _TELL_AFTER_S = (300.0, 1_800.0, 7_200.0)  # what else joined in is told again so long after the opening
 
 
@@ -49,6 +50,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     also: list[str] = []
     model: dict[str, str] | None = None
     again: bool = False  # the same as one that was over a few hours ago: it has come back
+    calm: list[Channel] = []  # relations of the asset that speak now, and are as usual
 
 
 class Episode(msgspec.Struct):
@@ -93,7 +95,11 @@ class Episodes:
             after_s = (now_us - episode.since_us) / 1e6
             if now_us - episode.active_us > self._merge_us:
                 events.append(self._close(episode, now_us))
-            elif episode.told < len(_TELL_AFTER_S) and after_s >= _TELL_AFTER_S[episode.told]:
+            elif (
+                episode.told < len(_TELL_AFTER_S)
+                and after_s >= _TELL_AFTER_S[episode.told]
+                and now_us - episode.active_us <= _STILL_US
+            ):
                 episode.told += 1
                 events.append(self._explain(episode, "updated"))
         return events

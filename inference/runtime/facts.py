@@ -2,12 +2,15 @@
 
 | fact | says |
 |---|---|
-| stuck | a stream that moves has rested four times longer than ever, by the clock or by what others of its device did |
+| stuck | a stream that moves has rested four times longer than ever, by the clock, or three times by what others did |
 | frozen | all that moves of a device has rested four times longer than ever, and it goes on talking |
 | spikes | three times in an hour it leapt far beyond any step of it, and came back at once |
 | replay | a device says, moment after moment, what it said before (`runtime.replay`) |
 | clock | the times of a device's readings have left their usual distance from their arrival, and others' have not |
 
+Others are those of its device, and the same points of its make. What moved is counted once a row, so that the past,
+which is kept as means of rows, teaches as live readings do; but it may be finer than a device says it, so that a stream
+must have moved live before it is called stuck.
 A value at the end of its range (a closed valve, a sun that is down) rests by right, and so does one whose whole device
 is at rest. A step that stays is learned as a step. In a stream's first day the bounds are three times as wide; each
 time a fact begins to hold, that stream's bounds double, and come back over weeks: no stream cries every day.
@@ -30,10 +33,13 @@ FACTS = ("stuck", "frozen", "replay", "spikes", "clock")
 _FAR = np.iinfo(np.int64).min // 2
 _STUCK_US_MIN, _REST_RATIO, _PACE_RATIO, _CHANGES_MIN = 300_000_000, 4.0, 60.0, 50
 _COMPANY_RATIO = 3.0  # what others did meanwhile says more than the clock
-_MATES_MIN = 60.0  # changes of the others while it rested
+_MATES_MIN = 45.0  # others that moved in rows while it rested
+_KIN_MIN, _KIN_LEAST = 25.0, 3  # rows in which the same points of its make moved, on average; so many of them
 _FROZEN_US_MIN = 900_000_000
 _LIVELY_SHARE = 0.8
 _EDGE_SHARE = 0.01  # of the range: nearer to its ends a value rests by right
+_CLEAR_SHARE = 0.05  # of the range: so far from its ends must be what is called stuck
+_LIVE_CHANGES_MIN = 10
 _LEAP_RATIO, _BACK_SHARE, _BACK_READINGS, _LEARN_READINGS = 2.0, 0.25, 3, 300
 _YOUNG_US, _YOUNG_RATIO = 86_400_000_000, 3.0
 _CALM_US = 14 * 86_400_000_000  # in which widened bounds halve
@@ -41,10 +47,11 @@ _HOUR_US = 3_600_000_000
 _IMPULSES = 3
 _SLACK_MAX = 16.0
 _CLOCK_US_MIN, _CLOCK_PERIODS, _CLOCK_READINGS, _CLOCK_PULL = 30_000_000, 10.0, 10, 0.01
+_CLOCK_SPREADS, _CLOCK_LEARN = 8.0, 20  # times the usual distance from the usual lag; readings first learned from
 
 
 class Facts:
-    """State of `streams` streams, by slot; `assets` numbers the device of each, `nodes` its gateway."""
+    """State of `streams` streams, by slot; `assets` numbers the device of each, `nodes` its gateway, `kin` its like."""
 
     def __init__(
         self,
@@ -53,9 +60,11 @@ class Facts:
         periods_s: Floats,
         rings: NDArray[np.bool_],
         learn_us: int,
+        kin: NDArray[np.intp],
     ) -> None:
         count = len(assets)
         self._rings = rings
+        self._kin, self._kin_size = kin, np.bincount(kin, minlength=1)[kin]
         self._asset, self._node, self._learn_us = assets, nodes, learn_us
         self._period_us = periods_s * 1e6  # NaN: by exception
         self.last, self.last_us = np.full(count, np.nan), np.full(count, _FAR)
@@ -64,6 +73,8 @@ class Facts:
         self.readings, self.changes = np.zeros(count, np.int64), np.zeros(count, np.int64)
         self.rest_us = np.zeros(count, np.int64)  # longest rest
         self.mates, self.mates_then, self.mates_rest = np.zeros(count), np.zeros(count), np.zeros(count)
+        self.kin, self.kin_then, self.kin_rest = np.zeros(count), np.zeros(count), np.zeros(count)
+        self.live_us, self.live_changes = np.full(count, _FAR), np.zeros(count, np.int64)  # of readings, not of rows
         self.lull_us, self.asset_us = np.zeros(count, np.int64), np.full(count, _FAR)  # of the whole device
         self.low, self.high = np.full(count, np.inf), np.full(count, -np.inf)
         self.step = np.zeros(count)  # largest step that stayed
@@ -73,8 +84,8 @@ class Facts:
         self.leapt, self.level = np.zeros(count), np.zeros(count)  # a leap that may come back
         self.since_leap = np.zeros(count, np.int64)
         self.impulse_us = np.full((count, _IMPULSES), _FAR)  # newest first
-        self.lag_us, self.lag_readings, self.off_readings = (
-            np.zeros(count),
+        self.lag_us, self.lag_spread_us = np.zeros(count), np.zeros(count)
+        self.lag_readings, self.off_readings = (
             np.zeros(count, np.int64),
             np.zeros(count, np.int64),
         )
@@ -97,11 +108,15 @@ class Facts:
         self.lag_us[mine[fresh]] = lag[fresh]
         self.lag_readings[mine] += 1
         away = np.abs(lag - self.lag_us[mine])
-        bound = np.fmax(_CLOCK_US_MIN, _CLOCK_PERIODS * self._period_us[mine]) * self.slack[mine]
-        off = away > bound
+        least = np.fmax(_CLOCK_US_MIN, _CLOCK_PERIODS * self._period_us[mine])
+        bound = np.maximum(least, _CLOCK_SPREADS * self.lag_spread_us[mine]) * self.slack[mine]
+        young = self.lag_readings[mine] <= _CLOCK_LEARN
+        off = (away > bound) & ~young
         self.off_readings[mine] = np.where(off, self.off_readings[mine] + 1, 0)
         near = mine[~off]
-        self.lag_us[near] += _CLOCK_PULL * (lag[~off] - self.lag_us[near])
+        pull = np.maximum(_CLOCK_PULL, np.where(young, 1.0 / self.lag_readings[mine], 0.0))[~off]
+        self.lag_us[near] += pull * (lag[~off] - self.lag_us[near])
+        self.lag_spread_us[near] += pull * (away[~off] - self.lag_spread_us[near])
 
     def flags(self) -> NDArray[np.bool_]:
         """Streams of which any fact holds, but for those that ring nothing."""
@@ -116,15 +131,18 @@ class Facts:
         """An operator's verdict: a false alarm widens the stream's bounds, a true one takes that back."""
         self.slack[slot] = min(max(self.slack[slot] * (0.5 if accepted else 2.0), 1.0), _SLACK_MAX)
 
-    def take(self, chunk: Chunk, cut_us: int) -> None:
-        """Readings up to `cut_us`, ascending in time; the flags then hold for that moment."""
-        if len(chunk.slot):
-            order = np.lexsort((chunk.ts_us, chunk.slot))
-            self._follow(chunk.take(order))
-            self.replays.take(chunk)
-        self._judge(cut_us)
+    def take(self, chunk: Chunk, cut_us: int, *, past: bool = False) -> NDArray[np.bool_]:
+        """Readings up to `cut_us`, ascending in time: the flags of that moment.
 
-    def _follow(self, chunk: Chunk) -> None:
+        Of means of rows of a `past` is learned, too, what is usual, but nothing holds."""
+        if len(chunk.slot):
+            self._follow(chunk.take(np.lexsort((chunk.ts_us, chunk.slot))), past=past)
+        if not past:
+            self.replays.take(chunk)
+            self._judge(cut_us)
+        return self.flags()
+
+    def _follow(self, chunk: Chunk, *, past: bool) -> None:
         slot, ts, value = chunk
         head = np.append(True, slot[1:] != slot[:-1])
         before = np.append(np.nan, value[:-1])
@@ -137,8 +155,11 @@ class Facts:
         inner = np.isfinite(jump) & self._inside(slot, before)
         self.inner += np.bincount(slot, inner, len(self.inner))
         self.inner_moves += np.bincount(slot, inner & (jump != 0.0), len(self.inner))
-        self._rests(slot, ts, before, jump, head)
-        self._leaps(slot, ts, value, before, jump)
+        self._rests(slot, ts, before, jump, past=past)
+        if past:
+            np.maximum.at(self.step, slot, np.where(np.isfinite(jump), np.abs(jump), 0.0))
+        else:
+            self._leaps(slot, ts, value, before, jump)
         np.minimum.at(self.low, slot, value)
         np.maximum.at(self.high, slot, value)
         tail = np.append(head[1:], True)
@@ -146,7 +167,7 @@ class Facts:
         self.readings += np.bincount(slot, minlength=len(self.readings))
 
     def _rests(
-        self, slot: NDArray[np.intp], ts: NDArray[np.int64], before: Floats, jump: Floats, head: NDArray[np.bool_]
+        self, slot: NDArray[np.intp], ts: NDArray[np.int64], before: Floats, jump: Floats, *, past: bool
     ) -> None:
         moved = np.flatnonzero(np.isfinite(jump) & (jump != 0.0))
         if not len(moved):
@@ -164,9 +185,12 @@ class Facts:
             self.began_us[mine[first]] == _FAR, when[first], self.began_us[mine[first]]
         )
         self.changed_us[mine[last]] = when[last]
-        moves = np.bincount(mine, minlength=len(self.changes))
-        self.changes += moves
-        self._company(mine[first], moves, ~self._by_right(mine[first], before[moved][first]))
+        self.changes += np.bincount(mine, minlength=len(self.changes))
+        if not past:
+            new = first & (self.live_us[mine] == _FAR)
+            self.live_us[mine[new]] = when[new]
+            self.live_changes += np.bincount(mine, minlength=len(self.changes))
+        self._company(mine[first], ~self._by_right(mine[first], before[moved][first]))
 
     def _by_right(self, slot: NDArray[np.intp], value: Floats) -> NDArray[np.bool_]:
         """Where a rest teaches nothing: at the end of the range of a stream that elsewhere hardly ever rests."""
@@ -183,13 +207,21 @@ class Facts:
         found: NDArray[np.bool_] = known & (value > low + edge) & (value < high - edge)
         return found
 
-    def _company(self, moved: NDArray[np.intp], moves: NDArray[np.intp], inside: NDArray[np.bool_]) -> None:
-        """What the others of each device did while a stream rested, and how long whole devices rest."""
-        rest = (self.mates - self.mates_then)[moved] * np.where(self.stuck[moved], 0.5, 1.0) * inside
-        self.mates_rest[moved] = np.maximum(self.mates_rest[moved], rest)
+    def _company(self, moved: NDArray[np.intp], inside: NDArray[np.bool_]) -> None:
+        """What the others of each device and make did while a stream rested, and how long whole devices rest."""
+        counts = np.where(self.stuck[moved], 0.5, 1.0) * inside
+        moves = np.zeros(len(self.changes))
+        moves[moved] = 1.0
+        for others, then, longest in (
+            (self.mates, self.mates_then, self.mates_rest),
+            (self.kin, self.kin_then, self.kin_rest),
+        ):
+            longest[moved] = np.maximum(longest[moved], (others - then)[moved] * counts)
         of_asset = np.bincount(self._asset, moves, int(self._asset.max()) + 1)
         self.mates += of_asset[self._asset] - moves
-        self.mates_then[moved] = self.mates[moved]
+        of_kin = np.bincount(self._kin, moves, int(self._kin.max()) + 1)
+        self.kin += (of_kin[self._kin] - moves) / np.maximum(self._kin_size - 1, 1)
+        self.mates_then[moved], self.kin_then[moved] = self.mates[moved], self.kin[moved]
         newest = np.full(len(of_asset), _FAR)
         np.maximum.at(newest, self._asset, self.changed_us)
         now_us = newest[self._asset]
@@ -265,11 +297,17 @@ class Facts:
     def _rests_too_long(self, cut_us: int) -> NDArray[np.bool_]:
         rest = self.last_us - self.changed_us
         pace = (self.changed_us - self.began_us) / np.maximum(self.changes, 1)
+        live = (self.changed_us - self.live_us) / np.maximum(self.live_changes, 1)
+        pace = np.where(self.live_changes >= _CHANGES_MIN, np.minimum(pace, live), pace)
         bound = np.maximum(_STUCK_US_MIN, np.maximum(_REST_RATIO * self.rest_us, _PACE_RATIO * pace)) * self.wide
         company = np.maximum(_MATES_MIN, _COMPANY_RATIO * self.mates_rest) * self.wide
-        long = (rest > bound) | ((self.mates - self.mates_then > company) & (rest > _STUCK_US_MIN))
-        moves = self.changes >= _CHANGES_MIN
-        edge = _EDGE_SHARE * (self.high - self.low)
+        like = np.maximum(_KIN_MIN, _COMPANY_RATIO * self.kin_rest) * self.wide
+        passed = (self.mates - self.mates_then > company) | (
+            (self.kin - self.kin_then > like) & (self._kin_size > _KIN_LEAST)
+        )
+        long = (rest > bound) | (passed & (rest > _STUCK_US_MIN))
+        moves = (self.changes >= _CHANGES_MIN) & (self.live_changes >= _LIVE_CHANGES_MIN)
+        edge = _CLEAR_SHARE * (self.high - self.low)
         inside = (self.last > self.low + edge) & (self.last < self.high - edge)
         counted = int(self._asset.max(initial=-1)) + 1
         movers = np.bincount(self._asset, moves, counted)
@@ -290,4 +328,15 @@ def facts_of(streams: Sequence[Stream], assets: Mapping[str, int], settings: Set
     periods = np.array([np.nan if one.period_s is None else one.period_s for one in streams], np.float64)
     rings = np.array([one.alarms for one in streams], bool)
     at = np.array([assets[one.asset] for one in streams], np.intp)
-    return Facts(at, np.array(node_of, np.intp), periods, rings, round(settings.guard_learn_h * 3.6e9))
+    kin = np.array(_kin_of(streams), np.intp)
+    return Facts(at, np.array(node_of, np.intp), periods, rings, round(settings.guard_learn_h * 3.6e9), kin)
+
+
+def _kin_of(streams: Sequence[Stream]) -> list[int]:
+    """The same point of devices of one make has one number."""
+    metrics: dict[str, list[str]] = {}
+    for one in streams:
+        metrics.setdefault(one.asset, []).append(one.key.rpartition("/")[2])
+    makes = {asset: tuple(sorted(names)) for asset, names in metrics.items()}
+    numbers: dict[tuple[tuple[str, ...], str], int] = {}
+    return [numbers.setdefault((makes[one.asset], one.key.rpartition("/")[2]), len(numbers)) for one in streams]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from inference.runtime.answers import Part, score_table
 from inference.runtime.episodes import Episode, Episodes, Event
-from inference.runtime.explain import FACT_SCORE, RELATION_UNITS, channels_of
+from inference.runtime.explain import FACT_SCORE, RELATION_UNITS, calm_of, channels_of
 from inference.runtime.facts import facts_of
 from inference.runtime.intake import Chunk, Intake
 from inference.runtime.keeping import arrays_of, pack, restored, unpack
@@ -131,7 +131,7 @@ class Scorer:
     def tick(self, now_us: int, *, facts: bool = True) -> pa.Table:
         """Score all rows that have ended by now: `SCORES`; `channels` (JSON) where an episode opened.
 
-        Without `facts` what was pushed are means of rows (history): plain facts learn nothing of them.
+        Without `facts` what was pushed are means of rows (history): plain facts learn of them, and hold of nothing.
         """
         parts: list[Part] = []
         told = len(self._events)
@@ -262,9 +262,7 @@ class Scorer:
 
     def _advance(self, cut_us: int, taught: bool) -> list[Part]:
         chunk = self._intake.take(cut_us)
-        if taught:
-            self._facts.take(chunk, cut_us)
-        facts = self._facts.flags()
+        facts = self._facts.take(chunk, cut_us, past=not taught)
         parts = []
         for row_s, lane in self._lanes.items():
             mine = self._lane_of[chunk.slot] == row_s
@@ -336,17 +334,16 @@ class Scorer:
     def _related(self, slot: int, episode: Episode) -> bool:
         """Fed by or feeding what has just opened; or of the same make, with the same quantity, the same way."""
         stream, lead = self._streams[self._slot(slot)], self._streams[self._slot(episode.lead)]
-        if lead.asset in self._links.get(stream.asset, ()):
-            return self._intake.cut_us - episode.since_us <= _LINK_US
+        mirrored = self._relations.mirrored(slot - RELATION_UNITS, lead.asset)
+        if mirrored or lead.asset in self._links.get(stream.asset, ()):
+            return mirrored or self._intake.cut_us - episode.since_us <= _LINK_US
         if not stream.point_class or stream.point_class != lead.point_class:
             return False
         return self._makes[stream.asset] == self._makes[lead.asset] and self._way(slot) == self._way(episode.lead)
 
     def _explain(self, episode: Episode, kind: Literal["opened", "updated"]) -> Event:
         """What it rests on now, and when it looked like this before."""
-        channels = channels_of(
-            episode.asset, self._streams, self._score, self._facts, self._relations, self._lane, episode.since_us
-        )
+        channels = channels_of(episode, self._streams, self._score, self._facts, self._relations, self._lane)
         slot = self._slot(episode.lead)
         group, local = self._lane(slot)
         model = next((one for one, _ in self._trained if slot in one.slots and one.model.mode != "shadow"), None)
@@ -354,6 +351,7 @@ class Scorer:
             kind=kind, asset=episode.asset, ts_us=self._intake.cut_us, since_us=episode.since_us,
             score=round(max([episode.score, *(one.score for one in channels)]), 3), channels=channels,
             nearest=group.nearest(local), also=list(episode.also), again=episode.again,
+            calm=calm_of(episode.asset, self._streams, self._relations),
             model={"id": model.model.name, "version": model.model.version} if model is not None else None,
         )  # fmt: skip
 

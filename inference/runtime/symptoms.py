@@ -16,6 +16,7 @@ FACTS_AS = {
     "clock": "clock",
     "replay": "replay",
     "noisy": "noisy",
+    "calm": "calm",
 }
 
 

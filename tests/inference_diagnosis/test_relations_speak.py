@@ -64,3 +64,16 @@ def test_the_first_cause_is_what_a_technician_would_name(case: str) -> None:
         for metric, own, way, score, sudden, of in found
     ]  # fmt: skip
     assert diagnose(symptoms)[0].cause == cause
+
+
+def test_a_relation_that_holds_speaks_against_the_cause_that_would_have_broken_it() -> None:
+    key = "gw/ahu-2/fan_delivery"
+    seen = Symptom(point=key, direction="low", of=("gw/ahu-2/supply_air_flow", "gw/ahu-2/supply_fan_speed"))
+    calm = Symptom(
+        point="gw/ahu-2/filter_resistance", direction="calm", share=0.0,
+        of=("gw/ahu-2/filter_pressure", "gw/ahu-2/supply_air_flow"),
+    )  # fmt: skip
+    before, after = ({one.cause: one.p for one in diagnose(given)} for given in ([seen], [seen, calm]))
+    assert after["fan_failed"] > before["fan_failed"]
+    assert after.get("filter_fouled", 0.0) < before["filter_fouled"]
+    assert diagnose([calm]) == []

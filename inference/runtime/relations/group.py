@@ -61,6 +61,7 @@ class Group:
         policy = AlarmPolicy(budget_per_day=settings.budget_per_day, block_rows=BLOCK_ROWS, row_s=row_s)
         self.alarms = Alarms(policy, count, 0)
         self.score, self.active = np.zeros(count), np.zeros(count, bool)
+        self.spoke = np.zeros(count, bool)  # in the last row, of what it has learned
         self.sums, self.rows = np.zeros((count, WIDTH, WIDTH)), np.zeros(count, np.int64)
         self.first = np.full(count, -1, np.int64)
         self.known_rows = np.zeros(count, np.int64)
@@ -94,7 +95,7 @@ class Group:
         near = np.abs(away - self.means[:, -1])
         self.jumped = np.where(fitted & (near >= _JUMP) & (self._near < 0.5 * _JUMP), row, self.jumped)
         self._near = np.where(fitted, near, self._near)
-        self.score = self._decades(row, fused, fitted)
+        self.score, self.spoke = self._decades(row, fused, fitted), fitted
         learned = (self.first >= 0) & ((row - self.first) * self.row_s >= self._settings.learn_h * 3600.0)
         step = self.alarms.step(self.score, fitted & learned)
         self.active = step.active

@@ -21,6 +21,7 @@ __all__ = ["Relations"]
 
 ROW_S_LEAST = 60.0
 _DAY_US = 86_400_000_000
+_FEW = 3  # peers, itself included: the median of the others is hardly more than one of them
 
 
 class _Make(NamedTuple):
@@ -52,6 +53,11 @@ class Relations:
         """In alarm, by place."""
         return self._group.active
 
+    @property
+    def spoke(self) -> NDArray[np.bool_]:
+        """Which said something in their last row, by place."""
+        return self._group.spoke
+
     def direction(self, at: int) -> int:
         """Where a relation left what is expected: 1 above, -1 below."""
         return self._group.direction(at)
@@ -63,6 +69,13 @@ class Relations:
     def named(self, key: str) -> list[int]:
         """The places of that name: one, or none."""
         return [at for at, place in enumerate(self.places) if place.key == key]
+
+    def mirrored(self, at: int, asset: str) -> bool:
+        """Whether `asset` is one of so few peers of place `at` that what it does shows here the other way round."""
+        if at < 0:
+            return False
+        peers = [alike for alike in self.places[at].peers if alike]
+        return any(len(alike) <= _FEW and any(self._asset_of[s] == asset for s in alike) for alike in peers)
 
     def feedback(self, key: str, accepted: bool) -> dict[str, float]:
         """An operator's verdict on a relation: the threshold that now holds, by its name."""
@@ -128,6 +141,7 @@ class Relations:
         self._local = np.full(max(needed, default=-1) + 1, -1, np.intp)
         self._local[needed] = np.arange(len(needed))
         self._keys = [streams[slot].key for slot in needed]
+        self._asset_of = {slot: streams[slot].asset for slot in needed}
         periods = [streams[slot].period_s for slot in needed]
         self._maker, self._window = RowMaker(self.row_s, periods), Window(periods, self.row_s)
         self._runs, self._runs_of = Runs(len(needed)), np.zeros(len(needed), bool)
