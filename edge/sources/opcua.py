@@ -9,6 +9,7 @@ nodes = [
     { id = "ns=2;s=Mill.Spindle.Speed", metric = "spindle_speed", unit = "{rev}/min", high = 12000 },
 ]
 machines = false                # true: each machine of the folder Machines (umati, OPC 40001) is a device of its own
+events = false                  # true: what the server and its machines raise (events, alarms, conditions) is told too
 
 Numbers become readings; texts, booleans, enumerations (by their labels) and arrays (as JSON) become states. Times are
 the source's, status codes become quality. Subscriptions keep the server's own queue size: with a queue of one, 95 % of
@@ -18,6 +19,7 @@ read again, and one that did not change in between is told once more with the ti
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -25,7 +27,8 @@ import numpy as np
 from asyncua import Client, ua
 
 from edge.sources import Batch, SourceConfig, SourceContext, SourceError, SourceKind
-from edge.sources.columns import TEXT_SUFFIX, check_value, counted, readings, states
+from edge.sources.columns import TEXT_SUFFIX, Happening, check_value, counted, events, readings, states
+from edge.sources.opcua_events import EVENT_FILTER, EventReader
 from edge.sources.opcua_nodes import (
     NODES_MAX,
     Described,
@@ -47,6 +50,7 @@ __all__ = ["SOURCE", "OpcUa", "OpcUaConfig"]
 
 PENDING_MAX = 100_000  # changes that wait for the disk: a minute of a fast machine; beyond it the oldest are dropped
 RETRY_S_MIN, RETRY_S_MAX = 0.2, 5.0  # between attempts to connect, with jitter
+EVENTS_MAX = 1_000  # that wait for the disk; what comes beyond is dropped and counted
 WATCH_S = 0.5  # how often the server is asked whether it lives
 
 
@@ -57,6 +61,7 @@ class OpcUaConfig(SourceConfig, tag="opcua"):
     browse: str = ""
     nodes: tuple[NodeSpec, ...] = ()
     machines: bool = False
+    events: bool = False
     period_s: Annotated[float, msgspec.Meta(ge=0.01, le=3600)] = 0.2  # how often the server sends what changed
     sampling_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 0.0  # how often it looks; 0: as often as it can
     timeout_s: Annotated[float, msgspec.Meta(ge=0.1, le=60)] = 4.0
@@ -93,11 +98,16 @@ class OpcUa(RunningSource):
         self._newest: dict[str, tuple[Any, int, int]] = {}
         self._pending: deque[tuple[str, Any, int]] = deque()
         self._again: set[str] = set()
+        self._events = EventReader(config.device or config.name)
+        self._told: list[Happening] = []
         self._lost = False
         self._client: Client | None = None
 
     def _poll(self) -> list[Batch]:
         batches = self._take()
+        if self._told:
+            batches.append(events(self._told))
+            self._told = []
         if self._lost:
             self._lost = False
             batches += self._last.stale(range(len(self._points.points)), self._clock.wall_us(), self.health)
@@ -152,6 +162,8 @@ class OpcUa(RunningSource):
                 [one.node for one in found], sampling_interval=1e3 * self._config.sampling_s
             )
             self._count_refused(found, answers)
+            if self._config.events:
+                await self._hear_events(client, subscription)
             self._client = client
             self.health.state, self.health.why = (
                 "running",
@@ -181,6 +193,7 @@ class OpcUa(RunningSource):
                 name = node.nodeid.to_string()
                 await self._remember(client, node, metric, NodeSpec(id=name))
         for root, machine in await find_machines(client) if self._config.machines else ():
+            self._events.devices[root if isinstance(root, str) else root.to_string()] = machine
             async for node, metric in find_variables(client, root):
                 await self._remember(client, node, metric, NodeSpec(id=node.nodeid.to_string()), machine)
         if len(self._described) >= NODES_MAX:
@@ -210,6 +223,8 @@ class OpcUa(RunningSource):
                 event = await subscription.next_event(timeout=WATCH_S)
                 if event is not None and hasattr(event, "node"):
                     self._queue(event.node.nodeid.to_string(), event.data.monitored_item.Value)
+                elif event is not None and hasattr(event, "event"):
+                    self._heard(event.event.event_fields)
             watch.result()
         finally:
             watch.cancel()
@@ -220,6 +235,34 @@ class OpcUa(RunningSource):
             await asyncio.sleep(WATCH_S)
             async with asyncio.timeout(self._config.timeout_s):
                 await client.nodes.server_state.read_value()
+
+    async def _hear_events(self, client: Client, subscription: Any) -> None:
+        """Those of the server, which are all; then what stands since before, where the server can say it again."""
+        try:
+            await subscription.subscribe_events(evfilter=EVENT_FILTER)
+        except ua.UaError as error:
+            self.health.error("subscribe", f"events: {error}")
+            return
+        with suppress(ua.UaError):
+            number = ua.Variant(subscription.subscription_id, ua.VariantType.UInt32)
+            kind = client.get_node(ua.ObjectIds.ConditionType)
+            await kind.call_method(ua.NodeId(ua.ObjectIds.ConditionType_ConditionRefresh), number)
+
+    def _heard(self, fields: list[Any]) -> None:
+        now_us = self._clock.wall_us()
+        try:
+            told = self._events.read([getattr(field, "Value", field) for field in fields], now_us)
+        except (ValueError, TypeError, OverflowError) as error:
+            self.health.error("decode", f"an event: {error}")
+            return
+        if told is None:
+            return
+        if len(self._told) >= EVENTS_MAX:
+            self.health.error("overflow", f"over {EVENTS_MAX} events wait for the disk")
+            return
+        self._told.append(told)
+        self.health.last_us = now_us
+        self._wake.set()
 
     # -- from changes to rows
 

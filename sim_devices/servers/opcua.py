@@ -113,6 +113,16 @@ class OpcUaServer:
             self._shown[name] = value
             await self._server.write_attribute_value(node, _data_value(value, self._variants[name], now))
 
+    async def alarm(self, name: str, text: str, severity: int, *, active: bool) -> None:
+        """Raise a condition of the machine, or say that it is over; both are events of the server (Part 9)."""
+        assert self._server is not None
+        raised = await self._server.get_event_generator(ua.ObjectIds.AlarmConditionType)
+        raised.event.SourceNode = ua.NodeId(self.device.name, next(iter(self._nodes.values())).NamespaceIndex)
+        raised.event.SourceName, raised.event.Severity, raised.event.ConditionName = self.device.name, severity, name
+        raised.event.add_property("ActiveState/Id", active, ua.VariantType.Boolean)
+        raised.event.add_property("AckedState/Id", False, ua.VariantType.Boolean)
+        await raised.trigger(message=text)
+
     def source(self) -> dict[str, Any]:
         """The agent's table: every variable by its node id, by subscription."""
         return {
