@@ -11,7 +11,7 @@ import socket
 import time
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from edge.config import AgentConfig
@@ -30,7 +30,20 @@ ANSWER_S: Final = 12.0  # old smart meters speak every 10 s
 CONNECT_S: Final = 3.0
 RECENT_S: Final = 30  # three health periods
 TOGETHER_MAX: Final = 8
-_ASKED: Final = {"modbus", "opcua", "bacnet", "mbus", "mtconnect", "mqtt", "shdr", "dsmr", "host", "onewire"}
+_ASKED: Final = {
+    "modbus",
+    "opcua",
+    "bacnet",
+    "mbus",
+    "mtconnect",
+    "mqtt",
+    "shdr",
+    "dsmr",
+    "host",
+    "onewire",
+    "i2c",
+    "serial",
+}
 _REACHED: Final = _ASKED | {"sparkplug", "lorawan", "dji-dock"}  # by TCP, and without harm
 _PORTS: Final = {"tcp": 502, "rtu+tcp": 502, "opc.tcp": 4840, "mqtt": 1883, "mqtts": 8883, "http": 80, "https": 443}
 _SILENT: Final = {
@@ -42,8 +55,22 @@ _SILENT: Final = {
     "mtconnect": "open the URL with /probe in a browser: is the device name right?",
     "shdr": "is the adapter on, and does the machine run?",
     "dsmr": "is the P1 cable in, and is data request (pin 2) on 5 V?",
+    "serial": "is the baud rate right, and does the device speak by itself or must it be asked (`ask`)?",
+    "i2c": "`i2cdetect -y 1` shows who acknowledges: are address, wiring and pull-up resistors right?",
     "onewire": "is dtoverlay=w1-gpio set, and the sensor wired with its pull-up resistor?",
 }  # fmt: skip
+
+
+class _Node(NamedTuple):
+    field: str
+    group: str
+    missing: str
+
+
+_NODES: Final = {  # kinds whose device is a file; opening a chip moves its outputs, so gpio is only looked at
+    "gpio": _Node("chip", "gpio", "`ls /dev/gpiochip*` shows the chips of this machine"),
+    "i2c": _Node("bus", "i2c", "turn the bus on (Raspberry Pi: dtparam=i2c_arm=on) and load i2c-dev"),
+}
 
 
 def running_health(config: AgentConfig) -> Health | None:
@@ -119,11 +146,13 @@ async def _first(made: Source) -> int:
 
 async def _reach(source: SourceConfig) -> tuple[str, str]:
     """(what is known of the way to the device, how to mend it): an empty fix where the way is open or not known."""
-    url = urlsplit(str(getattr(source, "url", "")))
-    if _kind(source) not in _REACHED:
+    url, kind = urlsplit(str(getattr(source, "url", ""))), _kind(source)
+    if kind in _NODES:
+        return _node(str(getattr(source, _NODES[kind].field)), *_NODES[kind][1:])
+    if kind not in _REACHED:
         return "", ""
     if url.scheme in {"serial", "rtu"}:
-        return _serial(url.path)
+        return _node(url.path, "dialout", "is the adapter plugged in? `ls -l /dev/serial/by-id` shows what is there")
     if not url.hostname or url.scheme not in _PORTS:
         return "", ""
     where = f"{url.hostname}:{url.port or _PORTS[url.scheme]}"
@@ -144,11 +173,13 @@ async def _reach(source: SourceConfig) -> tuple[str, str]:
     return f"{where} is reached in {took_ms:.0f} ms", ""
 
 
-def _serial(path: str) -> tuple[str, str]:
+def _node(path: str, group: str, missing: str) -> tuple[str, str]:
+    """A device of this machine: there, and open to who runs the agent."""
     if not Path(path).exists():
-        return f"there is no {path}", "is the adapter plugged in? `ls -l /dev/serial/by-id` shows what is there"
+        return f"there is no {path}", missing
     if not os.access(path, os.R_OK | os.W_OK):
-        return f"{path} may not be opened", "put the agent's user into the group of serial ports: usermod -aG dialout …"
+        fix = f"put the agent's user into the group that owns it: usermod -aG {group} …, then start the agent anew"
+        return f"{path} may not be opened", fix
     return f"{path} is there", ""
 
 

@@ -88,6 +88,23 @@ async def test_each_way_to_be_silent_has_its_own_fix(tmp_path: Path, monkeypatch
     assert "off" not in findings
 
 
+async def test_a_gateways_own_pins_and_buses_are_looked_for_and_not_touched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = 'kind = "gpio"\nname = "gone"\nchip = "/dev/gpiochip77"\nlines = [{ line = 1, mode = "output" }]'
+    node = tmp_path / "gpiochip0"
+    node.touch()
+    there, profile = gone.replace("/dev/gpiochip77", str(node)).replace("gone", "there"), "profiles/i2c/sht3x.toml"
+    bus = f'kind = "i2c"\nname = "bus"\nbus = "/dev/i2c-77"\ndevices = [{{ name = "a", profile = "{profile}" }}]'
+    findings = await found(tmp_path, gone, there, bus)
+    assert "ls /dev/gpiochip*" in findings["gone"].fix
+    assert findings["there"].good, "opening it would move its outputs"
+    assert "i2c_arm" in findings["bus"].fix
+    monkeypatch.setattr("edge.doctor_sources.os.access", lambda *_: False)
+    findings = await found(tmp_path, there)
+    assert "usermod -aG gpio" in findings["there"].fix
+
+
 def status(folder: Path, **figures: Any) -> None:
     """What an agent that runs now (this process) left."""
     (folder / "spool").mkdir(exist_ok=True)
