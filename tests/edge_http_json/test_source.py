@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from source_reader import Serving, collect, until
 
 from edge.sources import SourceError
 from sim_devices.servers.http_json import HttpJsonServer
@@ -13,7 +14,6 @@ from sim_devices.site import Device, Metric
 from wire.errors import ConfigError, InputError
 from wire.quality import STALE
 
-GENEROUS_S = 60.0
 METRICS = (
     Metric("power", unit="kW", point_class="power", low=0.0, high=40.0),
     Metric("limit", unit="kW", low=0.0, high=40.0, writable=True),
@@ -21,7 +21,7 @@ METRICS = (
 )
 
 
-class Logger:
+class Logger(Serving):
     """A simulated device that holds what the test says."""
 
     def __init__(self) -> None:
@@ -33,31 +33,6 @@ class Logger:
         if metric != "limit" or value > 35.0:
             raise InputError("cannot be set")
         self.values["limit"] = value
-
-    async def __aenter__(self) -> Any:
-        self._tasks = asyncio.TaskGroup()
-        await self._tasks.__aenter__()
-        await self.server.start(self._tasks)
-        await self.server.publish(self.values)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.server.close()
-        await self._tasks.__aexit__(None, None, None)
-
-
-async def collect(source: Any, taken: Any) -> None:
-    async for batch in source.batches():
-        taken.add(source, batch)
-
-
-async def until(condition: Any, taken: Any, source: Any) -> None:
-    try:
-        async with asyncio.timeout(GENEROUS_S):
-            while not condition():
-                await asyncio.sleep(0.01)
-    except TimeoutError:
-        pytest.fail(f"not reached: {taken.rows[-5:]}, {source.health}")
 
 
 async def test_a_device_is_asked_goes_stale_and_comes_back(tools: Any, tmp_path: Any) -> None:

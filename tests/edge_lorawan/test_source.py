@@ -7,6 +7,7 @@ import random
 from typing import Any
 
 import pytest
+from source_reader import Serving, collect, until
 
 from edge.sources import SourceError
 from sim_devices.servers.lorawan import LoRaWanStation, eui_of
@@ -24,7 +25,7 @@ VALVE = {"battery": 91, "valve_1": "closed", "valve_1_pulses": 1234, "pipe_press
 LSE01 = "zikA8QelCZtuKJA="  # the published vector
 
 
-class Station:
+class Station(Serving):
     """A simulated station whose values the test sets; `written` are the commands it took."""
 
     def __init__(self, kind: str, values: dict[str, Any], port: int) -> None:
@@ -39,31 +40,6 @@ class Station:
         self.written.append((metric, value))
         self.values[metric] = "open" if value else "closed"
         self.server._values = self.values
-
-    async def __aenter__(self) -> Any:
-        self._tasks = asyncio.TaskGroup()
-        await self._tasks.__aenter__()
-        await self.server.start(self._tasks)
-        await self.server.publish(self.values)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.server.close()
-        await self._tasks.__aexit__(None, None, None)
-
-
-async def collect(source: Any, taken: Any) -> None:
-    async for batch in source.batches():
-        taken.add(source, batch)
-
-
-async def until(condition: Any, taken: Any, source: Any) -> None:
-    try:
-        async with asyncio.timeout(GENEROUS_S):
-            while not condition():
-                await asyncio.sleep(0.01)
-    except TimeoutError:
-        pytest.fail(f"not reached: {taken.rows[-5:]}, {source.health}")
 
 
 async def test_a_soil_stations_bytes_become_its_values(tools: Any, broker: Any, tmp_path: Any) -> None:

@@ -4,23 +4,18 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from borrowed_fixtures import conftest_of
 
 from sim_devices.servers.sparkplug_bytes import INT64, Told, payload, read
 from wire.mqtt import Link, LinkConfig
 from wire.mqtt.packets import Will
 from wire.schemas import EVENTS
 
-_spec = spec_from_file_location("source_tools", Path(__file__).parents[1] / "edge_sources" / "conftest.py")
-assert _spec is not None
-assert _spec.loader is not None
-_tools = module_from_spec(_spec)
-_spec.loader.exec_module(_tools)
+_tools = conftest_of("edge_sources")
 broker = _tools.broker
 
 

@@ -97,6 +97,40 @@ class Reading:
         return next(point for point in self.source.points() if point.key == key)
 
 
+class Serving:
+    """A simulated device that holds what the test says: `server` is on the net while it is entered."""
+
+    server: Any
+    values: dict[str, Any]
+
+    async def __aenter__(self) -> Self:
+        self._tasks = asyncio.TaskGroup()
+        await self._tasks.__aenter__()
+        await self.server.start(self._tasks)
+        await self.server.publish(self.values)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.server.close()
+        await self._tasks.__aexit__(None, None, None)
+
+
+async def collect(source: Any, taken: Any) -> None:
+    """Read a source on and on into what keeps its rows."""
+    async for batch in source.batches():
+        taken.add(source, batch)
+
+
+async def until(condition: Callable[[], object], taken: Any, source: Any) -> None:
+    """Wait until it holds, while `collect` reads."""
+    try:
+        async with asyncio.timeout(WAIT_S_MAX):
+            while not condition():
+                await asyncio.sleep(0.01)
+    except TimeoutError as error:
+        raise AssertionError(f"not reached: {taken.rows[-5:]}, {source.health}") from error
+
+
 def sample(module: str) -> list[dict[str, Any]]:
     """The `[[source]]` tables in the docstring of a source's module."""
     text = import_module(module).__doc__ or ""
