@@ -1,5 +1,6 @@
 """What a past teaches plain facts, how unsteady is told from away, and clocks that jitter."""
 
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -71,12 +72,12 @@ def test_a_step_is_away_and_noise_is_unsteady() -> None:
 @pytest.mark.parametrize(("jitter_s", "rings"), [(90.0, False), (0.0, True)])
 def test_a_clock_is_judged_by_how_much_its_lag_usually_varies(jitter_s: float, rings: bool) -> None:
     scorer = Scorer(Settings())
-    scorer.watch(ROOMS)
+    scorer.watch(msgspec.structs.replace(one, period_s=5.0) for one in ROOMS)
     random = np.random.default_rng(1)
     ahead = np.zeros(len(IDS), np.int64)
     for row in range(200):
         now_us = T0 + row * MINUTE_US
-        ahead[:2] = round(random.uniform(-jitter_s, jitter_s) * 1e6) + (0 if row < 100 else 300_000_000 * rings)
+        ahead[:2] = round(random.uniform(-jitter_s, jitter_s) * 1e6) + (0 if row < 100 else 900_000_000 * rings)
         scorer.push(now_us + ahead, IDS, np.full(len(IDS), 20.0 + row % 3), arrived_us=now_us)
         scorer.tick(now_us)
     clocks = [event.asset for event in scorer.events() for one in event.channels if one.fact == "clock"]
