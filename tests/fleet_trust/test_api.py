@@ -1,6 +1,5 @@
 """The twin's side over HTTP: who may invite and revoke, what a gateway gets, what GET /nodes tells."""
 
-import importlib.util
 import json
 import sys
 from collections.abc import Callable
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from borrowed_fixtures import conftest_of
 from cryptography import x509
 
 from twin.access.roles import Grant
@@ -15,13 +15,7 @@ from twin.access.roles import Grant
 sys.path.insert(0, str(Path(__file__).parent))
 from test_register import new_key, proof_of, request_for
 
-_SPEC = importlib.util.spec_from_file_location(
-    "people_twin", Path(__file__).resolve().parents[1] / "twin_access" / "conftest.py"
-)
-assert _SPEC is not None
-assert _SPEC.loader is not None
-_people = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(_people)
+_people = conftest_of("twin_access")
 site, start, empty, token_of = _people.site, _people.start, _people.empty, _people.token_of
 
 

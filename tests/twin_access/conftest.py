@@ -1,21 +1,14 @@
 """A served twin with people in it; the twin itself is that of tests/twin_api."""
 
-import importlib.util
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
+from borrowed_fixtures import conftest_of
 
 from twin.access.roles import RIGHTS, Grant, Person
 
-_SPEC = importlib.util.spec_from_file_location(
-    "served_twin", Path(__file__).resolve().parents[1] / "twin_api" / "conftest.py"
-)
-assert _SPEC is not None
-assert _SPEC.loader is not None
-_served = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(_served)
+_served = conftest_of("twin_api")
 site, start, empty, park = _served.site, _served.start, _served.empty, _served.park
 
 PASSWORD = "four horses under a quiet sky"

@@ -1,13 +1,6 @@
 """The served twin of tests/twin_api."""
 
-import importlib.util
-from pathlib import Path
+from borrowed_fixtures import conftest_of
 
-_SPEC = importlib.util.spec_from_file_location(
-    "served_twin", Path(__file__).resolve().parents[1] / "twin_api" / "conftest.py"
-)
-assert _SPEC is not None
-assert _SPEC.loader is not None
-_served = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(_served)
+_served = conftest_of("twin_api")
 site, start, empty, park = _served.site, _served.start, _served.empty, _served.park
