@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from edge.probing import Found, SourceTable
 from edge.sources import SourceError
-from edge.sources.mqtt_broker import BrokerConfig, link_config
+from edge.sources.mqtt_config import BrokerConfig, link_config
 from edge.sources.profiles import PROFILES
 from wire.errors import LinkError
 from wire.mqtt import Link, Message

@@ -18,7 +18,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from edge.sources.mqtt_broker import BrokerConfig, link_config
+from edge.sources.mqtt_config import BrokerConfig, link_config
 from wire.mqtt import LinkConfig
 
 __all__ = ["BrokerLogin", "HomeAssistantConfig", "PublishConfig", "SparkplugOutConfig"]

@@ -21,7 +21,8 @@ import msgspec
 
 from edge.sources import Batch, SourceContext, SourceError, SourceKind
 from edge.sources.dji_rows import DjiRows, RefusedError
-from edge.sources.mqtt_broker import BrokerConfig, BrokerSource
+from edge.sources.mqtt_broker import BrokerSource
+from edge.sources.mqtt_config import BrokerConfig
 from wire.catalogue import Point
 from wire.mqtt import Message
 from wire.names import slug

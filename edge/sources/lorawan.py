@@ -30,7 +30,8 @@ from edge.sources import Batch, SourceContext, SourceError, SourceKind
 from edge.sources.columns import Happening, PointSpec, check_value, events
 from edge.sources.lorawan_codec import Codec, CodecError, command_bytes, decode
 from edge.sources.lorawan_network import NETWORKS, Event, EventError, downlink, read
-from edge.sources.mqtt_broker import BrokerConfig, BrokerSource
+from edge.sources.mqtt_broker import BrokerSource
+from edge.sources.mqtt_config import BrokerConfig
 from edge.sources.profiles import load_profile
 from edge.sources.row_list import RowList
 from wire.catalogue import Point

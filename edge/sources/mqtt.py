@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from edge.sources import Batch, SourceContext, SourceError, SourceKind
 from edge.sources.columns import check_value
-from edge.sources.mqtt_broker import BrokerConfig, link_config
+from edge.sources.mqtt_config import BrokerConfig, link_config
 from edge.sources.mqtt_form import bodies
 from edge.sources.mqtt_profile import MqttProfile, TopicRule, filter_of
 from edge.sources.mqtt_route import Router

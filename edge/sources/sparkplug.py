@@ -26,7 +26,8 @@ import msgspec
 
 from edge.sources import Batch, SourceContext, SourceError, SourceKind
 from edge.sources.columns import check_value
-from edge.sources.mqtt_broker import BrokerConfig, BrokerSource
+from edge.sources.mqtt_broker import BrokerSource
+from edge.sources.mqtt_config import BrokerConfig
 from edge.sources.sparkplug_host import SparkplugHost
 from edge.sources.sparkplug_message import PAYLOAD_BYTES_MAX, Payload
 from edge.sources.sparkplug_tree import MetricRule, NodeKey, Tree

@@ -87,6 +87,6 @@ def _flying(run: Run) -> Any:
 
 
 def _moved(run: Run, first: dict[str, Any]) -> Any:
-    (now,) = run.get("state?limit=1")["drones"]
+    (now,) = [one for one in run.get("state?limit=1")["drones"] if one["device"] == first["device"]]
     way = ((now["x"] - first["x"]) ** 2 + (now["y"] - first["y"]) ** 2) ** 0.5
     return now if way > 20 else None
