@@ -59,8 +59,13 @@ class ScoreAlarms:
             else:
                 self._open[event.asset] = event
                 told.append(event.asset)
-        ruled = self._ruled(max((event.ts_us for event in self._open.values()), default=0))
-        keys = {_key(asset) for asset in self._open if asset not in ruled}
+        ruled = self._ruled()
+        now_us = max((event.ts_us for event in self._open.values()), default=0)
+        keys = {
+            _key(asset)
+            for asset, event in self._open.items()
+            if not any(_is_same(alarm, event, now_us) for alarm in ruled.get(asset, ()))
+        }
         for key in sorted(self._rings - keys):
             reports += self._over(key, events)
         for asset in self._open:
@@ -71,16 +76,13 @@ class ScoreAlarms:
         self._rings = keys
         return reports
 
-    def _ruled(self, now_us: int) -> set[str]:
-        """Devices of which a rule rings already, or rang within the hour: a value that hovers about its limit is one
-        incident, and so is what a device does when it has just come back."""
-        return {
-            alarm.definition.group
-            for alarm in self._book.all()
-            if alarm.definition.source in _RULES
-            and not alarm.suppressed_why
-            and (alarm.active or now_us - (alarm.returned_us or _NEVER_US) < _SAME_US)
-        }
+    def _ruled(self) -> dict[str, list[Alarm]]:
+        """Alarms of rules by device."""
+        found: dict[str, list[Alarm]] = {}
+        for alarm in self._book.all():
+            if alarm.definition.source in _RULES and not alarm.suppressed_why:
+                found.setdefault(alarm.definition.group, []).append(alarm)
+        return found
 
     def _over(self, key: str, events: Iterable[Event]) -> list[Report]:
         alarm = self._book.find(key)
@@ -121,6 +123,21 @@ def blamed(alarm: Alarm) -> list[str]:
         raise ConflictError(f"alarm {alarm.id} comes from a rule, which learns nothing; {fix}", field="id")
     channels = alarm.definition.detail.get("channels", [])
     return [one["point"] for at, one in enumerate(channels) if at == 0 or one["share"] >= _BLAMED_SHARE]
+
+
+def _is_same(alarm: Alarm, event: Event, now_us: int) -> bool:
+    """Whether an alarm of a rule tells what this episode of its device would tell once more.
+
+    It returned within the hour: a value that hovers about its limit is one incident, and so is what a device does when
+    it has just come back. Or it is active, and of the device as a whole, of a point of the episode, or not much older
+    than it. What has rung since the morning hides nothing else that begins at noon.
+    """
+    if not alarm.active:
+        return now_us - (alarm.returned_us or _NEVER_US) < _SAME_US
+    told = {one.point for one in event.channels}  # none of a child that has just come back
+    if alarm.definition.source != "point" or not told or alarm.definition.point in told:
+        return True
+    return event.since_us - (alarm.raised_us or 0) < _SAME_US
 
 
 def _key(asset: str) -> str:

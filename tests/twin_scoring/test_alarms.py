@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from inference.runtime import Channel, Event
@@ -86,6 +87,17 @@ def test_nobody_hears_twice_of_a_device_whose_rule_rings(book: AlarmBook) -> Non
     book.conditions(alarms.take([event("updated", at=7_200_000_000)]))  # the rule is calm and the episode goes on
     assert len(active(book)) == 1
     book.conditions([Report(LIMIT, True, T0 + 7_200_000_006)])
+    book.conditions(alarms.take([]))
+    assert not active(book)
+
+
+def test_a_limit_that_rings_since_the_morning_hides_nothing_else_that_begins_at_noon(book: AlarmBook) -> None:
+    alarms = alarms_of(book)
+    of_another_point = msgspec.structs.replace(LIMIT, key="point:gw/ahu/filter:low", point=9)
+    book.conditions([Report(of_another_point, True, T0 - 3 * 3_600_000_000)])
+    book.conditions(alarms.take([event("opened")]))
+    assert len(active(book)) == 1
+    book.conditions([Report(LIMIT, True, T0 - 3 * 3_600_000_000)])  # of the point that the episode is about
     book.conditions(alarms.take([]))
     assert not active(book)
 
