@@ -301,6 +301,32 @@ def test_a_silent_device_is_one_alarm_and_not_one_for_each_of_its_points(store: 
     assert park.state("point:gw/pump/power:stale") == "unacknowledged"  # its own sensor, then
 
 
+def test_a_device_of_which_several_points_are_silent_is_one_alarm_until_all_speak(
+    store: Store, clock: ManualClock
+) -> None:
+    names = ["flow", "power", "head", "speed", "heat"]
+    views = [
+        view(at, key=f"gw/pump/{name}", device="pump", metric=name, period_s=10.0) for at, name in enumerate(names, 1)
+    ]
+    park = Park(store, clock, Rules(), views)
+    park.nodes = [node(online=True)]
+    park.read(rows([1, 2, 3, 4, 5], T0, 20.0, recv_us=T0))
+    for _ in range(4):  # one of five speaks on
+        now_us = park.clock.wall_us()
+        park.read(rows(5, now_us, 20.0, recv_us=now_us))
+        park.look(25.0)
+    ringing = {alarm.definition.key for alarm in park.book.all() if alarm.state == "unacknowledged"}
+    assert ringing == {"device:gw/pump:partly"}
+    park.look(100.0)  # now it is silent as a whole, of which somebody has been told
+    ringing = {alarm.definition.key for alarm in park.book.all() if alarm.state == "unacknowledged"}
+    assert ringing == {"device:gw/pump:partly"}
+    now_us = park.clock.wall_us()
+    park.read(rows([1, 2, 3, 4, 5], now_us, 20.0, recv_us=now_us))
+    park.look(2.0)
+    assert park.state("device:gw/pump:partly") == "returned"
+    assert not [alarm for alarm in park.book.all() if alarm.active]
+
+
 def test_a_certificate_that_is_not_renewed_rings_before_it_ends(park: Park) -> None:
     def certified(state: Any) -> NodeStatus:
         return msgspec.structs.replace(node(online=True), certificate=CertificateView(state=state))

@@ -30,6 +30,7 @@ _KIND: Final[dict[str, _Texts]] = {  # {v} the value, {l} the limit
     "state": ("state{v}", "stav{v}", "狀態{v}"),
     "offline": ("gateway offline", "brána offline", "閘道離線"),
     "silent": ("says nothing", "nehlási sa", "無任何資料"),
+    "partly": ("several points say nothing", "viaceré body sa nehlásia", "多個點位無資料"),
     "clock": ("clock wrong by{v} s", "hodiny sa líšia o{v} s", "時鐘誤差{v} 秒"),
     "certificate": ("certificate not renewed", "certifikát neobnovený", "憑證未續期"),
     "twice": ("two gateways with one name", "dve brány s jedným menom", "兩台閘道同名"),

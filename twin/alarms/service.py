@@ -13,6 +13,7 @@ from typing import Any, Final
 import duckdb
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from twin.alarms.book import AlarmBook, Report
 from twin.alarms.classes import OWN_CLASSES
@@ -111,7 +112,7 @@ class AlarmService:
                 self._due_s["slow"] = now_s + _SLOW_S
                 steps += self._look_at_nodes(now_us) + self._look_at_gaps(now_us)
                 heard_us = self._store.state.ages(watch.stale_points)
-                steps += self._look_at_devices(watch.mute(now_us, heard_us), now_us)
+                steps += self._look_at_devices(watch, heard_us, now_us)
                 turns += watch.silent(now_us, heard_us)
             if is_plan:
                 self._due_s["plan"] = now_s + _PLAN_S
@@ -220,17 +221,20 @@ class AlarmService:
                 reports.append(Report(ending, state in {"expiring", "expired"}, now_us))
         return self.book.conditions(reports)
 
-    def _look_at_devices(self, mute: list[tuple[Definition, int]], now_us: int) -> list[Step]:
-        """A device that says nothing is one alarm, however many points it has."""
-        self._mute = {stale.group for stale, _ in mute}
+    def _look_at_devices(self, watch: PointWatch, heard_us: NDArray[np.int64], now_us: int) -> list[Step]:
+        """A device of which nothing, or not all, is heard is one alarm, however many points it has."""
+        mute = {stale.group: (stale, since_us) for stale, since_us in watch.mute(now_us, heard_us)}
+        partly = {stale.group: (stale, since_us) for stale, since_us in watch.partly_mute(now_us, heard_us)}
+        ringing = self.book.active_keys("device")
         reports = []
-        for stale, since_us in mute:
-            named = _definition("device", stale.group, "silent", "communication", text=stale.group.partition("/")[2])
-            reports.append(
-                Report(msgspec.structs.replace(named, point=stale.point, element=stale.element), True, since_us)
-            )
+        for group, (stale, since_us) in (partly | mute).items():
+            definition = _of_device(stale, "partly")
+            if group in mute and definition.key not in ringing:
+                definition = _of_device(stale, "silent")
+            reports.append(Report(definition, True, since_us))
+        self._mute = {report.definition.group for report in reports}
         known = {report.definition.key for report in reports}
-        over = [self.book.find(key) for key in self.book.active_keys("device") - known]
+        over = [self.book.find(key) for key in ringing - known]
         reports += [Report(alarm.definition, False, now_us) for alarm in over if alarm is not None]
         return self.book.conditions(reports, self.why_silent)
 
@@ -279,10 +283,10 @@ class AlarmService:
         if definition.point is not None and (life := self._lifecycles.get(definition.point)):
             return f"not commissioned: {life}"
         node = definition.group.partition("/")[0]
-        if definition.kind in ("stale", "silent") and node in self._away_us:
+        if definition.kind in ("stale", "silent", "partly") and node in self._away_us:
             return f"gateway {node} is offline"
         if definition.kind == "stale" and definition.group in self._mute:
-            return f"device {definition.group.partition('/')[2]} is silent"
+            return f"device {definition.group.partition('/')[2]} is silent, or several of its points are"
         return ""
 
     def _silence(self, now_us: int) -> list[Step]:
@@ -313,6 +317,12 @@ def _definition(source: str, name: str, kind: str, class_name: str, *, text: str
         key=f"{source}:{name}:{kind}", kind=kind, source=source, priority=meaning.priority, group=name, text=text,
         consequence=meaning.consequence, action=meaning.action, respond_min=meaning.respond_min,
     )  # fmt: skip
+
+
+def _of_device(stale: Definition, kind: str) -> Definition:
+    """The alarm of a device, at the place of one of its points that are silent."""
+    named = _definition("device", stale.group, kind, "communication", text=stale.group.partition("/")[2])
+    return msgspec.structs.replace(named, point=stale.point, element=stale.element)
 
 
 def _rows(column: dict[str, Any], recv_us: int, *, is_text: bool) -> Rows:

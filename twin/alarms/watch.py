@@ -19,6 +19,7 @@ from wire.quality import BAD, HISTORICAL, NOT_A_NUMBER
 __all__ = ["PointWatch", "Turn"]
 
 _BROKEN = BAD | NOT_A_NUMBER
+TOGETHER = 3  # points of a device that are silent for one cause: its own
 _LOOKED_AT_MAX = 20_000  # readings of one batch; of more, only those at which a point crosses its limits
 
 
@@ -144,6 +145,15 @@ class PointWatch:
         np.minimum.at(shortest, self._stale_device, self._stale_us)
         mute = (self._device_points > 1) & (heard != NO_TIME) & (now_us - heard > shortest)
         return [(self._devices[at], int(heard[at] + shortest[at])) for at in np.flatnonzero(mute).tolist()]
+
+    def partly_mute(self, now_us: int, heard_us: NDArray[np.int64]) -> list[tuple[Definition, int]]:
+        """As `mute`, of devices of which several points are silent beyond their own limits: one cause, so one call."""
+        late_us = heard_us + self._stale_us
+        silent = (heard_us != NO_TIME) & (now_us > late_us)
+        count = np.bincount(self._stale_device, silent, minlength=len(self._devices))
+        latest = np.full(len(self._devices), -np.inf)
+        np.maximum.at(latest, self._stale_device[silent], late_us[silent])
+        return [(self._devices[at], int(latest[at])) for at in np.flatnonzero(count >= TOGETHER).tolist()]
 
     def _prepare(self, point: int, follows: Sequence[_Follow]) -> None:
         self._watched[point] = True

@@ -32,6 +32,7 @@ const KIND_TEXT: Record<string, Key> = {
   state: "alarm.kindState",
   offline: "alarm.kindOffline",
   silent: "alarm.kindSilent",
+  partly: "alarm.kindPartly",
   certificate: "alarm.kindCertificate",
   clock: "alarm.kindClock",
   gap: "alarm.kindGap",
