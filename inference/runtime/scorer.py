@@ -49,7 +49,7 @@ class Scorer:
         self._makes: dict[str, set[str]] = {}  # of an asset: what it measures tells its make
         self._intake = Intake()
         self._facts = facts_of([], self._assets, self.settings)
-        self._silence = silence_of([], self._assets)
+        self._silence = silence_of([], self._assets, self.settings.late_s)
         self._relations = Relations(self.settings)
         self._episodes = Episodes(self.settings, self._explain)
         self._events: list[Event] = []

@@ -16,24 +16,28 @@ __all__ = ["Silence", "silence_of"]
 
 _FAR = np.iinfo(np.int64).min // 2
 _PERIODS, _LEAST_US = 3.0, 120_000_000.0
+_LATE_TIMES = 5.0  # a gateway that is short of time leaves some polls out
 _SETTLE_US_LEAST, _SETTLE_US_MOST = 300_000_000, 1_800_000_000
 
 
 class Silence:
-    """Of the devices of some streams; `assets` numbers the device of each, `periods_s` NaN: by exception."""
+    """Of the devices of some streams; `assets` numbers the device of each, `periods_s` NaN: by exception. A reading may
+    be on its way for `late_s`, which is no silence."""
 
-    def __init__(self, assets: NDArray[np.intp], periods_s: Floats) -> None:
+    def __init__(self, assets: NDArray[np.intp], periods_s: Floats, late_s: float) -> None:
         count = int(assets.max(initial=-1)) + 1
         self._asset = assets
         shortest = np.full(count, np.inf)
         told = np.isfinite(periods_s)
         np.minimum.at(shortest, assets[told], periods_s[told] * 1e6)
-        self._bound_us = np.maximum(_PERIODS * shortest, _LEAST_US)  # infinite where nothing is said of its own accord
+        self._late_s = late_s
+        least_us = max(_LEAST_US, _LATE_TIMES * late_s * 1e6)
+        self._bound_us = np.maximum(_PERIODS * shortest, least_us)  # infinite where nothing is said of its own accord
         self.heard_us, self.until_us = np.full(count, _FAR), np.full(count, _FAR)
 
     def grown(self, streams: Sequence[Stream], assets: Mapping[str, int]) -> "Silence":
         """The same of more streams; devices keep their places."""
-        found = silence_of(streams, assets)
+        found = silence_of(streams, assets, self._late_s)
         for name in ("heard_us", "until_us"):
             getattr(found, name)[: len(self.heard_us)] = getattr(self, name)
         return found
@@ -53,7 +57,7 @@ class Silence:
         return found
 
 
-def silence_of(streams: Sequence[Stream], assets: Mapping[str, int]) -> Silence:
-    """Of the devices of these streams; `assets` numbers them."""
+def silence_of(streams: Sequence[Stream], assets: Mapping[str, int], late_s: float) -> Silence:
+    """Of the devices of these streams; `assets` numbers them, `late_s` is the settings'."""
     periods = np.array([np.nan if one.period_s is None else one.period_s for one in streams], np.float64)
-    return Silence(np.array([assets[one.asset] for one in streams], np.intp), periods)
+    return Silence(np.array([assets[one.asset] for one in streams], np.intp), periods, late_s)

@@ -16,7 +16,7 @@ NUMBERS = {"gw/meter": 0, "gw/door": 1}
 
 
 def test_a_device_waits_as_long_as_it_was_away_and_one_that_reports_by_exception_never() -> None:
-    silence = silence_of(STREAMS, NUMBERS)
+    silence = silence_of(STREAMS, NUMBERS, 2.0)
 
     def away(now_min: float, heard_min: float) -> list[bool]:
         heard = np.array([heard_min, heard_min - 0.5, 0.0]) * MINUTE_US
@@ -34,8 +34,16 @@ def test_a_device_waits_as_long_as_it_was_away_and_one_that_reports_by_exception
 
 
 def test_what_is_settling_goes_on_settling_when_streams_come() -> None:
-    silence = silence_of(STREAMS[:2], {"gw/meter": 0})
+    silence = silence_of(STREAMS[:2], {"gw/meter": 0}, 2.0)
     silence.step(MINUTE_US, np.array([MINUTE_US, MINUTE_US]))
     silence.step(9 * MINUTE_US, np.array([9 * MINUTE_US, MINUTE_US]))
     grown = silence.grown(STREAMS, NUMBERS)
     assert grown.step(10 * MINUTE_US, np.array([10 * MINUTE_US, MINUTE_US, 0])).tolist() == [True, True, False]
+
+
+def test_what_may_be_on_its_way_is_no_silence() -> None:
+    heard = np.array([10, 9, 0]) * MINUTE_US
+    for late_s, silent in ((2.0, True), (60.0, False)):
+        silence = silence_of(STREAMS, NUMBERS, late_s)
+        silence.step(10 * MINUTE_US, heard)
+        assert silence.step(14 * MINUTE_US, heard).tolist() == [silent, silent, False]
