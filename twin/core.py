@@ -119,7 +119,7 @@ class Twin:
             told=ingest.told_models if ingest else dict,
             scorer=self._scorer_facts,
         )
-        self.fleet = open_fleet(store, ingest, self.rollouts.wanted)
+        self.fleet = open_fleet(store, ingest, self.rollouts.wanted, self.alarms)
         self.software = open_software(store, ingest, self.rollouts, self.fleet)
         self.scoring = ScoringDesk(
             store,

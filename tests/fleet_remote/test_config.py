@@ -58,6 +58,13 @@ async def test_a_source_that_falls_silent_brings_the_configuration_before_back(s
         before = site.figures("gw-1")
         await asyncio.sleep(3)
         assert site.figures("gw-1").judged == before.judged, "it is not tried again"
+        book, key = site.twin.alarms.book, f"fleet:rollout-{made['id']}:config"
+        alarm = await until(lambda: book.find(key))
+        assert (alarm.state, alarm.definition.text) == ("unacknowledged", f"gw-1 (#{made['id']})")
+        assert "no value for 2 s from what spoke before: health" in alarm.value
+        site.twin.alarms.acknowledge([alarm.id], "eva")
+        await until(lambda: alarm.state == "normal")
+        assert [one.definition.key for one in book.all() if one.definition.source == "fleet"] == [key]
 
 
 async def test_what_identifies_a_gateway_and_what_is_wrong_is_refused_with_field_and_fix(

@@ -66,6 +66,16 @@ OWN_WORDS: Final[dict[str, tuple[ClassWords, ClassWords]]] = {  # class -> Slova
         ClassWords("Merania z toho času sú navždy stratené.", "Pozrite disk brány a nastavenie jej zásobníka."),
         ClassWords("該時段讀數已永久遺失。", "檢查閘道器磁碟與暫存設定。"),
     ),
+    "rollout": (
+        ClassWords(
+            "Čo sa nasadzovalo, nebeží; brány pokračujú s tým, čo mali.",
+            "Prečítajte prečo: aid4 fleet status. Opravte a nasaďte znova, alebo potvrďte, že to tak ostane.",
+        ),
+        ClassWords(
+            "部署的內容並未執行；閘道器沿用原有版本。",
+            "查看原因：aid4 fleet status。修正後重新部署，或確認維持現狀。",
+        ),
+    ),
     "schedule": (
         ClassWords("Práce po nej začnú neskoro.", "Opýtajte sa majstra; nahláste skutočné termíny alebo zmeňte plán."),
         ClassWords("後續工作將延後開始。", "詢問工地主任；回報實際日期或變更計畫。"),

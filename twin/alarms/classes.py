@@ -75,6 +75,13 @@ OWN_CLASSES = (
         480,
     ),
     AlarmClass(
+        "rollout",
+        "medium",
+        "What was rolled out does not run; the gateways go on with what they had.",
+        "Read why: aid4 fleet status. Mend it and roll it out anew, or acknowledge that it stays so.",
+        1_440,
+    ),
+    AlarmClass(
         "schedule",
         "low",
         "Work after it will start late.",

@@ -34,6 +34,8 @@ _KIND: Final[dict[str, _Texts]] = {  # {v} the value, {l} the limit
     "clock": ("clock wrong by{v} s", "hodiny sa líšia o{v} s", "時鐘誤差{v} 秒"),
     "certificate": ("certificate not renewed", "certifikát neobnovený", "憑證未續期"),
     "twice": ("two gateways with one name", "dve brány s jedným menom", "兩台閘道同名"),
+    "config": ("configuration did not hold:{v}", "konfigurácia neobstála:{v}", "設定未成功：{v}"),
+    "software": ("software did not hold:{v}", "softvér neobstál:{v}", "軟體未成功：{v}"),
     "gap": ("data lost:{v} readings", "stratené údaje:{v} meraní", "資料遺失{v} 筆"),
     "late": ("behind the plan by{v} d", "za plánom o{v} d", "進度落後{v} 天"),
     "anomaly": ("unusual", "neobvyklé", "異常"),

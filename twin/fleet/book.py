@@ -27,7 +27,8 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 class Rollout(msgspec.Struct, frozen=True, kw_only=True):
-    """One body on its way to its nodes, in their order. `before` is what each told node shall run without it."""
+    """One body on its way to its nodes, in their order. `before` is what each told node shall run without it, `failed`
+    the nodes for which it stopped itself."""
 
     id: int
     section: str
@@ -44,6 +45,7 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     revisions: dict[str, int] = {}
     before: dict[str, dict[str, Any]] = {}
     failing: dict[str, list[str]] = {}
+    failed: list[str] = []
 
     @property
     def of_stage(self) -> list[str]:

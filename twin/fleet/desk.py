@@ -5,7 +5,7 @@ the nodes tell. What a roll-out does by itself stands in the audit under its sta
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import duckdb
@@ -40,7 +40,8 @@ _NODES_AT_ONCE: Final = 500
 class FleetDesk:
     """`send(node, kind, message)` publishes; `told` is what the nodes tell, by name.
 
-    `empty[section]` is what a node shall run that was never told anything: where a roll-out goes back to.
+    `empty[section]` is what a node shall run that was never told anything: where a roll-out goes back to. `looked` is
+    called after each look.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class FleetDesk:
         self.post = Post(clock, send)
         self.asks = Asks(send, lambda node: one.online if (one := told().get(node)) else None)
         self.empty: dict[str, dict[str, Any]] = {}
+        self.looked: Callable[[], None] = lambda: None
         self.problem = ""
         self._turn = asyncio.Lock()
         self._well_since_s: dict[int, float] = {}
@@ -167,6 +169,7 @@ class FleetDesk:
             await asyncio.sleep(LOOK_S)
             try:
                 await self.look()
+                self.looked()
                 self.problem = ""
             except (Aid4Error, duckdb.Error, OSError) as error:
                 self.problem = f"fleet: {error}"[:300]
@@ -190,7 +193,8 @@ class FleetDesk:
             self._well_since_s.pop(one.id, None)
         step = judge(one.stages, one.stage, stands, self._well_s(one.id), one.hold_s)
         if step.do == "stop":
-            await asyncio.to_thread(self._stop, one, _BY, step.why)
+            failed = [node for node, stand in stands.items() if stand.state == "failed"]
+            await asyncio.to_thread(self._stop, one, _BY, step.why, failed)
         elif step.do == "next":
             self._well_since_s.pop(one.id, None)
             await asyncio.to_thread(self._stage, msgspec.structs.replace(one, stage=one.stage + 1))
@@ -233,9 +237,9 @@ class FleetDesk:
         detail = {"rollout": one.id, "stage": one.stage + 1, "nodes": fresh[:100]}
         return self._write(moved, "fleet roll-out stage", detail, one.by if one.stage == 0 else _BY)
 
-    def _stop(self, one: Rollout, by: str, why: str) -> Rollout:
+    def _stop(self, one: Rollout, by: str, why: str, failed: Sequence[str] = ()) -> Rollout:
         ended = self._write(
-            msgspec.structs.replace(one, state="stopped", why=why[:1_000]),
+            msgspec.structs.replace(one, state="stopped", why=why[:1_000], failed=list(failed)),
             "fleet roll-out stopped",
             {"rollout": one.id, "why": why[:500]},
             by,
