@@ -273,7 +273,7 @@ class Scorer:
         for trained, maker in self._trained:
             parts += self._score_trained(trained, maker, chunk, cut_us, facts)
         self._relations.take(chunk, cut_us)
-        away = self._silence.step(cut_us, self._facts.last_us)
+        away = self._silence.step(cut_us, self._facts.last_us, past=not taught)
         slots = np.flatnonzero((self._row_active & ~away) | facts)
         places = np.flatnonzero(self._relations.active & ~away[self._relations.leads])
         if len(slots) or len(places) or self._episodes.open:

@@ -47,3 +47,16 @@ def test_what_may_be_on_its_way_is_no_silence() -> None:
         silence = silence_of(STREAMS, NUMBERS, late_s)
         silence.step(10 * MINUTE_US, heard)
         assert silence.step(14 * MINUTE_US, heard).tolist() == [silent, silent, False]
+
+
+def test_where_a_past_ends_all_settle_for_as_long_as_it_was_half_an_hour_at_most() -> None:
+    for learned_min, settles_min in ((1, 5), (12, 12), (600, 30)):
+        silence = silence_of(STREAMS, NUMBERS, 2.0)
+        for minute in (0, learned_min - 1):
+            silence.step(minute * MINUTE_US, np.full(3, minute) * MINUTE_US, past=True)
+        held = []
+        for minute in range(learned_min, learned_min + 60):
+            held.append(silence.step(minute * MINUTE_US, np.full(3, minute) * MINUTE_US).all())
+        live = [at for at, one in enumerate(held) if not one]
+        assert live[0] == settles_min
+        assert len(live) == 60 - settles_min
