@@ -203,13 +203,15 @@ class Desired(msgspec.Struct, frozen=True):
 class ConfigWanted(msgspec.Struct, frozen=True):
     """The section `config`: a TOML text that is laid over the gateway's own file; empty takes the layer off.
 
-    `trial_s` is how long it is watched before it counts as good.
+    `trial_s` is how long it is watched before it counts as good; `strict` when also each source that it brings or
+    changes has to speak.
     """
 
     revision: Annotated[int, Meta(ge=1, le=2**53)]
     sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
     text: Annotated[str, Meta(max_length=CONFIG_BYTES_MAX)]
     trial_s: Annotated[float, Meta(ge=1, le=TRIAL_S_MAX)] = 120.0
+    strict: bool = False
 
 
 class SoftwareWanted(msgspec.Struct, frozen=True):

@@ -31,6 +31,7 @@ async def keep_serving(
             _watch_over(read_kept(config.spool_dir), stop)
             agent = Agent(config, clock)
             agent.remote.settled = lambda: _watch_over(Kept(), stop)
+            agent.remote.waiting = lambda: faulthandler.dump_traceback_later(STUCK_S, exit=True)
             made(agent)
             await serve(agent, stop)
         except Exception as error:

@@ -7,7 +7,7 @@ plug may be pulled, and what is there then starts. A layer on trial has so many 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ STARTS_MAX: Final = 3  # of a trial: the first, and two after a power cut
 FILE: Final = "config-layer.json"
 _FILE_BYTES_MAX: Final = 8 * CONFIG_BYTES_MAX
 _TEXT_CHARS_MAX: Final = 1_000
+_SAID_MAX: Final = 5  # sources in one sentence
 
 
 class Layer(msgspec.Struct, frozen=True):
@@ -35,20 +36,27 @@ class Layer(msgspec.Struct, frozen=True):
 
 
 class Trial(msgspec.Struct, frozen=True):
-    """What has to hold for so long: the twin is heard, and these sources, which spoke before, yield values."""
+    """What has to hold for so long: the twin is heard, and these sources, which spoke before, yield values.
+
+    `fresh` are the others that the layer brings or changes; silent, they fail the trial only when it is strict.
+    """
 
     seconds: float
     watched: list[str] = []
     starts: int = 0
+    fresh: list[str] = []
+    strict: bool = False
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """All that is remembered. Every method returns what is to be written next."""
+    """All that is remembered; `silent` are fresh sources that have never spoken. Every method returns what is to be
+    written next."""
 
     running: Layer = Layer()
     before: Layer = Layer()
     trial: Trial | None = None
     figures: SectionFigures = SectionFigures()
+    silent: list[str] = []
 
     def is_news(self, wanted: ConfigWanted) -> bool:
         """Whether this revision was not judged yet; during a trial there is no other."""
@@ -59,13 +67,15 @@ class Kept(msgspec.Struct, frozen=True):
         running = msgspec.structs.replace(self.running, revision=wanted.revision)
         told = self.figures
         figures = _figures(running, wanted.revision, "running", now_us, told.problem, told.field, told.fix)
-        return Kept(running, self.before, None, figures)
+        return Kept(running, self.before, None, figures, self.silent)
 
-    def tried(self, wanted: ConfigWanted, text: str, watched: list[str], now_us: int) -> Kept:
+    def tried(
+        self, wanted: ConfigWanted, text: str, watched: list[str], now_us: int, fresh: Sequence[str] = ()
+    ) -> Kept:
         """From now on it runs, on trial. `text` has its secrets."""
-        fresh = Layer(wanted.revision, wanted.sha256, text)
-        trial = Trial(wanted.trial_s, watched)
-        return Kept(fresh, self.running, trial, _figures(fresh, wanted.revision, "trying", now_us))
+        layer = Layer(wanted.revision, wanted.sha256, text)
+        trial = Trial(wanted.trial_s, watched, fresh=list(fresh), strict=wanted.strict)
+        return Kept(layer, self.running, trial, _figures(layer, wanted.revision, "trying", now_us))
 
     def started(self, now_us: int) -> Kept:
         """An agent begins: of a layer on trial that counts, and one that did not hold goes."""
@@ -77,10 +87,16 @@ class Kept(msgspec.Struct, frozen=True):
         trial = msgspec.structs.replace(self.trial, starts=self.trial.starts + 1)
         return msgspec.structs.replace(self, trial=trial)
 
-    def confirmed(self, now_us: int) -> Kept:
-        """The trial held."""
-        figures = _figures(self.running, self.figures.judged, "running", now_us)
-        return Kept(self.running, self.before, None, figures)
+    def confirmed(self, now_us: int, silent: Sequence[str] = ()) -> Kept:
+        """The trial held; these fresh sources have said nothing."""
+        figures = _figures(self.running, self.figures.judged, "running", now_us, *_finding(silent))
+        return Kept(self.running, self.before, None, figures, list(silent))
+
+    def spoke(self, silent: Sequence[str]) -> Kept:
+        """Of the silent ones only these are left."""
+        problem, field, fix = _finding(silent)
+        figures = msgspec.structs.replace(self.figures, problem=problem, field=field, fix=fix)
+        return msgspec.structs.replace(self, figures=figures, silent=list(silent))
 
     def rolled_back(self, why: str, now_us: int) -> Kept:
         """The layer before runs again."""
@@ -121,6 +137,15 @@ def remote_parts(table: Mapping[str, Any]) -> dict[str, Any]:
 def lay_over(table: Mapping[str, Any], text: str) -> dict[str, Any]:
     """The gateway's own tables with the layer's in place of those that it names; tomllib's errors."""
     return dict(table) | remote_parts(tomllib.loads(text))
+
+
+def _finding(silent: Sequence[str]) -> tuple[str, str, str]:
+    """Problem, field, fix."""
+    if not silent:
+        return "", "", ""
+    more = f" and {len(silent) - _SAID_MAX} more" if len(silent) > _SAID_MAX else ""
+    which = f"source {silent[0]} has" if len(silent) == 1 else f"sources {', '.join(silent[:_SAID_MAX])}{more} have"
+    return f"{which} said nothing since", "source", "is it on, and the address right? `aid4 edge doctor` there asks it"
 
 
 def _figures(

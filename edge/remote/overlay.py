@@ -5,15 +5,15 @@ import tomllib
 from pathlib import Path
 from typing import Any, Final
 
-from edge.config import problems, spool_dir_of
+from edge.config import load, problems, spool_dir_of
 from edge.remote.layer import LOCAL_PARTS, Kept, lay_over, read_kept, remote_parts
-from wire.errors import InputError
+from wire.errors import ConfigError, InputError
 from wire.limits import CONFIG_BYTES_MAX
 from wire.masking import kept, masked
 from wire.messages import CheckAnswer, ConfigAnswer, Problem
 from wire.toml_text import document_text
 
-__all__ = ["check", "resolved", "show"]
+__all__ = ["changed_sources", "check", "resolved", "show"]
 
 _DIFF_BYTES_MAX: Final = 65_536
 _PROBLEMS_MAX: Final = 50
@@ -57,6 +57,15 @@ def resolved(path: Path, text: str, state: Kept) -> str:
     before = [lay_over(local, each) for each in (state.running.text, state.before.text, "")]
     whole = kept(layer, before)
     return document_text(whole)
+
+
+def changed_sources(path: Path, before: str, after: str) -> list[str]:
+    """The sources that a good layer brings, or has otherwise than the one before."""
+    try:
+        old = {source.name: source for source in load(path, before).sources}
+    except ConfigError:  # the file beside it was changed meanwhile: all of it is new
+        old = {}
+    return [one.name for one in load(path, after).sources if one.enabled and old.get(one.name) != one]
 
 
 def show(path: Path, state: Kept) -> ConfigAnswer:

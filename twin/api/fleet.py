@@ -29,13 +29,15 @@ class CheckBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ApplyBody(msgspec.Struct, forbid_unknown_fields=True):
-    """A configuration for these nodes, the canaries first. `hold_s` is how long a stage stays well before the next."""
+    """A configuration for these nodes, the canaries first. `hold_s` is how long a stage stays well before the next;
+    `strict` takes back also where a source that it brings or changes stays silent."""
 
     text: Text
     nodes: Annotated[list[Name], Meta(min_length=1, max_length=10_000)]
     stages: Annotated[str, Meta(max_length=200)] = "100%"
     hold_s: Annotated[float, Meta(ge=0, le=2_592_000)] = 600.0
     trial_s: Annotated[float, Meta(ge=1, le=TRIAL_S_MAX)] = 120.0
+    strict: bool = False
     note: Why = ""
 
 
@@ -91,7 +93,7 @@ async def check_config(call: Call[NoQuery, CheckBody]) -> CheckAnswer:
 async def apply_config(call: Call[NoQuery, ApplyBody]) -> dict[str, Any]:
     """Roll out; the nodes of the first stage that are there look at it before."""
     desk, body = call.twin.fleet, call.body
-    told, wanted = desk.told(), config_body(body.text, body.trial_s)
+    told, wanted = desk.told(), config_body(body.text, body.trial_s, strict=body.strict)
     asked = [node for node in body.nodes if node in told and told[node].online][:_CHECKED_MAX]
     answers = await asyncio.gather(*(desk.asks.ask(node, CheckAsk(body.text)) for node in asked))
     for node, answer in zip(asked, answers, strict=True):

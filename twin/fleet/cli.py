@@ -99,16 +99,17 @@ def diff(node: str, file: Path, url: str, token: Path | None, as_json: bool) -> 
 @click.option("--stages", default="100%", show_default=True, help="1,50%,100%: one, then half, then all.")
 @click.option("--hold", default="10m", show_default=True, help="How long a stage stays well before the next.")
 @click.option("--trial", default="2m", show_default=True, help="How long each gateway watches itself.")
+@click.option("--strict", is_flag=True, help="Take it back also when a source that it brings or changes stays silent.")
 @click.option("--note", default="", help="For the audit.")
 @click.option("--wait", "waits", is_flag=True, help="Stay until it is done or stopped; exit code 1 when it stopped.")
 @asked
 def apply(
-    file: Path, nodes: tuple[str, ...], stages: str, hold: str, trial: str, note: str, waits: bool,
+    file: Path, nodes: tuple[str, ...], stages: str, hold: str, trial: str, strict: bool, note: str, waits: bool,
     url: str, token: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Roll FILE out to NODES, canaries first. A gateway that does worse with it goes back by itself; then all do."""
     twin = RemoteTwin(url, token)
-    body = {"text": _text(file), "nodes": list(nodes), "stages": stages, "note": note}
+    body = {"text": _text(file), "nodes": list(nodes), "stages": stages, "note": note, "strict": strict}
     made = twin.post(
         "/fleet/config", body | {"hold_s": duration_s(hold, "--hold"), "trial_s": duration_s(trial, "--trial")}
     )

@@ -14,12 +14,13 @@ __all__ = ["SECTION", "config_body", "shown"]
 SECTION: Final = "config"
 
 
-def config_body(text: str, trial_s: float = 120.0) -> dict[str, Any]:
+def config_body(text: str, trial_s: float = 120.0, *, strict: bool = False) -> dict[str, Any]:
     """What is wanted, without its revision; InputError when it is too large or no TOML."""
     if len(text.encode()) > CONFIG_BYTES_MAX:
         raise InputError(f"has more than {CONFIG_BYTES_MAX} bytes", field="text", fix="split the gateway")
     _read(text)
-    return {"sha256": hashlib.sha256(text.encode()).hexdigest(), "text": text, "trial_s": trial_s}
+    body = {"sha256": hashlib.sha256(text.encode()).hexdigest(), "text": text, "trial_s": trial_s}
+    return body | ({"strict": True} if strict else {})
 
 
 def shown(text: str) -> str:

@@ -35,6 +35,7 @@ __all__ = ["FleetDesk"]
 LOOK_S: Final = 1.0
 _BY: Final = "roll-out"
 _NODES_AT_ONCE: Final = 500
+_TRIAL: Final = {"trial_s", "strict"}  # of a body: how it is tried, not what it is
 
 
 class FleetDesk:
@@ -283,12 +284,13 @@ def _plain(wanted: Wanted | None) -> dict[str, Any] | None:
 
 
 def _what(body: dict[str, Any]) -> dict[str, Any]:
-    """Without how long it is tried."""
-    return {name: value for name, value in body.items() if name != "trial_s"}
+    """Without how it is tried."""
+    return {name: value for name, value in body.items() if name not in _TRIAL}
 
 
 def _tried_like(body: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    return body | {name: value for name, value in other.items() if name == "trial_s"}
+    """As long; on the way back nothing is strict."""
+    return _what(body) | {name: value for name, value in other.items() if name == "trial_s"}
 
 
 def _of(stands: dict[str, NodeStand], nodes: list[str]) -> dict[str, NodeStand]:

@@ -75,7 +75,11 @@ def stand_of(section: str, revision: int, told: Told, failing_before: Sequence[s
         why = figures.problem or ("on trial" if figures.judged == revision else "it has not answered yet")
         return NodeStand("trying" if figures.judged == revision else "told", why)
     ill = sorted(told.failing - set(failing_before))
-    return NodeStand("trying", f"source {', '.join(ill[:5])} failed since") if ill else NodeStand("running")
+    return (
+        NodeStand("trying", f"source {', '.join(ill[:5])} failed since")
+        if ill
+        else NodeStand("running", figures.problem)
+    )
 
 
 def judge(
@@ -92,4 +96,5 @@ def judge(
         return Step("hold", f"{hold_s - well_s:.0f} s of the hold are left")
     if stage + 1 < len(stages):
         return Step("next", f"{len(stands)} nodes run it and stayed well for {hold_s:.0f} s")
-    return Step("done", f"all {len(stands)} nodes run it")
+    findings = [f"{node}: {one.why}" for node, one in stands.items() if one.why]
+    return Step("done", "; ".join([f"all {len(stands)} nodes run it", *findings[:5]]))
