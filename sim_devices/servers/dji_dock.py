@@ -37,16 +37,21 @@ class DjiDockServer:
         self.pilot, self.online = pilot, False
         self._broker, self._dock, self._aircraft, self._period_s = broker, dock_sn, aircraft_sn, period_s
         self._task: asyncio.Task[None] | None = None
+        self._leaving = False
         self._said: list[tuple[int, str]] = []
         self.answered: set[str] = set()  # events that the platform acknowledged
         pilot.say = lambda severity, text: self._said.append((severity, text))
 
     async def start(self, tasks: asyncio.TaskGroup) -> None:
         """Connect and speak."""
+        self._leaving = False
         self._task = tasks.create_task(self._talk(), name=f"dji {self._dock}")
 
     async def cut(self) -> None:
         """Lose the connection."""
+        self._leaving = (
+            True  # a publish that ends in the moment of its cancellation swallows that, and its loop goes on
+        )
         if self._task is not None:
             while not self._task.done():
                 self._task.cancel()
@@ -80,7 +85,7 @@ class DjiDockServer:
                                      {**body, "data": {"result": result}})  # fmt: skip
 
     async def _speak(self, client: aiomqtt.Client) -> None:
-        while True:
+        while not self._leaving:
             if not self.online:
                 below = [{"sn": self._aircraft, "type": 91, "sub_type": 0, "index": "A"}]
                 topology = {"method": "update_topo", "data": {"type": 3, "sub_type": 0, "sub_devices": below}}
