@@ -75,3 +75,5 @@ class BrokerSource(GatheringSource):
             self.health.state, self.health.why = "waiting", silence
         elif not self._link.connected:
             self.health.why = f"waits for its broker: {self._link.stats.last_error or 'no answer yet'}"
+        elif self.health.why.startswith("waits for its broker"):
+            self.health.why = silence

@@ -3,9 +3,10 @@
 import asyncio
 import importlib.util
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from edge.conformance import Bench
+from edge.sources import Source
 from sim_devices.servers.mqtt import Broker
 from sim_devices.servers.sparkplug import SparkplugNode
 from sim_devices.site import Device, Metric
@@ -28,6 +29,11 @@ class SparkplugBench(_mqtt.MqttBench):  # type: ignore[misc,name-defined]
         device = Device(name="source", kind="line", protocol="sparkplug", space="hall")
         self.node = SparkplugNode(device, (Metric("value"),), Broker(port=self.port), 0.02, lambda metric, value: None)
         self.running: asyncio.Task[None] | None = None
+        self.host: Any = None
+
+    def source(self) -> Source:
+        self.host = super().source()
+        return cast("Source", self.host)
 
     def table(self) -> dict[str, Any]:
         table = {name: value for name, value in self.node.source().items() if name != "name"}
@@ -35,6 +41,8 @@ class SparkplugBench(_mqtt.MqttBench):  # type: ignore[misc,name-defined]
 
     async def start(self) -> None:
         await super().start()
+        if self.host is not None and self.host.health.state == "waiting":
+            await self._heard()
         await self.node.publish({"value": float(self.value)})
         self.running = asyncio.create_task(self._run())
 
@@ -65,6 +73,12 @@ class SparkplugBench(_mqtt.MqttBench):  # type: ignore[misc,name-defined]
         self.node._seq = (self.node._seq + 3) % 256
         await self.change(self.value + 100)
         return 3
+
+    async def _heard(self) -> None:
+        """Until the host is there: a node that was born before, and whose value rests, says nothing."""
+        async with asyncio.timeout(_mqtt.UP_S_MAX):
+            while not self.host._link.connected:
+                await asyncio.sleep(0.01)
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
