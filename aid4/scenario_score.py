@@ -17,6 +17,7 @@ __all__ = ["FLOOD", "FLOOD_S", "Planted", "Ring", "Scored", "score", "told"]
 FLOOD: Final = 10  # rings within FLOOD_S are more than one person can follow (ISA-18.2, EEMUA 191)
 FLOOD_S: Final = 600.0
 ANOMALY: Final = "anomaly"  # kind of a detector's alarm
+REPORTED: Final = "state"  # what a machine says of itself is no judgement of the twin
 _DAY_S: Final = 86_400.0
 
 
@@ -88,7 +89,7 @@ def score(
     scored = [_judge(one, [ring for ring in heard if _belongs(ring, one, settle_s)]) for one in planted]
     explained = {id(ring) for one in scored for ring in one.rings}
     excused = {id(ring) for ring in heard for one in planted if _excused(ring, one, settle_s)}
-    others = [ring for ring in heard if id(ring) not in explained | excused]
+    others = [ring for ring in heard if id(ring) not in explained | excused and ring.kind != REPORTED]
     first_s = min((one.fault.from_s for one in planted), default=end_s)
     quiet = [ring for ring in others if ring.at_s < first_s]
     allowed = math.inf if math.isinf(budget_per_day) else math.ceil(budget_per_day * first_s / _DAY_S)

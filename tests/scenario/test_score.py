@@ -76,6 +76,12 @@ def test_an_alarm_of_nobodys_fault_is_a_false_one_against_the_budget() -> None:
     assert found["others"][0].startswith("room-lab anomaly at 0.28 h")
 
 
+def test_what_a_machine_without_a_fault_says_of_itself_is_no_false_alarm() -> None:
+    found = judged(ring(4_000), ring(1_000, device="mill-1", kind="state"))
+    assert found["ok"]
+    assert (found["false_alarms"], found["alarms_10min_max"]) == (0, 1)
+
+
 def test_an_alarm_before_its_fault_is_a_false_one() -> None:
     found = judged(ring(3_000))
     assert (found["found"], found["false_alarms"]) == (0, 1)
