@@ -6,14 +6,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from twin.client import RemoteTwin
 from wire.errors import InputError
 
-__all__ = ["asked", "duration_s", "fleet", "print_rollout"]
+__all__ = ["asked", "duration_s", "fleet", "see_out"]
 
 _URL = "http://127.0.0.1:8480"
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -113,11 +113,7 @@ def apply(
     made = twin.post(
         "/fleet/config", body | {"hold_s": duration_s(hold, "--hold"), "trial_s": duration_s(trial, "--trial")}
     )
-    while waits and made["state"] == "going":
-        time.sleep(1.0)
-        made = twin.get(f"/fleet/rollouts/{made['id']}")
-    print_rollout(made, as_json)
-    raise SystemExit(1 if made["state"] == "stopped" else 0)
+    see_out(twin, made, waits, as_json)
 
 
 @config.command()
@@ -137,7 +133,7 @@ def status(rollout: int | None, url: str, token: Path | None, as_json: bool) -> 
     """The roll-outs, newest first, or one ROLLOUT node by node."""
     twin = RemoteTwin(url, token)
     if rollout is not None:
-        print_rollout(twin.get(f"/fleet/rollouts/{rollout}"), as_json)
+        _print_rollout(twin.get(f"/fleet/rollouts/{rollout}"), as_json)
         return
     told = twin.get("/fleet/rollouts")
     if as_json:
@@ -158,7 +154,7 @@ config.add_command(status)
 @asked
 def stop(rollout: int, why: str, url: str, token: Path | None, as_json: bool) -> None:
     """Stop ROLLOUT; gateways that took it go back."""
-    print_rollout(RemoteTwin(url, token).post(f"/fleet/rollouts/{rollout}/stop", {"why": why}), as_json)
+    _print_rollout(RemoteTwin(url, token).post(f"/fleet/rollouts/{rollout}/stop", {"why": why}), as_json)
 
 
 @fleet.command()
@@ -187,7 +183,16 @@ def logs(node: str, follow: bool, level: str, since: str, url: str, token: Path 
         click.echo(json.dumps({"node": node, "lines": lines, "after": query["after"]}))
 
 
-def print_rollout(one: dict[str, Any], as_json: bool) -> None:
+def see_out(twin: RemoteTwin, made: dict[str, Any], waits: bool, as_json: bool) -> NoReturn:
+    """Print a roll-out, with `waits` once it is over; exit status 1 when it stopped itself."""
+    while waits and made["state"] == "going":
+        time.sleep(1.0)
+        made = twin.get(f"/fleet/rollouts/{made['id']}")
+    _print_rollout(made, as_json)
+    raise SystemExit(1 if made["state"] == "stopped" else 0)
+
+
+def _print_rollout(one: dict[str, Any], as_json: bool) -> None:
     """A roll-out with its nodes."""
     if as_json:
         click.echo(json.dumps(one))

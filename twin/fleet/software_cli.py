@@ -2,13 +2,12 @@
 
 import json
 import sys
-import time
 from pathlib import Path
 
 import click
 
 from twin.client import RemoteTwin
-from twin.fleet.cli import asked, duration_s, print_rollout
+from twin.fleet.cli import asked, duration_s, see_out
 from wire.errors import InputError
 from wire.software import Unsafe, manifest_of, members, reading, target_name
 
@@ -90,11 +89,7 @@ def roll_out(
     made = twin.post(
         "/software/rollouts", body | {"hold_s": duration_s(hold, "--hold"), "trial_s": duration_s(trial, "--trial")}
     )
-    while waits and made["state"] == "going":
-        time.sleep(1.0)
-        made = twin.get(f"/fleet/rollouts/{made['id']}")
-    print_rollout(made, as_json)
-    raise SystemExit(1 if made["state"] == "stopped" else 0)
+    see_out(twin, made, waits, as_json)
 
 
 @software.command()
