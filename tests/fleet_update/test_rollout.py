@@ -178,6 +178,6 @@ def counted(served: Served) -> int:
 
 
 def stored(served: Served) -> list[int]:
-    """All that the twin has of it."""
-    rows = RemoteTwin(served.url).post("/query", {"sql": "SELECT value FROM readings ORDER BY ts"})["rows"]
-    return [int(row[0]) for row in rows]
+    """All that the twin has of it; what the agent makes of it, a score each minute, is left out."""
+    sql = "SELECT value FROM readings JOIN points ON id = point WHERE metric = 'n' ORDER BY ts"
+    return [int(row[0]) for row in RemoteTwin(served.url).post("/query", {"sql": sql})["rows"]]

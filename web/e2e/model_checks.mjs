@@ -263,8 +263,8 @@ export async function a_plan_is_changed_from_the_page_and_undone({ open }) {
   await page.locator(".change-list button").first().click();
   await textWhen(page, ".change-list li", (text) => text.includes("Undone"));
   await page.keyboard.press("Escape");
-  const after = await textWhen(page, ".facts", (text) => !text.includes("2 tasks ·"));
-  expect(/\d{3} tasks/.test(after) && after.split("·")[0] === before.split("·")[0], "undone, the plan is the one of before", [before, after]);
+  const told = before.replace(/revision \d+$/, "");
+  await textWhen(page, ".facts", (text) => text.startsWith(told)); // undone, the plan is the one of before
   await change();
   await page.setInputFiles("dialog input[type=file]", { name: "broken.xml", mimeType: "text/xml", buffer: Buffer.from("<Project><Task>") });
   await page.click("dialog button[type=submit]");

@@ -16,6 +16,13 @@ test("bad quality outranks a limit: a broken sensor's number means nothing", () 
   expect(conditionOf(limits, reading({ v: null, q: QUALITY.notANumber }), NOW)).toBe("bad");
 });
 
+test("a computed value without a meaning is normal: what is wrong shows at what it is computed from", () => {
+  const computed = { ...limits, point_class: "derived" };
+  expect(conditionOf(computed, null, NOW)).toBe("ok");
+  expect(conditionOf(computed, reading({ v: null, q: QUALITY.notANumber }), NOW)).toBe("ok");
+  expect(conditionOf(computed, reading({ v: 27 }), NOW)).toBe("high");
+});
+
 test("the side of the limit is said where it is known", () => {
   expect(conditionOf(limits, reading({ v: 27, q: QUALITY.outOfRange }), NOW)).toBe("high");
   expect(conditionOf(limits, reading({ v: 17, q: QUALITY.outOfRange }), NOW)).toBe("low");

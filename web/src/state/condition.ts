@@ -28,16 +28,19 @@ export const RANK: Record<Condition, number> = { high: 0, low: 0, range: 0, bad:
 const PERIODS_MISSED = 3;
 const GRACE_S = 2;
 
-type Judged = Pick<Point, "low" | "high" | "period_s"> & Partial<Pick<Point, "kind" | "writable">>;
+type Judged = Pick<Point, "low" | "high" | "period_s"> & Partial<Pick<Point, "kind" | "writable" | "point_class">>;
+
+/** A computed value means nothing while its condition does not hold; what is wrong with its inputs shows at them. */
+const isComputed = (point: Judged) => point.point_class === "derived";
 
 /** Poses come by a way of their own, and a command says nothing until somebody gives it: neither is missed. */
-const speaks = (point: Judged) => point.kind !== "pose" && !(point.kind === "state" && point.writable && point.period_s === null);
+const speaks = (point: Judged) => point.kind !== "pose" && !isComputed(point) && !(point.kind === "state" && point.writable && point.period_s === null);
 
 /** The condition of a point's reading at an instant; pure, so that it can be asked for any instant. */
 export function conditionOf(point: Judged, reading: Reading | null, atMs: number): Condition {
   if (!reading || reading.t === null) return speaks(point) ? "silent" : "ok";
   const { v, q } = reading;
-  if (q & (QUALITY.bad | QUALITY.notANumber)) return "bad";
+  if (q & (QUALITY.bad | QUALITY.notANumber)) return isComputed(point) ? "ok" : "bad";
   if (typeof v === "number") {
     if (point.high !== null && v > point.high) return "high";
     if (point.low !== null && v < point.low) return "low";
