@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from edge.agent import Agent
 from edge.config import load
 from edge.doctor_trust import twice
 from edge.enrol import enrol
@@ -33,6 +34,13 @@ waits = false
 """
 
 
+async def handed_over(agent: Agent) -> None:
+    """Its sources have ended and all that they gave is on its disk."""
+    await agent.stop_sources()
+    agent.batcher.flush()
+    await eventually(lambda: agent.spool._queued_bytes == 0)
+
+
 async def test_two_agents_of_one_card_are_told_apart_and_neither_loses_a_reading(site: Any, tmp_path: Path) -> None:
     trust, card = site.twin.trust, tmp_path / "card"
     card.mkdir()
@@ -54,17 +62,14 @@ async def test_two_agents_of_one_card_are_told_apart_and_neither_loses_a_reading
             assert "2 gateways" in twice(load(tmp_path / "copy" / "edge.toml"))[0].detail
             before = first.uplink.core.records_acked
             await eventually(lambda: first.uplink.core.records_acked > before)  # who was there first is served
-            await first.stop_sources()
-            first.batcher.flush()
+            await handed_over(first)
             await eventually(lambda: first.uplink.core.pending_records == 0)
             await first.uplink.farewell()
-            await second.stop_sources()
-            second.batcher.flush()
+            await handed_over(second)
             measured = first.spool.readings_accepted, second.spool.readings_accepted
         assert min(measured) > 0
     async with running(tmp_path / "copy" / "edge.toml") as later:
-        await later.stop_sources()
-        later.batcher.flush()
+        await handed_over(later)
         await eventually(lambda: later.uplink.core.answered and later.uplink.core.pending_records == 0)
         assert not later.uplink.refused_by_twin
         total = sum(measured) + later.spool.readings_accepted
