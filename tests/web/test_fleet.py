@@ -22,6 +22,10 @@ def test_gateways_are_let_in_and_out_from_the_page(checked: Checked, farm: str, 
     gateway = tmp_path / "gateway"
     gateway.mkdir()
     own = {"AID4": str(Path(sys.executable).with_name("aid4")), "GATEWAY": str(gateway)}
-    for check in ("certificates_read_well_in_every_language_and_size", "gateways_are_let_in_and_out_from_the_page"):
+    for check in (
+        "certificates_read_well_in_every_language_and_size",
+        "a_gateway_is_configured_from_the_page_and_back",
+        "gateways_are_let_in_and_out_from_the_page",
+    ):
         checked(farm, check, **own)
     assert (gateway / "trust" / "gateway.pem").stat().st_mode & 0o077 == 0

@@ -49,6 +49,45 @@ export async function gateways_are_let_in_and_out_from_the_page({ open }) {
   await picture(page, "fleet-revoked");
 }
 
+export async function a_gateway_is_configured_from_the_page_and_back({ open }) {
+  const page = await open("/nodes");
+  await page.waitForSelector(".node[data-online=true]", { timeout: WAIT_MS });
+  await card(page, "gw-1").locator("button:has-text('Configuration')").click();
+  const before = await shown(page, "dialog textarea", (text) => text.includes("[[source]]"));
+  await page.locator("dialog button:has-text('Try it dry')").click();
+  await textWhen(page, "dialog pre", (text) => text.includes("Nothing would change"));
+  expect((await page.locator("dialog button:has-text('Apply it')").count()) === 0, "there is nothing to apply");
+
+  await page.fill("dialog textarea", before.replace("[[source]]", "[[source]]\nno_such_option = 1"));
+  await page.locator("dialog button:has-text('Try it dry')").click();
+  await textWhen(page, "dialog form [role=alert]", (text) => text.includes("no_such_option"));
+  await page.fill("dialog textarea", `${before}\n[[source]]\nkind = "host"\nname = "of-the-page"\n`);
+  await page.locator("dialog button:has-text('Try it dry')").click();
+  await textWhen(page, "dialog pre", (text) => text.includes("of-the-page"));
+  await well(page, "dry run");
+  await picture(page, "remote-dry-run");
+  await page.click("dialog button:has-text('Apply it')");
+  const tried = await textWhen(page, "dialog p", (text) => text.includes("is on trial"), WAIT_MS);
+  await picture(page, "remote-trial");
+  await page.click("dialog button:has-text('and take it back')");
+  const revision = (text) => /\d{6,}/.exec(text)?.[0];
+  await textWhen(page, "dialog p", (text) => revision(text) && revision(text) !== revision(tried), WAIT_MS); // the one of before, anew
+  const told = await page.evaluate(() => fetch("/api/v1/fleet/rollouts").then((answer) => answer.json()));
+  expect(told.items.length === 1 && told.items[0].state === "stopped", "it is stopped for all", told.items);
+  await shown(page, "dialog textarea", (text) => text === before);
+}
+
+/** What stands in a field, once it is as wanted. */
+async function shown(page, selector, wanted) {
+  const end = Date.now() + WAIT_MS;
+  for (;;) {
+    const text = await page.locator(selector).inputValue();
+    if (wanted(text)) return text;
+    expect(Date.now() < end, `${selector} never showed what was waited for`, text);
+    await page.waitForTimeout(100);
+  }
+}
+
 export async function certificates_read_well_in_every_language_and_size({ open }) {
   for (const [language, [enrol, holds]] of Object.entries(FLEET))
     for (const [name, look] of [["desk", { theme: "light" }], ["night", { theme: "dark" }], ["phone", { size: PHONE }]]) {

@@ -29,6 +29,7 @@ export interface Wanted {
   at: string;
   by: string;
   why: string;
+  rollout: number | null;
 }
 
 export interface NodeConfig {
@@ -55,4 +56,9 @@ export interface LogPart {
 
 export const config = (node: string) => get<NodeConfig>(`/nodes/${node}/config`);
 export const check = (node: string, text: string) => post<DryRun>(`/nodes/${node}/config/check`, { text });
+/** The twin has it tried dry once more, then the gateway takes it on trial. */
+export const apply = (node: string, text: string) => post<{ id: number }>("/fleet/config", { text, nodes: [node], hold_s: 0 });
+/** For all its gateways: those that took it go back. */
+export const stop = (rollout: number) => post<{ id: number }>(`/fleet/rollouts/${rollout}/stop`, {});
+export const takeBack = (node: string) => post<Wanted>(`/nodes/${node}/config/rollback`, {});
 export const logs = (node: string, level: string, after: number | null) => get<LogPart>(`/nodes/${node}/logs`, after === null ? { level } : { level, after });
