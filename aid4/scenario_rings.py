@@ -9,7 +9,7 @@ from aid4.twin_client import TwinClient, TwinSilentError
 __all__ = ["Watched"]
 
 _PAGE: Final = 20_000
-_OURS: Final = ("point", "device", "detector", "node")  # not of a plan or a scan: those have other faults
+_OURS: Final = ("point", "device", "detector", "node", "alike")  # not of a plan or a scan: those have other faults
 _JOURNAL = "alarms/journal?what=raised&what=returned&what=suppressed"
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from inference.runtime import Channel, Event
 from inference.runtime.symptoms import direction_of
+from twin.alarms.alike import is_told_elsewhere
 from twin.alarms.book import AlarmBook, Report
 from twin.alarms.classes import OWN_CLASSES, AlarmClass
 from twin.alarms.states import Alarm, Definition
@@ -80,7 +81,8 @@ class ScoreAlarms:
         """Alarms of rules by device."""
         found: dict[str, list[Alarm]] = {}
         for alarm in self._book.all():
-            if alarm.definition.source in _RULES and not alarm.suppressed_why:
+            why = alarm.suppressed_why
+            if alarm.definition.source in _RULES and (not why or is_told_elsewhere(why)):
                 found.setdefault(alarm.definition.group, []).append(alarm)
         return found
 

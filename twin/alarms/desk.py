@@ -15,7 +15,7 @@ from twin.alarms.equipment import with_equipment
 from twin.alarms.figures import figures
 from twin.alarms.rules import Rules, alarms_of, meanings, read_rules, rules_from_toml
 from twin.alarms.service import AlarmService
-from twin.alarms.states import Step
+from twin.alarms.states import Alarm, Step
 from twin.change_kinds import SettingChange, read_settings
 from twin.changes import DiffRow, Preview, read_body, write_audit
 from twin.directory import Directory
@@ -89,7 +89,12 @@ class AlarmDesk:
     def acknowledge(self, alarms: list[int], by: str, note: str = "") -> list[Step]:
         """Seen; ConflictError when one of them waits for nothing, and then none is."""
         now_us = self._clock.wall_us()
-        return self._done("ack", by, alarms, self.book.act(alarms, lambda one: one.acknowledge(now_us, by, note)))
+        members = self._members(alarms)
+
+        def seen(one: Alarm) -> Step | None:
+            return None if one.id in members and one.acknowledged else one.acknowledge(now_us, by, note)
+
+        return self._done("ack", by, alarms, self.book.act([*alarms, *members], seen))
 
     def shelve(self, alarms: list[int], by: str, reason: str, for_s: float) -> list[Step]:
         """Silent for a while and a reason."""
@@ -149,6 +154,12 @@ class AlarmDesk:
             return text, "change"
         file = Path(self._site().folder, RULES_FILE) if self._site().folder else None
         return (file.read_text(encoding="utf-8"), "site") if file and file.is_file() else ("", "none")
+
+    def _members(self, alarms: list[int]) -> set[int]:
+        """The alarms that those of alike devices among these stand for, and that are not named themselves."""
+        keys = {key for one in alarms for key in self.book.get(one).definition.detail.get("members", [])}
+        found = {member.id for key in keys if (member := self.book.find(key)) is not None}
+        return found - set(alarms)
 
     def _done(self, what: str, by: str, alarms: list[int], steps: list[Step]) -> list[Step]:
         self._store.writer.submit(lambda connection: write_audit(connection, by, f"alarm {what}", {"alarms": alarms}))

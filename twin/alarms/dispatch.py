@@ -98,11 +98,18 @@ class Dispatch:
         now_us = self._clock.wall_us()
         for step in heard:
             alarm = self._book.get(step.alarm)
-            point = alarm.definition.point
-            key = self._key_of(point) if point is not None else ""
+            keys = self._keys(alarm)
             for line in self._lines.values():
-                if step.what in ("raised", "unshelved", "unsuppressed") and line.route.wants(alarm, key):
+                if step.what in ("raised", "unshelved", "unsuppressed") and any(
+                    line.route.wants(alarm, key) for key in keys
+                ):
                     self._add(line, alarm, step.at_us, now_us)
+
+    def _keys(self, alarm: Alarm) -> list[str]:
+        """The points that it is about: its own, or those of all that it stands for."""
+        members = [self._book.find(key) for key in alarm.definition.detail.get("members", [])]
+        points = [one.definition.point for one in [alarm, *members] if one is not None]
+        return [self._key_of(point) for point in points if point is not None] or [""]
 
     def due(self) -> list[_Outgoing]:
         """Messages whose time has come, and whose route is on call."""

@@ -49,12 +49,13 @@ def _read(folder: Path, _changed: tuple[int, ...]) -> tuple[Equipment, ...]:
 def with_equipment(rules: Rules, folder: Path) -> Rules:
     """The rules with the alarms of the site's equipment behind them. ConfigError for a profile that is not there."""
     classes, added = list(rules.classes), list[AlarmRule]()
-    for one in (*rules.equipment, *equipment_of(folder)):
+    equipment = [*rules.equipment, *equipment_of(folder)]
+    for one in equipment:
         profile = load_profile(one.profile, folder)
         known = {known.name for known in classes}
         classes += [found for alarm in profile.alarms if (found := _class(profile, alarm)).name not in known]
         added += [_rule(profile, alarm, one.devices) for alarm in profile.alarms]
-    return msgspec.structs.replace(rules, classes=classes, rules=[*rules.rules, *added])
+    return msgspec.structs.replace(rules, classes=classes, rules=[*rules.rules, *added], equipment=equipment)
 
 
 def _class(profile: Profile, alarm: ProfileAlarm) -> AlarmClass:

@@ -25,6 +25,8 @@ _KIND: Final[dict[str, _Texts]] = {  # {v} the value, {l} the limit
     "high": ("high{v}{l}", "vysoko{v}{l}", "過高{v}{l}"),
     "low": ("low{v}{l}", "nízko{v}{l}", "過低{v}{l}"),
     "low_low": ("very low{v}{l}", "veľmi nízko{v}{l}", "極低{v}{l}"),
+    "alike_high": ("high at{v} devices", "vysoko, počet zariadení:{v}", "{v} 台裝置過高"),
+    "alike_low": ("low at{v} devices", "nízko, počet zariadení:{v}", "{v} 台裝置過低"),
     "bad": ("value not usable", "hodnota nepoužiteľná", "數值不可用"),
     "stale": ("silent for too long", "mlčí pridlho", "過久無資料"),
     "state": ("state{v}", "stav{v}", "狀態{v}"),

@@ -30,6 +30,10 @@ stale_periods = 10                    # silent for so many of its periods; or st
 points = "*/lab/*"
 off = ["stale", "bad"]                # kinds that do not ring here
 
+[alike]                               # one cause that reaches many alike devices is one alarm
+devices = 4                           # from so many on
+window_min = 15                       # that follow each other within so many minutes
+
 [[equipment]]                         # what these devices are: their profile brings its alarms, after the rules here
 profile = "heat-pump"                 # see aid4 edge profile list
 devices = ["hp-*"]
@@ -61,6 +65,7 @@ __all__ = [
     "KINDS",
     "LEVELS",
     "AlarmRule",
+    "Alike",
     "Equipment",
     "PointAlarm",
     "Rules",
@@ -78,6 +83,7 @@ _OFF_DELAY_S = 5.0  # so that a value that trembles at its limit is one alarm
 _BAD_ON_S = 10.0
 _COMPUTED = ("derived",)  # a gateway computes them, and they have no value while their condition does not hold
 _RULES_MAX = 5_000
+ALIKE_DEVICES, ALIKE_WINDOW_MIN = 4, 15.0  # of one kind, past one limit: one cause
 _NUMBER = re.compile(r"\+[1-9][0-9]{5,14}\Z")  # E.164
 _Glob = Annotated[str, Meta(min_length=1, max_length=250)]
 _Text = Annotated[str, Meta(max_length=500)]
@@ -134,6 +140,13 @@ class Equipment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     devices: Annotated[list[_Glob], Meta(min_length=1, max_length=1_000)]
 
 
+class Alike(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When one alarm stands for many alike devices."""
+
+    devices: Annotated[int, Meta(ge=2, le=100_000)] = ALIKE_DEVICES
+    window_min: Annotated[float, Meta(gt=0, le=1_440)] = ALIKE_WINDOW_MIN
+
+
 class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The rules of a site in their order, its classes (ours stand in for those it lacks), and its routes."""
 
@@ -141,6 +154,7 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rules: Annotated[list[AlarmRule], Meta(max_length=_RULES_MAX)] = msgspec.field(default_factory=list, name="alarm")
     routes: Annotated[list[Route], Meta(max_length=200)] = msgspec.field(default_factory=list, name="route")
     equipment: Annotated[list[Equipment], Meta(max_length=1_000)] = []
+    alike: Alike = Alike()
     detectors: Detectors = Detectors()  # the budget of anomalies and what is scored: twin/scoring_rules.py
 
     def class_of(self, name: str) -> AlarmClass:

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.alarms.alike import AlikeAlarms
 from twin.alarms.book import AlarmBook, Report
 from twin.alarms.classes import OWN_CLASSES
 from twin.alarms.rules import PointAlarm, Rules, alarms_of
@@ -62,6 +63,7 @@ class AlarmService:
         self.book = book
         self._store, self._clock, self._plan = store, clock, plan
         self._rules, self._directory, self._nodes = rules, directory, nodes
+        self._alike = AlikeAlarms(book, rules, directory)
         self._queue: deque[Rows] = deque()
         self._queued, self._missed = 0, False
         self._turn = threading.Lock()
@@ -118,8 +120,11 @@ class AlarmService:
                 self._due_s["plan"] = now_s + _PLAN_S
                 steps += self._look_at_plan(now_us)
                 self._write_mark()
-            steps += self.book.conditions(map(_report, turns), self.why_silent)
-            if is_slow or is_plan:  # after what is over, so that it does not ring once more
+            told = self._tell(turns, now_us)
+            steps += told
+            if is_slow:
+                steps += self._alike.end(now_us)
+            if is_slow or is_plan or told:  # after what is over, so that it does not ring once more
                 steps += self._silence(now_us) + self._end_shelves(now_us)
             return steps
 
@@ -142,7 +147,14 @@ class AlarmService:
         if is_first:
             turns = [turn for turn in self._catch_up(self._watch) if not self._is_known(turn)]
         turns += self._look_at_newest(self._watch)
-        return steps + self.book.conditions(map(_report, turns), self.why_silent)
+        return steps + self._tell(turns, now_us)
+
+    def _tell(self, turns: Iterable[Turn], now_us: int) -> list[Step]:
+        """What readings turned, but once for all alike devices and for both limits of one side."""
+        reports = [_report(turn) for turn in turns]
+        steps = self._alike.fold(reports, now_us, self.why_silent)
+        steps += self.book.conditions(reports, self.why_silent)
+        return steps + self._alike.step_back((one.definition for one in reports if not one.active), now_us)
 
     def _take(self, watch: PointWatch) -> list[Turn]:
         turns: list[Turn] = []
@@ -287,7 +299,7 @@ class AlarmService:
             return f"gateway {node} is offline"
         if definition.kind == "stale" and definition.group in self._mute:
             return f"device {definition.group.partition('/')[2]} is silent, or several of its points are"
-        return ""
+        return self._alike.why_silent(definition) if definition.source == "point" else ""
 
     def _silence(self, now_us: int) -> list[Step]:
         """Bring what is silent by design up to date."""

@@ -33,6 +33,8 @@ const KIND_TEXT: Record<string, Key> = {
   offline: "alarm.kindOffline",
   silent: "alarm.kindSilent",
   partly: "alarm.kindPartly",
+  alike_high: "alarm.kindAlikeHigh",
+  alike_low: "alarm.kindAlikeLow",
   certificate: "alarm.kindCertificate",
   clock: "alarm.kindClock",
   config: "alarm.kindConfig",
