@@ -19,6 +19,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from aid4.past_computed import Computed
 from aid4.past_order import Order, read_order, write_order
 from edge.batcher import Batcher
 from edge.config import FlushConfig, SpoolConfig
@@ -29,7 +30,7 @@ from sim_devices.past import Past, Rows, live_past
 from sim_devices.site import load_site
 from wire.catalogue import Point, from_batch
 from wire.clock import SystemClock
-from wire.quality import HISTORICAL, SIMULATED
+from wire.quality import HISTORICAL, NOT_A_NUMBER, SIMULATED
 from wire.records import unpack
 from wire.schemas import EVENTS, READINGS, STATES, schema
 
@@ -110,15 +111,16 @@ async def _epoch(past: Past, points: Sequence[Point], folder: Path, order: Order
     """Write what is past of `points` as an epoch below `folder`; its name, and its rows."""
     columns = {key: at for at, key in enumerate(past.numbers)}
     numbers = [point for point in points if point.kind == "value" and point.key in columns]
+    computed = Computed(points, columns)
     texts = {point.key: point for point in points if point.kind == "state" and point.key not in columns}
     clock, laid = SystemClock(), 0
     wanted = np.array([columns[point.key] for point in numbers], np.intp)
     async with Spool(folder, SpoolConfig(), clock, _Deaf()) as spool:
         batcher = Batcher(spool, FlushConfig(age_s=60.0), FlushConfig(age_s=60.0), clock, lambda _: None)
-        own = [*numbers, *texts.values()]
+        own = [*numbers, *computed.points, *texts.values()]
         place = {point.key: at for at, point in enumerate(own)}
         for part in past.parts():
-            for batch in _batches(part, wanted, place):
+            for batch in _batches(part, wanted, computed, place):
                 await batcher.put("past", own, batch)
                 laid += batch.rows.num_rows
         if laid:
@@ -127,16 +129,22 @@ async def _epoch(past: Past, points: Sequence[Point], folder: Path, order: Order
     return spool.epoch.hex(), laid
 
 
-def _batches(part: Rows, wanted: np.ndarray[Any, np.dtype[np.intp]], place: Mapping[str, int]) -> list[Batch]:
+def _batches(
+    part: Rows, wanted: np.ndarray[Any, np.dtype[np.intp]], computed: Computed, place: Mapping[str, int]
+) -> list[Batch]:
     """Readings in the order of time, then states that changed."""
     found = []
-    count, width = len(part.ts_us), len(wanted)
+    measured, (more, told) = part.values[:, wanted], computed.of(part.values)
+    values = np.hstack([measured, more])
+    keep = np.hstack([np.ones(measured.shape, bool), told]).ravel()
+    count, width = values.shape
     if width:
+        quality = np.where(np.isfinite(values), MADE, MADE | NOT_A_NUMBER).astype(np.uint8)
         columns = [
-            pa.array(np.tile(np.arange(width, dtype=np.uint32), count)),
-            pa.array(np.repeat(part.ts_us, width)).view(_TS),
-            pa.array(part.values[:, wanted].ravel()),
-            pa.array(np.full(count * width, MADE, np.uint8)),
+            pa.array(np.tile(np.arange(width, dtype=np.uint32), count)[keep]),
+            pa.array(np.repeat(part.ts_us, width)[keep]).view(_TS),
+            pa.array(values.ravel()[keep]),
+            pa.array(quality.ravel()[keep]),
         ]
         found.append(Batch(READINGS, pa.RecordBatch.from_arrays(columns, schema=schema(READINGS))))
     states = [(place[key], int(part.ts_us[row]), text) for row, key, text in part.states if key in place]

@@ -45,9 +45,13 @@ class Running:
 
 
 def made(data_dir: Path) -> list[list[int]]:
-    """Readings that were made, points of which, and how many hours they span; the twin is stopped."""
+    """Readings that were made, points of which, and how many hours they span, of what is measured and of what gateways
+    compute; the twin is stopped."""
     what = "count(*), count(DISTINCT point), date_diff('hour', min(ts), max(ts))"
-    sql = f"SELECT {what} FROM readings WHERE quality & 96 = 96"
+    sql = (
+        f"SELECT {what} FROM readings JOIN points ON id = point WHERE quality & 96 = 96"
+        " GROUP BY point_class = 'derived' ORDER BY point_class = 'derived'"
+    )
     command = [sys.executable, "-m", "aid4", "twin", "query", sql, "--data-dir", str(data_dir / "twin"), "--json"]
     found = json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
     rows: list[list[int]] = found["rows"]
@@ -75,6 +79,8 @@ def test_a_new_twin_gets_the_days_before_once(tmp_path: Path) -> None:
     before = made(data_dir)
     assert before[0][0] == before[0][1] * 720
     assert before[0][2] in (11, 12)
+    assert before[1][1] > 20, "computed points, most of which have a value at most times"
+    assert before[1][1] * 200 < before[1][0] <= before[1][1] * 720
     park = Running(data_dir)
     try:
         park.until("first value")
