@@ -6,7 +6,7 @@ SOURCES := aid4 wire edge twin bim drone_ingest inference sim_devices tests pack
 WEB    := $(wildcard web/*.json web/*.ts web/*.html web/build.py) $(shell find web/src web/public -type f 2>/dev/null)
 
 INTEROP := tests/edge_sparkplug/interop
-# Tests that start whole parks and browsers, one at a time; all others run beside them, mostly waiting, and give way.
+# Tests that start whole parks and browsers, one at a time; all others run beside them and give way.
 PARKS  := tests/web tests/run tests/scenario tests/drone_live tests/sim tests/fleet_trust
 
 .DEFAULT_GOAL := help
@@ -20,12 +20,10 @@ run: $(VENV)/.park twin/static/index.html ## bring a living park up: broker, dev
 
 test: $(VENV)/.dev twin/static/index.html web/node_modules/.dev interop-env ## run every test
 	@mkdir -p build
-	@nice -n 10 $(BIN)/python -m pytest -q -n 2 --dist loadgroup $(PARKS:%=--ignore=%) $(ARGS) >build/test-others.log 2>&1 & others=$$!; \
+	@nice -n 10 $(BIN)/python -m pytest -q $(PARKS:%=--ignore=%) $(ARGS) >build/test-others.log 2>&1 & others=$$!; \
 	trap 'kill $$others' INT TERM; \
 	$(BIN)/python -m pytest -q $(PARKS) $(ARGS); parks=$$?; \
-	wait $$others; others=$$?; cat build/test-others.log; \
-	none=5; if [ $$parks = $$none ]; then parks=$$others; elif [ $$others = $$none ]; then others=0; fi; \
-	exit $$((parks | others))
+	wait $$others; others=$$?; cat build/test-others.log; exit $$((parks | others))
 	cd web && ../$(BIN)/python build.py npm test --silent
 
 check: $(VENV)/.dev web/node_modules/.dev ## format, lint, types, floors of the house

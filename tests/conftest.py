@@ -6,14 +6,7 @@ from pathlib import Path
 
 import pytest
 
-_TESTS = Path(__file__).resolve().parent
-_SHARED = _TESTS.parents[1] / "shared" / "data"
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests are shared out over workers, a folder stays together: its models and parks are made once."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(item.path.relative_to(_TESTS).parts[0]))
+_SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 def _absent(what: str, fix: str) -> None:
