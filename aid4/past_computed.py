@@ -1,7 +1,7 @@
 """What gateways compute has a past too, by the formulas that their catalogues tell.
 
-Without it a detector meets a computed point for the first time when the park goes live, beside inputs that it has known
-for days, and takes its first hour for an anomaly.
+Without it a trend of a computed point begins where the park goes live, and its detector begins cold, beside inputs that
+it has known for days.
 """
 
 from collections.abc import Mapping, Sequence

@@ -7,7 +7,7 @@ Alarms of priority critical are no members. What happened longer ago than the wi
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import Final, NamedTuple
@@ -67,9 +67,12 @@ class AlikeAlarms:
             may = report.active and self._may_join(what, report.at_us, now_us) and not silent(what)
             if may and (key := self._key(what)):
                 found[key].append(_New(what, report.at_us))
+        if not found:
+            return []
+        rung = self._rung(now_us, silent) if not all(map(self._stands, found)) else {}
         steps: list[Step] = []
         for key, new in found.items():
-            steps += self._grow(key, new, now_us) if self._stands(key) else self._make(key, new, now_us, silent)
+            steps += self._grow(key, new, now_us) if self._stands(key) else self._make(key, rung.get(key, []), new)
         return steps
 
     def end(self, now_us: int) -> list[Step]:
@@ -134,19 +137,21 @@ class AlikeAlarms:
         group = self._book.find(key)
         return group is not None and group.active
 
-    def _make(self, key: str, new: list[_New], now_us: int, silent: Callable[[Definition], str]) -> list[Step]:
+    def _rung(self, now_us: int, silent: Callable[[Definition], str]) -> Mapping[str, list[_New]]:
+        """What rings alone and is recent enough to join, by the alarm that would stand for it."""
+        found: defaultdict[str, list[_New]] = defaultdict(list)
+        for alarm in self._book.all():
+            what, raised_us = alarm.definition, alarm.raised_us
+            if not alarm.active or raised_us is None or not self._may_join(what, raised_us, now_us):
+                continue
+            alone = alarm.state in _STANDING and not silent(what)
+            if (alone or alarm.suppressed_why.startswith(_SUPERSEDED)) and (key := self._key(what)):
+                found[key].append(_New(what, raised_us))
+        return found
+
+    def _make(self, key: str, rung: list[_New], new: list[_New]) -> list[Step]:
         known = {one.definition.key for one in new}
-        rung = [
-            _New(alarm.definition, alarm.raised_us)
-            for alarm in self._book.all()
-            if alarm.active
-            and alarm.raised_us is not None
-            and alarm.definition.key not in known
-            and (alarm.state in _STANDING or alarm.suppressed_why.startswith(_SUPERSEDED))
-            and self._may_join(alarm.definition, alarm.raised_us, now_us)
-            and (not silent(alarm.definition) or alarm.suppressed_why.startswith(_SUPERSEDED))
-            and self._key(alarm.definition) == key
-        ]
+        rung = [one for one in rung if one.definition.key not in known]
         members = [*rung, *new]
         if len({one.definition.group for one in members}) < self._rules().alike.devices:
             return []

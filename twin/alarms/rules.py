@@ -83,7 +83,7 @@ _OFF_DELAY_S = 5.0  # so that a value that trembles at its limit is one alarm
 _BAD_ON_S = 10.0
 _COMPUTED = ("derived",)  # a gateway computes them, and they have no value while their condition does not hold
 _RULES_MAX = 5_000
-ALIKE_DEVICES, ALIKE_WINDOW_MIN = 4, 15.0  # of one kind, past one limit: one cause
+_ALIKE_DEVICES, _ALIKE_WINDOW_MIN = 4, 15.0  # of one kind, past one limit: one cause
 _NUMBER = re.compile(r"\+[1-9][0-9]{5,14}\Z")  # E.164
 _Glob = Annotated[str, Meta(min_length=1, max_length=250)]
 _Text = Annotated[str, Meta(max_length=500)]
@@ -143,8 +143,8 @@ class Equipment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Alike(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When one alarm stands for many alike devices."""
 
-    devices: Annotated[int, Meta(ge=2, le=100_000)] = ALIKE_DEVICES
-    window_min: Annotated[float, Meta(gt=0, le=1_440)] = ALIKE_WINDOW_MIN
+    devices: Annotated[int, Meta(ge=2, le=100_000)] = _ALIKE_DEVICES
+    window_min: Annotated[float, Meta(gt=0, le=1_440)] = _ALIKE_WINDOW_MIN
 
 
 class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
