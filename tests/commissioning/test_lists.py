@@ -163,10 +163,10 @@ async def test_the_command_line_exports_previews_imports_and_undoes(park: Any, t
     book.active.cell(row[0].row, heads["high"]).value = 77
     book.save(out)
     dry = await asyncio.to_thread(run, points, "import", str(out), "--dry-run", "--json")
-    document = json.loads(dry.output.splitlines()[-1])  # the served twin logs into the same stream
+    document = json.loads(dry.stdout.splitlines()[-1])
     assert (document["state"], [one["path"] for one in document["diff"]]) == ("preview", ["/limits/gw/meter/power"])
     assert park.twin.directory.find("gw/meter/power").high == 100
-    real = json.loads((await asyncio.to_thread(run, points, "import", str(out), "--json")).output.splitlines()[-1])
+    real = json.loads((await asyncio.to_thread(run, points, "import", str(out), "--json")).stdout.splitlines()[-1])
     assert real["state"] == "active"
     assert park.twin.directory.find("gw/meter/power").high == 77
     back = await asyncio.to_thread(run, points, "undo", str(real["id"]))

@@ -112,6 +112,6 @@ def test_dead_letters_stay_and_the_command_tells_the_figures(golden: Path, opene
             connection.execute((golden / "database-1" / name).read_text())
     shutil.copytree(golden / "database-1" / "cold", folder / "cold")
     answer = CliRunner().invoke(cli, ["twin", "requeue", "--data-dir", str(folder), "--json"])
-    assert json.loads(answer.output) == {"taken": 0, "left": 1}
+    assert json.loads(answer.stdout) == {"taken": 0, "left": 1}
     with opened(folder) as bench:
         assert bench.sql("SELECT count(*) FROM quarantine") == [(2,)]

@@ -119,7 +119,7 @@ def test_what_a_detector_finds_on_real_photos_becomes_a_defect_over_two_flights(
         ]  # fmt: skip
         done = CliRunner().invoke(cli, [str(word) for word in words])
         assert done.exit_code == 0, done.output
-    known = json.loads(done.output)["defects"]
+    known = json.loads(done.stdout)["defects"]
     assert len(known) == 1
     assert (known[0]["kind"], known[0]["marks"], known[0]["flights"]) == ("crack", 2, ["june", "may"])
     assert known[0]["photos"] == ["DJI_0018.JPG", "DJI_0019.JPG"]

@@ -143,7 +143,7 @@ def test_real_photos_of_a_real_building_that_is_laid_below_them(
     words = ["drone", "photos", photos, "--ifc", house, "--poses", tmp_path / "poses.csv", "--out", tmp_path / "out"]
     done = CliRunner().invoke(cli, [*map(str, words), "--tiles", str(tmp_path / "tiles"), "--json"])
     assert done.exit_code == 0, done.output
-    known = json.loads(done.output)
+    known = json.loads(done.stdout)
     shown = {one["file"]: one for one in known["photos"]}
     assert len(shown["DJI_0018.JPG"]["elements"]) > 3
     assert 1 <= len(shown["DJI_0019.JPG"]["elements"]) < 40

@@ -84,7 +84,7 @@ def test_a_planned_mission_is_flown_and_its_pictures_become_a_cloud(
     house = shared_data / "bim" / "ifc" / "duplex.ifc"
     words = ["--ifc", house, "--type", "IfcWall", "--tiles", tiles]
     done = CliRunner().invoke(cli, ["drone", "plan", *map(str, words), "--out", str(tmp_path), "--json"])
-    planned = json.loads(done.output)
+    planned = json.loads(done.stdout)
     code, text = run(
         "--ifc", house, "--flight", tmp_path / "mission-1.plan", "--sensor", "photogrammetry", "--points", 20_000,
         "--tiles", tiles, "--out", tmp_path / "cloud.laz", "--json",

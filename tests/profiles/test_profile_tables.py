@@ -76,6 +76,6 @@ def test_a_wrong_name_is_refused_with_a_fix() -> None:
     for arguments in (["tables", "meater", "one"], ["tables", "meter", "a/b"]):
         refused = CliRunner().invoke(command, arguments)
         assert getattr(refused.exception, "fix", ""), arguments
-    told = json.loads(CliRunner().invoke(command, ["tables", "meter", "one", "--json"]).output)
+    told = json.loads(CliRunner().invoke(command, ["tables", "meter", "one", "--json"]).stdout)
     assert [row["metric"] for row in told["derived"]] == ["voltage_unbalance", "current_unbalance"]
     assert formula_of(load_profile("meter").derived[0])({f"voltage_l{n}": 230.0 + n for n in (1, 2, 3)}) > 0

@@ -44,7 +44,7 @@ def test_ours_are_one_run_with_an_expectation_for_each_fault(site: Site) -> None
 def test_check_tells_what_is_planted() -> None:
     found = CliRunner().invoke(sim, ["scenario", "check", "--json", *map(str, OURS)])
     assert found.exit_code == 0, found.output
-    told = json.loads(found.output)
+    told = json.loads(found.stdout)
     assert told["files"] == len(OURS)
     assert len(told["faults"]) >= len(OURS)
 

@@ -87,7 +87,7 @@ async def test_leaving_the_context_frees_the_ports_and_leaves_no_task(site_dir: 
 
 def test_the_list_counts_every_point_of_the_table() -> None:
     listed = CliRunner().invoke(sim, ["list", "--json"])
-    rows = json.loads(listed.output)["devices"]
+    rows = json.loads(listed.stdout)["devices"]
     drones = [row for row in rows if row["kind"] == "drone"]
     devices = [row for row in rows if row not in drones]
     table = read_devices(ROOT / "configs/sites/campus")

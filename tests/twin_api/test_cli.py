@@ -42,7 +42,7 @@ async def test_a_running_twin_answers_sql_and_state(park: Any) -> None:
     answer = await ask("query", "select count(*) as n from points", "--url", park.url, "--json")
     assert answer["rows"] == [[8]]
     table = await asyncio.to_thread(aid4, "query", "select key from points order by id", "--url", park.url)
-    assert table.output.splitlines()[:2] == ["key", "gw/meter/power"]
+    assert table.stdout.splitlines()[:2] == ["key", "gw/meter/power"]
     rows = await ask("state", "--url", park.url, "--json")
     assert {row["key"] for row in rows} >= {"gw/meter/power", "gw/ahu/mode"}
 
